@@ -1,0 +1,1 @@
+"""Wrapped baselines, one file each."""

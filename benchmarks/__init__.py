@@ -1,0 +1,1 @@
+"""Everything that is not a detector: data sets, perturbations, metrics, runner, reports."""

@@ -1,0 +1,118 @@
+"""The score files of a run folder: one row per (detector, perturbation, picture), in atomic Parquet shards.
+
+    RUN/scores/detector=<name>/dataset=<name>/perturbation=<name>/*.parquet
+
+Folder names are percent-encoded as pyarrow's hive partitioning reads them, so `AR/VAR` is one level.
+"""
+
+from __future__ import annotations
+
+import os
+import uuid
+from collections.abc import Iterator, Sequence
+from dataclasses import asdict, dataclass, fields
+from pathlib import Path
+from urllib.parse import quote, unquote
+
+import pandas as pd
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+SCHEMA = pa.schema(
+    [
+        ("detector", pa.string()),
+        ("dataset", pa.string()),
+        ("paradigm", pa.string()),
+        ("generator", pa.string()),
+        ("perturbation", pa.string()),
+        ("path", pa.string()),
+        ("label", pa.int8()),
+        ("logit", pa.float32()),
+        ("score", pa.float64()),
+        ("error", pa.string()),
+    ]
+)
+"""logit: float32, higher = more likely generated; score: sigmoid(logit) in float64, so that confident
+pictures are not tied; both null where `error` (null otherwise) says why there is no score."""
+
+CLEAN = "none"
+"""The perturbation column of pictures as they are."""
+
+
+@dataclass(frozen=True, order=True)
+class Cell:
+    """One table cell's coordinates: which detector on which test set under which perturbation."""
+
+    detector: str
+    dataset: str
+    perturbation: str
+
+    def folder(self, run: Path) -> Path:
+        """Where this cell's score files lie."""
+        parts = (f"{field.name}={quote(getattr(self, field.name), safe='')}" for field in fields(self))
+        return Path(run, "scores", *parts)
+
+
+def cells(run: Path) -> Iterator[Cell]:
+    """All cells of a run folder that have score files, sorted."""
+    for folder in sorted(Path(run, "scores").glob("detector=*/dataset=*/perturbation=*")):
+        if any(folder.glob("*.parquet")):
+            yield Cell(*(unquote(part.split("=", 1)[1]) for part in folder.parts[-3:]))
+
+
+def write_shard(run: Path, cell: Cell, rows: Sequence[dict[str, object]], name: str = "") -> Path:
+    """Write rows of one cell as one file that appears whole or not at all.
+
+    rows: dictionaries of the schema's columns; the cell's own columns are filled in.
+    name: file name without suffix; by default a new unique one.
+    """
+    table = pa.Table.from_pylist([{**row, **asdict(cell)} for row in rows], schema=SCHEMA)
+    folder = cell.folder(run)
+    folder.mkdir(parents=True, exist_ok=True)
+    target = folder / f"{name or f'part-{uuid.uuid4().hex}'}.parquet"
+    draft = target.with_suffix(f".{os.getpid()}.tmp")
+    try:
+        pq.write_table(table, draft)
+        os.replace(draft, target)
+    finally:
+        draft.unlink(missing_ok=True)
+    return target
+
+
+def read_cell(run: Path, cell: Cell) -> pd.DataFrame:
+    """Rows of one cell sorted by path, one per picture.
+
+    A picture that failed and was scored later counts once, with its score.
+    """
+    tables = [
+        pq.ParquetFile(file).read(columns=SCHEMA.names) for file in sorted(cell.folder(run).glob("*.parquet"))
+    ]
+    if not tables:
+        return SCHEMA.empty_table().to_pandas()
+    frame = pa.concat_tables(tables).to_pandas()
+    frame["_failed"] = frame["error"].notna()
+    frame = frame.sort_values(["path", "_failed"], kind="stable").drop_duplicates("path")
+    return frame.drop(columns="_failed").reset_index(drop=True)
+
+
+def compact_cell(run: Path, cell: Cell) -> None:
+    """Make one sorted file `scores.parquet` of a cell's shards.
+
+    The shards go only after the new file is in place; a kill in between leaves rows that
+    `read_cell` counts once.
+    """
+    shards = sorted(cell.folder(run).glob("*.parquet"))
+    if [shard.stem for shard in shards] in ([], ["scores"]):
+        return
+    frame = read_cell(run, cell)
+    rows = frame.astype(object).where(frame.notna(), None).to_dict("records")
+    written = write_shard(run, cell, rows, name="scores")
+    for shard in shards:
+        if shard != written:
+            shard.unlink()
+
+
+def read_scores(run: Path) -> pd.DataFrame:
+    """All rows of a run folder, one per (detector, dataset, perturbation, picture)."""
+    frames = [read_cell(run, cell) for cell in cells(run)]
+    return pd.concat(frames, ignore_index=True) if frames else SCHEMA.empty_table().to_pandas()

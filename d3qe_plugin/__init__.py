@@ -1,0 +1,1 @@
+"""D³QE: tokenizer, code statistics, D³AT, network, checkpoints, figures."""

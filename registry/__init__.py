@@ -1,0 +1,74 @@
+"""What a detector is and where detectors come from.
+
+Importing this package imports no torch: the names below are loaded when first used.
+"""
+
+from __future__ import annotations
+
+import importlib
+from typing import TYPE_CHECKING, Any
+
+from registry.card import (
+    PROTOCOLS,
+    DatasetCard,
+    DetectorCard,
+    EncoderCard,
+    MetricCard,
+    PerturbationCard,
+    PublishedWeights,
+    Reported,
+)
+from registry.dataset import PARADIGMS, Picture, TestSet
+from registry.errors import LayoutMismatch, UserError, WeightsError
+from registry.hookspecs import hookimpl
+from registry.manager import Catalogs, PluginRecord, load_plugins
+from registry.view import EncoderSpec, Feature, View
+
+if TYPE_CHECKING:
+    from registry.detector import Detector
+    from registry.encoder import Encoder, EncoderPool
+    from registry.pipeline import Pipeline
+    from registry.testing import check_detector
+
+_NEEDS_TORCH = {
+    "Detector": "registry.detector",
+    "Encoder": "registry.encoder",
+    "EncoderPool": "registry.encoder",
+    "Pipeline": "registry.pipeline",
+    "check_detector": "registry.testing",
+}
+
+__all__ = [
+    "PARADIGMS",
+    "PROTOCOLS",
+    "Catalogs",
+    "DatasetCard",
+    "Detector",
+    "DetectorCard",
+    "Encoder",
+    "EncoderCard",
+    "EncoderPool",
+    "EncoderSpec",
+    "Feature",
+    "LayoutMismatch",
+    "MetricCard",
+    "PerturbationCard",
+    "Picture",
+    "Pipeline",
+    "PluginRecord",
+    "PublishedWeights",
+    "Reported",
+    "TestSet",
+    "UserError",
+    "View",
+    "WeightsError",
+    "check_detector",
+    "hookimpl",
+    "load_plugins",
+]
+
+
+def __getattr__(name: str) -> Any:
+    if name in _NEEDS_TORCH:
+        return getattr(importlib.import_module(_NEEDS_TORCH[name]), name)
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

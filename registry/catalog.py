@@ -1,0 +1,88 @@
+"""Lazy tables from a name to a factory; nothing is imported before it is asked for."""
+
+from __future__ import annotations
+
+import importlib
+import inspect
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import Any, Generic, TypeVar
+
+from registry.card import Card
+from registry.errors import UserError, nearest, unknown_name
+
+CardT = TypeVar("CardT", bound=Card)
+Factory = Callable[..., Any]
+
+
+@dataclass(frozen=True)
+class Entry(Generic[CardT]):
+    """One registered name: what makes it, what is known of it, and which plugin it came from."""
+
+    name: str
+    target: str | Factory
+    card: CardT
+    origin: str
+
+    def load(self) -> Factory:
+        """The factory itself, imported now if it was named as `module:object`."""
+        if not isinstance(self.target, str):
+            return self.target
+        module_name, _, attribute = self.target.partition(":")
+        try:
+            found = importlib.import_module(module_name)
+            for part in attribute.split("."):
+                found = getattr(found, part)
+        except (ImportError, AttributeError) as error:
+            raise UserError(f"{self.name!r} from {self.origin} cannot be loaded: {error}") from error
+        if not callable(found):
+            raise UserError(f"{self.name!r} from {self.origin}: {self.target} is not callable")
+        return found
+
+
+class Catalog(Generic[CardT]):
+    """All registered names of one kind, in the order they were registered."""
+
+    def __init__(self, kind: str, card_class: type[CardT]) -> None:
+        self.kind = kind
+        self.card_class = card_class
+        self._entries: dict[str, Entry[CardT]] = {}
+
+    def __contains__(self, name: str) -> bool:
+        return name in self._entries
+
+    def __iter__(self) -> Iterator[Entry[CardT]]:
+        return iter(self._entries.values())
+
+    def __len__(self) -> int:
+        return len(self._entries)
+
+    def names(self) -> list[str]:
+        return list(self._entries)
+
+    def entry(self, name: str) -> Entry[CardT]:
+        """The entry called `name`; an unknown name is refused with the nearest one."""
+        if name not in self._entries:
+            raise unknown_name(self.kind, name, self._entries)
+        return self._entries[name]
+
+    def create(self, name: str, /, **options: object) -> Any:
+        """Call the factory of `name`; options that it does not take are refused by name."""
+        factory = self.entry(name).load()
+        self.check_options(name, factory, options)
+        return factory(**options)
+
+    def check_options(self, name: str, factory: Factory, options: dict[str, object]) -> None:
+        parameters = inspect.signature(factory).parameters
+        if any(p.kind is inspect.Parameter.VAR_KEYWORD for p in parameters.values()):
+            return
+        for key in options:
+            if key not in parameters:
+                known = ", ".join(parameters) or "none"
+                raise UserError(
+                    f"{self.kind} {name!r} has no option {key!r}{nearest(key, parameters)} (known: {known})"
+                )
+
+    def add(self, entry: Entry[CardT]) -> None:
+        """Commit one entry. The caller has checked that the name is free."""
+        self._entries[entry.name] = entry

@@ -1,0 +1,39 @@
+"""What a data set source returns: test sets of labelled pictures."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+REAL, FAKE = 0, 1
+PARADIGMS = ("AR", "GAN", "diffusion")
+UNKNOWN_PARADIGM = "unknown"
+
+
+@dataclass(frozen=True)
+class Picture:
+    """One picture file. path: POSIX, relative to the test set's root. label: 0 real, 1 generated."""
+
+    path: str
+    label: int
+
+
+@dataclass(frozen=True)
+class TestSet:
+    """Real and generated pictures that are scored together and get one row of a table.
+
+    name: unique in a run, for example `AR/VAR`. root: the folder that picture paths start from.
+    generator: what made the generated pictures. paradigm: one of `PARADIGMS`, or `unknown`.
+    """
+
+    name: str
+    root: Path
+    generator: str
+    paradigm: str
+    pictures: tuple[Picture, ...]
+
+    __test__ = False  # not a pytest class
+
+    def count(self, label: int) -> int:
+        """Number of pictures with this label."""
+        return sum(picture.label == label for picture in self.pictures)

@@ -1,0 +1,48 @@
+"""The one interface of every detector, ours and strangers'."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Mapping
+from pathlib import Path
+
+from torch import Tensor, nn
+
+from registry.view import Feature, View
+from registry.weights import load_strict, read_state_dict
+
+
+class Detector(nn.Module, ABC):
+    """Tells generated pictures from real ones: named inputs in, one logit per picture out.
+
+    A detector owns its trainable part and nothing else. What it reads is declared in `inputs`:
+    views of the picture, and outputs of frozen encoders on views. Whoever runs it computes each
+    distinct view and each distinct (encoder, view) once for all detectors together.
+
+    The constructor builds the architecture offline, downloads nothing, and takes options with
+    defaults that give the published network.
+    """
+
+    @property
+    @abstractmethod
+    def inputs(self) -> Mapping[str, View | Feature]:
+        """Name of each input of `forward` to the view or encoder feature that it is."""
+
+    @abstractmethod
+    def forward(self, inputs: Mapping[str, Tensor]) -> Tensor:
+        """Score a batch.
+
+        inputs: the tensors named in `inputs`, batch first: (N, 3, height, width) float32 for a
+            view, the encoder's own shape for a feature. All pictures of a batch have one size.
+
+        Returns:
+            float32 logits (N,); higher means more likely generated, sigmoid(logit) = P(generated).
+        """
+
+    def load_weights(self, path: Path) -> None:
+        """Load a checkpoint whose names are this module's, under `model`, `state_dict` or at the top.
+
+        Raises:
+            WeightsError: no such file, unsafe, or not of this network; nothing is loaded then.
+        """
+        load_strict(self, read_state_dict(path), path)

@@ -1,0 +1,98 @@
+"""Frozen networks that several detectors read, each built once and run once per batch."""
+
+from __future__ import annotations
+
+import zlib
+from abc import ABC, abstractmethod
+from collections.abc import Collection, Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+
+import torch
+from torch import Tensor, nn
+
+from registry.catalog import Catalog
+from registry.errors import UserError, WeightsError, nearest
+from registry.view import EncoderSpec
+
+
+class Encoder(nn.Module, ABC):
+    """A frozen network with named outputs. Construction builds the architecture and downloads nothing."""
+
+    outputs: tuple[str, ...]
+    """Names that `forward` can compute."""
+
+    @abstractmethod
+    def forward(self, images: Tensor, outputs: Collection[str]) -> dict[str, Tensor]:
+        """Compute the requested outputs of float32 images (N, 3, height, width), batch first."""
+
+    @abstractmethod
+    def load_weights(self, path: Path) -> None:
+        """Load a published file. Raises `WeightsError` if it does not fit."""
+
+
+@contextmanager
+def seeded_init(name: str, seed: int) -> Iterator[None]:
+    """Draw parameters from a CPU generator seeded by `name` and `seed`; the global one is left as it was."""
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(zlib.crc32(name.encode()) ^ seed)
+        yield
+
+
+class EncoderPool:
+    """Builds each distinct encoder once, frozen and in evaluation mode.
+
+    weights: encoder name → weights file. An encoder without one is refused, unless
+    `allow_untrained`, which draws its parameters from `seed` and lists its name in `untrained`.
+    """
+
+    def __init__(
+        self,
+        catalog: Catalog,
+        weights: Mapping[str, Path] | None = None,
+        *,
+        allow_untrained: bool = False,
+        seed: int = 0,
+        device: torch.device | str = "cpu",
+    ) -> None:
+        self.catalog = catalog
+        self.weights = dict(weights or {})
+        self.allow_untrained = allow_untrained
+        self.seed = seed
+        self.device = torch.device(device)
+        self.untrained: set[str] = set()
+        self._built: dict[EncoderSpec, Encoder] = {}
+
+    def get(self, spec: EncoderSpec) -> Encoder:
+        """The network of `spec`, built and loaded on first use.
+
+        Raises:
+            WeightsError: it has no weights file, or the file does not fit.
+        """
+        if spec not in self._built:
+            self._built[spec] = self._build(spec)
+        return self._built[spec]
+
+    def _build(self, spec: EncoderSpec) -> Encoder:
+        path = self.weights.get(spec.name)
+        if path is None and not self.allow_untrained:
+            raise WeightsError(
+                f"encoder {spec.name!r} has no weights: get them with `d3qe-bench weights get {spec.name}`, "
+                f"name a file with `--weights {spec.name}=PATH`, or pass --allow-untrained"
+            )
+        with seeded_init(spec.name, self.seed):
+            encoder: Encoder = self.catalog.create(spec.name, **dict(spec.options))
+        if path is None:
+            self.untrained.add(spec.name)
+        else:
+            encoder.load_weights(path)
+        return encoder.requires_grad_(False).eval().to(self.device)
+
+    def check_output(self, spec: EncoderSpec, output: str) -> None:
+        """Raise `UserError` if the encoder of `spec` has no output of this name."""
+        outputs = self.get(spec).outputs
+        if output not in outputs:
+            raise UserError(
+                f"encoder {spec.name!r} has no output {output!r}{nearest(output, outputs)} "
+                f"(known: {', '.join(outputs)})"
+            )

@@ -1,0 +1,125 @@
+"""Reads weights files without ever running code from them, and fits them strictly."""
+
+from __future__ import annotations
+
+import hashlib
+import pickle
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from registry.errors import WeightsError
+
+if TYPE_CHECKING:
+    import torch
+    from torch import Tensor, nn
+
+_SHOWN = 4
+
+
+def sha256(path: Path) -> str:
+    """Hex digest of a file's bytes."""
+    with open(path, "rb") as stream:
+        return hashlib.file_digest(stream, "sha256").hexdigest()
+
+
+def read_checkpoint(path: Path) -> Any:
+    """The object in a `.safetensors` file or a torch file, tensors on the CPU.
+
+    Torch files are read with `weights_only=True`: a pickle that names code is refused.
+
+    Raises:
+        WeightsError: no such file, unreadable, or unsafe.
+    """
+    import torch
+    from safetensors import SafetensorError
+    from safetensors.torch import load_file
+
+    path = Path(path)
+    if not path.is_file():
+        raise WeightsError(f"no weights file at {path}")
+    try:
+        if path.suffix == ".safetensors":
+            return load_file(path, device="cpu")
+        return torch.load(path, map_location="cpu", weights_only=True)
+    except SafetensorError as error:
+        raise WeightsError(f"{path} is not a safetensors file: {error}") from error
+    except pickle.UnpicklingError as error:
+        # torch appends paragraphs on how to switch the protection off, which nobody should follow
+        reason = str(error).strip().splitlines()[-1] if "GLOBAL" not in str(error) else "it names code to run"
+        raise WeightsError(f"{path} is refused: not a plain file of tensors ({reason})") from error
+    except (OSError, RuntimeError, EOFError, ValueError, KeyError) as error:
+        raise WeightsError(f"{path} cannot be read as weights: {str(error).splitlines()[0]}") from error
+
+
+def read_state_dict(
+    path: Path, keys: Sequence[str] = ("model", "state_dict"), strip: Sequence[str] = ("module.",)
+) -> dict[str, Tensor]:
+    """The tensors of a checkpoint by name.
+
+    keys: top-level keys that may hold the state dict, the first present one is taken; a file
+        with none of them is taken to be the state dict itself.
+    strip: prefixes that are cut from a name where present (DistributedDataParallel's `module.`).
+
+    Raises:
+        WeightsError: as `read_checkpoint`, or if there is no table of tensors in the file.
+    """
+    import torch
+
+    found = read_checkpoint(path)
+    if isinstance(found, Mapping):
+        found = next((found[key] for key in keys if isinstance(found.get(key), Mapping)), found)
+    if not isinstance(found, Mapping) or not any(isinstance(v, torch.Tensor) for v in found.values()):
+        raise WeightsError(
+            f"{path} holds no table of tensors (looked under {', '.join(keys)} and the top level)"
+        )
+    state = {}
+    for name, value in found.items():
+        if isinstance(value, torch.Tensor):
+            for prefix in strip:
+                name = name.removeprefix(prefix)
+            state[name] = value
+    return state
+
+
+def load_strict(
+    module: nn.Module, state: Mapping[str, Tensor], path: Path, optional: Sequence[str] = ()
+) -> None:
+    """Copy `state` into `module`, all of it or nothing.
+
+    optional: names that the module has and the file may lack.
+
+    Raises:
+        WeightsError: one line that names the missing, unexpected and misshapen tensors.
+    """
+    own = module.state_dict()
+    missing = [name for name in own if name not in state and name not in optional]
+    unexpected = [name for name in state if name not in own]
+    misshapen = [
+        f"{name} {tuple(value.shape)} instead of {tuple(own[name].shape)}"
+        for name, value in state.items()
+        if name in own and own[name].shape != value.shape
+    ]
+    problems = [
+        f"{len(names)} {what}: {', '.join(names[:_SHOWN])}{', …' if len(names) > _SHOWN else ''}"
+        for what, names in (("missing", missing), ("unexpected", unexpected), ("of another shape", misshapen))
+        if names
+    ]
+    if problems:
+        raise WeightsError(f"{path} does not fit {type(module).__name__}: {'; '.join(problems)}")
+    module.load_state_dict(dict(state), strict=False)
+
+
+def parameter_digest(module: nn.Module) -> str:
+    """Hex SHA-256 over names and values of all parameters and buffers: equal weights, equal digest."""
+    digest = hashlib.sha256()
+    for name, value in sorted(module.state_dict().items()):
+        digest.update(name.encode())
+        digest.update(_raw_bytes(value))
+    return digest.hexdigest()
+
+
+def _raw_bytes(value: torch.Tensor) -> bytes:
+    import torch
+
+    return value.detach().cpu().contiguous().reshape(-1).view(torch.uint8).numpy().tobytes()
