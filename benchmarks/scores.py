@@ -9,9 +9,10 @@ from __future__ import annotations
 
 import os
 import uuid
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, fields
 from pathlib import Path
+from typing import Any
 from urllib.parse import quote, unquote
 
 import pandas as pd
@@ -60,7 +61,7 @@ def cells(run: Path) -> Iterator[Cell]:
             yield Cell(*(unquote(part.split("=", 1)[1]) for part in folder.parts[-3:]))
 
 
-def write_shard(run: Path, cell: Cell, rows: Sequence[dict[str, object]], name: str = "") -> Path:
+def write_shard(run: Path, cell: Cell, rows: Sequence[Mapping[Any, object]], name: str = "") -> Path:
     """Write rows of one cell as one file that appears whole or not at all.
 
     rows: dictionaries of the schema's columns; the cell's own columns are filled in.
