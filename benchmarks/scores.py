@@ -7,7 +7,6 @@ Folder names are percent-encoded as pyarrow's hive partitioning reads them, so `
 
 from __future__ import annotations
 
-import os
 import uuid
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, fields
@@ -19,6 +18,7 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from benchmarks.files import atomic
 from registry.errors import UserError
 
 SCHEMA = pa.schema(
@@ -70,15 +70,9 @@ def write_shard(run: Path, cell: Cell, rows: Sequence[Mapping[Any, object]], nam
     name: file name without suffix; by default a new unique one.
     """
     table = pa.Table.from_pylist([{**row, **asdict(cell)} for row in rows], schema=SCHEMA)
-    folder = cell.folder(run)
-    folder.mkdir(parents=True, exist_ok=True)
-    target = folder / f"{name or f'part-{uuid.uuid4().hex}'}.parquet"
-    draft = target.with_suffix(f".{os.getpid()}.tmp")
-    try:
+    target = cell.folder(run) / f"{name or f'part-{uuid.uuid4().hex}'}.parquet"
+    with atomic(target) as draft:
         pq.write_table(table, draft)
-        os.replace(draft, target)
-    finally:
-        draft.unlink(missing_ok=True)
     return target
 
 

@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 import json
-import os
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from benchmarks.metrics import bootstrap
-from benchmarks.metrics.bootstrap import Metric
+from benchmarks.files import atomic
+from benchmarks.metrics.bootstrap import LEVEL, RESAMPLES, Metric, generator
 from benchmarks.metrics.cell import Measurement, coverage, grouped_reasons, measure
 from benchmarks.metrics.means import mean_of, scopes
 from benchmarks.metrics.request import SCHEMA_VERSION, Request, read_request
@@ -26,12 +25,12 @@ FILE = "metrics.json"
 def evaluate_run(
     run: Path,
     catalog: Catalog[MetricCard],
-    resamples: int = bootstrap.RESAMPLES,
+    bootstrap: int = RESAMPLES,
     seed: int | None = None,
 ) -> dict[str, Any]:
     """Compute every registered metric of every cell of a run, write `metrics.json`, and return it.
 
-    resamples: bootstrap resamples of the 95 % intervals; 0 computes none.
+    bootstrap: number of resamples for the 95 % intervals; 0 computes none.
     seed: of the resamples, by default the run's own.
 
     Raises:
@@ -47,7 +46,7 @@ def evaluate_run(
     for detector in request.detectors:
         for perturbation in request.perturbations:
             group = [
-                _evaluate(run, request, Cell(detector, dataset, perturbation), metrics, resamples, seed)
+                _evaluate(run, request, Cell(detector, dataset, perturbation), metrics, bootstrap, seed)
                 for dataset in request.datasets
             ]
             members, replicates = [cell for cell, _ in group], [r.replicates for _, r in group]
@@ -59,8 +58,8 @@ def evaluate_run(
         "schema": SCHEMA_VERSION,
         "bootstrap": {
             "method": "percentile, stratified by class",
-            "level": bootstrap.LEVEL,
-            "resamples": resamples,
+            "level": LEVEL,
+            "resamples": bootstrap,
             "seed": seed,
         },
         "metrics": {
@@ -91,7 +90,7 @@ def _evaluate(
         rows["label"].to_numpy()[scored],
         logits[scored],
         resamples,
-        bootstrap.generator(seed, cell.dataset),
+        generator(seed, cell.dataset),
     )
     covered = coverage(rows, scored, dataset["asked"], detector.get("failed"))
     reasons = [reason for reason in (covered.reason, grouped_reasons(measurement.undefined)) if reason]
@@ -114,7 +113,7 @@ def _evaluate(
 
 
 def _write(path: Path, result: Mapping[str, Any]) -> None:
-    """Write JSON that appears whole or not at all, one cell or mean per line so that files can be compared."""
+    """Write strict JSON atomically, one cell or mean per line so that two files can be compared."""
     parts = []
     for key, value in result.items():
         text = json.dumps(value, ensure_ascii=False, allow_nan=False)
@@ -122,9 +121,5 @@ def _write(path: Path, result: Mapping[str, Any]) -> None:
             lines = (json.dumps(item, ensure_ascii=False, allow_nan=False) for item in value)
             text = "[\n  " + ",\n  ".join(lines) + "\n ]"
         parts.append(f" {json.dumps(key)}: {text}")
-    draft = path.with_suffix(f".{os.getpid()}.tmp")
-    try:
+    with atomic(path) as draft:
         draft.write_text("{\n" + ",\n".join(parts) + "\n}\n", encoding="utf-8")
-        os.replace(draft, path)
-    finally:
-        draft.unlink(missing_ok=True)
