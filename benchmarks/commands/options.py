@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from pathlib import Path
 from typing import Any
 
 import yaml
@@ -46,23 +45,6 @@ def parse_detectors(
             )
         detectors[label].setdefault("options", {})[option] = parse_value(value)
     return list(detectors.values())
-
-
-def parse_data(
-    values: Iterable[str] | None, layout: str = "", options: Iterable[str] | None = None
-) -> list[dict[str, Any]]:
-    """`PATH`, `NAME=PATH` or the name of a registered data set; an existing path wins over a name."""
-    shared = {key: parse_value(value) for key, value in split_pairs(options, "--data-option").items()}
-    parsed = []
-    for value in values or ():
-        name, equals, path = value.partition("=")
-        if not equals or Path(value).exists():
-            name, path = "", value
-        entry: dict[str, Any] = {"name": name, "source": layout, "options": shared}
-        is_source = not layout and not Path(path).exists() and "/" not in path and "." not in path
-        entry["source" if is_source else "path"] = path
-        parsed.append(entry)
-    return parsed
 
 
 def parse_value(text: str) -> Any:

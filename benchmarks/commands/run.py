@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated, Optional
+from typing import TYPE_CHECKING, Annotated, Optional
 
 import typer
 from rich.console import Console
 
-from benchmarks.commands.options import given, parse_data, parse_detectors, split_list, split_pairs
+from benchmarks.commands.options import given, parse_detectors, parse_value, split_list, split_pairs
+
+if TYPE_CHECKING:
+    from benchmarks.config import RunSettings
 
 Text = Optional[list[str]]  # noqa: UP045 - typer reads the annotation at run time
 
@@ -18,7 +21,9 @@ def run(
     data: Annotated[
         Text, typer.Option(help="Folder, manifest, NAME=FOLDER, or a registered data set")
     ] = None,
-    layout: Annotated[str, typer.Option(help="Layout of --data; found from the folder by default")] = "",
+    layout: Annotated[
+        str | None, typer.Option(help="Layout of --data; found from the folder by default")
+    ] = None,
     data_option: Annotated[Text, typer.Option(help="KEY=VALUE option of the layout or data set")] = None,
     paradigm: Annotated[Text, typer.Option(help="GENERATOR=PARADIGM, over the built-in table")] = None,
     limit: Annotated[
@@ -70,7 +75,9 @@ def run(
     """
     options = given(
         {
-            "data": parse_data(data, layout, data_option),
+            "data": data,
+            "layout": layout,
+            "data_options": {k: parse_value(v) for k, v in split_pairs(data_option, "--data-option").items()},
             "paradigms": split_pairs(paradigm, "--paradigm"),
             "limit": limit,
             "detectors": parse_detectors(detectors, option),
@@ -100,7 +107,7 @@ def run(
     raise typer.Exit(_run(settings))
 
 
-def _run(settings: object) -> int:
+def _run(settings: RunSettings) -> int:
     from benchmarks.reports import print_leaderboard, render
     from benchmarks.runner.run import command_line, run_benchmark
     from benchmarks.runner.summary import incomplete

@@ -61,16 +61,16 @@ def run_benchmark(settings: RunSettings, command: Sequence[str], console: Consol
     device = choose_device(settings.device)
     start_ranks(settings.launcher, device)
     try:
-        request = _checked(settings, device)
+        request = check_request(settings, device)
         agree(_record_problem(request, command) if is_main() else None)
-        stopped = _score(request, console)
+        stopped = score_pending(request, console)
         failed = gather({**request.loaded.failed, **stopped})
         return _finish(request, failed) if is_main() else {}
     finally:
         finish_ranks()
 
 
-def _checked(settings: RunSettings, device: str) -> Request:
+def check_request(settings: RunSettings, device: str) -> Request:
     """Resolve every name and load every weight, the quick checks first."""
     _check_writable(settings.out)
     catalogs = load_plugins(settings.plugins)
@@ -80,7 +80,12 @@ def _checked(settings: RunSettings, device: str) -> Request:
     parsed = [parse_perturbation(name, catalogs.perturbations) for name in names]
     _check_weight_names(settings, catalogs)
     test_sets = find_test_sets(
-        catalogs.datasets, settings.data, paradigms=settings.paradigms, limit=settings.limit
+        catalogs.datasets,
+        settings.data,
+        layout=settings.layout or None,
+        options=settings.data_options,
+        paradigms=settings.paradigms,
+        limit=settings.limit,
     )
     loaded = load_detectors(
         catalogs,
@@ -132,7 +137,7 @@ def _record_problem(request: Request, command: Sequence[str]) -> str | None:
     return None
 
 
-def _score(request: Request, console: Console) -> dict[str, str]:
+def score_pending(request: Request, console: Console) -> dict[str, str]:
     """Run the loop over this rank's share; why detectors were stopped, by name."""
     settings, detectors = request.settings, request.loaded.detectors
     pipeline = Pipeline(
@@ -193,9 +198,7 @@ def _finish(request: Request, failed: Mapping[str, str]) -> dict[str, Any]:
     for name in request.loaded.records:
         record["detectors"][name]["failed"] = failed.get(name)
     write_record(out, record)
-    return evaluate_run(
-        out, request.catalogs.metrics, bootstrap=request.settings.bootstrap, seed=request.settings.seed
-    )
+    return evaluate_run(out, request.catalogs.metrics, resamples=request.settings.bootstrap)
 
 
 def _rank_and_size() -> tuple[int, int]:

@@ -101,7 +101,7 @@ def test_wrong_settings_are_refused(invoke, tmp_path, text, said):
 def test_a_settings_file_does_what_its_options_do(invoke, tmp_path):
     make_test_sets(tmp_path / "data", count=2)
     (tmp_path / "config.yaml").write_text(
-        f"data: [{{path: {tmp_path / 'data'}}}]\n"
+        f"data: [{tmp_path / 'data'}]\n"
         "detectors: [{name: brightness, label: mine}]\n"
         f"plugins: [{PLUGIN}]\nperturbations: ['jpeg:50']\nbootstrap: 10\n"
     )
@@ -117,7 +117,12 @@ def test_a_settings_file_does_what_its_options_do(invoke, tmp_path):
 def test_every_setting_is_an_option_of_run(invoke):
     from benchmarks.config import RunSettings
 
-    spelled = {"paradigms": "paradigm", "perturbations": "perturb", "plugins": "plugin"}
+    spelled = {
+        "paradigms": "paradigm",
+        "perturbations": "perturb",
+        "plugins": "plugin",
+        "data_options": "data-option",
+    }
     shown = invoke("run", "--help").out
     for name in RunSettings.model_fields:
         assert f"--{spelled.get(name, name).replace('_', '-')}" in shown
