@@ -13,7 +13,7 @@ def test_univfd_head(shared):
     detector = UnivFD()
     path = shared / "golden" / "published_heads" / "univfd_fc.pth"
     detector.load_weights(path)
-    head = torch.load(path, weights_only=True)
+    head = torch.load(path, weights_only=True, map_location="cpu")
     feature = torch.randn(3, 768)
     expected = feature @ head["weight"][0] + head["bias"]
     torch.testing.assert_close(detector({"feature": feature}), expected)
