@@ -87,6 +87,7 @@ def check_request(settings: RunSettings, device: str) -> Request:
         options=settings.data_options,
         paradigms=settings.paradigms,
         limit=settings.limit,
+        fair=settings.fair,
     )
     loaded = load_detectors(
         catalogs,
