@@ -17,7 +17,7 @@ const curveOf = (row) => {
   return column && curves[`${row}|${column.sets[0]}|${data.perturbations[state.perturbation]}`];
 };
 
-function chart(id, type, datasets, { labels, x = {}, y = {}, legend = true } = {}) {
+function chart(id, type, datasets, { labels, x = {}, y = {}, legend = true, box = 2 } = {}) {
   if (drawn[id]) drawn[id].destroy();
   const axis = (more) => ({ ticks: { color: color("--soft") }, grid: { color: color("--line") }, ...more, title: { display: true, color: color("--soft"), ...(more.title || {}) } });
   drawn[id] = new Chart($(id), {
@@ -27,7 +27,7 @@ function chart(id, type, datasets, { labels, x = {}, y = {}, legend = true } = {
       animation: false, responsive: true, maintainAspectRatio: false, parsing: true,
       interaction: { mode: "nearest", intersect: false },
       scales: { x: axis(x), y: axis(y) },
-      plugins: { legend: { display: legend, position: "bottom", labels: { color: color("--text"), boxWidth: 22, boxHeight: 1 } } },
+      plugins: { legend: { display: legend, position: "bottom", labels: { color: color("--text"), boxWidth: 22, boxHeight: box } } },
     },
   });
 }
@@ -47,7 +47,7 @@ function drawCurves(rows) {
   const known = rows.map((r) => [r, curveOf(r)]).filter(([, curve]) => curve);
   const lines = (points) => known.map(([r, curve]) => ({ label: data.rows[r].label, ...styleOf(r), data: points(curve) }));
   const last = (list) => list[list.length - 1];
-  const diagonal = { label: "", data: [{ x: 0, y: 0 }, { x: 1, y: 1 }], borderColor: color("--line"), borderDash: [4, 4], borderWidth: 1, pointRadius: 0 };
+  const diagonal = { label: "", data: [{ x: 0, y: 0 }, { x: 1, y: 1 }], borderColor: color("--soft"), borderDash: [4, 4], borderWidth: 1, pointRadius: 0 };
   chart("roc", "line", [...lines((curve) => curve.fp.map((fp, i) => ({ x: fp / last(curve.fp), y: curve.tp[i] / last(curve.tp) }))), diagonal],
     { x: unit("false-positive rate"), y: unit("true-positive rate"), legend: false });
   chart("pr", "line", lines((curve) => curve.tp.map((tp, i) => ({ x: tp / last(curve.tp), y: tp + curve.fp[i] ? tp / (tp + curve.fp[i]) : 1 }))),
@@ -61,7 +61,7 @@ function drawHistogram() {
   const bins = curve ? curve.real.length : 0;
   const labels = Array.from({ length: bins }, (_, i) => `${(i / bins).toFixed(2)}–${((i + 1) / bins).toFixed(2)}`);
   const bar = (label, hue, values) => ({ label, data: values, backgroundColor: hue, categoryPercentage: 0.95, barPercentage: 0.95 });
-  chart("histogram", "bar", curve ? [bar("real", HUES[0], curve.real), bar("generated", HUES[1], curve.fake)] : [], { labels, x: { title: { text: "score" } }, y: { title: { text: "pictures" }, beginAtZero: true } });
+  chart("histogram", "bar", curve ? [bar("real", HUES[0], curve.real), bar("generated", HUES[1], curve.fake)] : [], { labels, x: { title: { text: "score" } }, y: { title: { text: "pictures" }, beginAtZero: true }, box: 12 });
 }
 const sections = [["robustness", drawRobustness], ["roc", drawCurves]];
 const inView = new Set();

@@ -9,6 +9,7 @@ for (const pair of data.pairs) {
   if (!pairIndex.has(key)) pairIndex.set(key, []);
   pairIndex.get(key).push(pair);
 }
+if (!data.pairs.some((pair) => pair[2] === meanOfAll()) && data.pairs.length) $("pair-column").value = data.pairs[0][2];
 const PREFERRED = ["DeLong", "McNemar", "paired bootstrap"];
 
 function drawRanks() {
