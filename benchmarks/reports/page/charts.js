@@ -51,9 +51,15 @@ function drawCurves(rows) {
   chart("roc", "line", [...lines((curve) => curve.fp.map((fp, i) => ({ x: fp / last(curve.fp), y: curve.tp[i] / last(curve.tp) }))), diagonal],
     { x: unit("false-positive rate"), y: unit("true-positive rate"), legend: false });
   chart("pr", "line", lines((curve) => curve.tp.map((tp, i) => ({ x: tp / last(curve.tp), y: tp + curve.fp[i] ? tp / (tp + curve.fp[i]) : 1 }))),
-    { x: unit("recall"), y: unit("precision") });
+    { x: unit("recall"), y: unit("precision"), legend: false });
   chart("calibration", "line", [...lines((curve) => curve.mean.map((mean, i) => ({ x: mean, y: curve.fake[i] / (curve.real[i] + curve.fake[i]) })).filter((point) => point.x !== null)).map((line) => ({ ...line, pointRadius: 3 })), diagonal],
     { x: unit("mean score"), y: unit("share generated"), legend: false });
+  $("curve-legend").replaceChildren(...known.map(([r]) => {
+    const item = make("li", data.rows[r].label + (data.rows[r].untrained ? ` ${MARK.untrained}` : ""));
+    const style = styleOf(r);
+    item.prepend(make("span", undefined, { class: "swatch", style: `border-top: 3px ${style.borderDash.length ? "dashed" : "solid"} ${style.borderColor}` }));
+    return item;
+  }));
   drawHistogram();
 }
 function drawHistogram() {

@@ -184,8 +184,10 @@ const fill = (select, options, chosen = 0) => {
 };
 const columnName = (column) => `${column.group}: ${column.label}`;
 const meanOfAll = () => Math.max(0, data.columns.findIndex((column) => column.group === "all"));
+if (data.columns.some((column) => column.group === "all")) state.sort = meanOfAll();
 fill($("metric"), data.metrics.map((metric, i) => [i, metric.name]), data.metrics.findIndex((m) => m.name === data.shown[0]));
 state.metric = Number($("metric").value);
+state.ascending = !data.metrics[state.metric].higher;
 fill($("perturbation"), data.perturbations.map((name, i) => [i, pictures(name)]));
 for (const group of new Set(data.columns.map((column) => column.group))) {
   const box = make("input", undefined, { type: "checkbox", checked: "", value: group });
