@@ -39,12 +39,13 @@ def render(
     bootstrap: int | None = None,
     recompute: bool = False,
     pictures: Path | None = None,
+    calibrate_on: str | None = None,
 ) -> list[Path]:
     """Write `leaderboard.<format>` of one or several runs; returns the files.
 
     formats: by default all of `FORMATS`. metrics: one table each, per perturbation, by default `METRICS`.
     out: the folder to write to; by default the run's own, so several runs need one.
-    bootstrap, recompute: as `load_metrics` takes them.
+    bootstrap, recompute, calibrate_on: as `load_metrics` takes them.
     pictures: data root of the run, for thumbnails of the most wrong pictures on the page.
 
     Raises:
@@ -59,7 +60,7 @@ def render(
         if len(folders) != 1:
             raise UserError("a report over several runs belongs to none of them: say where with --out FOLDER")
         out = Path(folders[0])
-    report = make_report(read_runs(folders, bootstrap, recompute), metrics)
+    report = make_report(read_runs(folders, bootstrap, recompute, calibrate_on), metrics)
     written = []
     for name in formats:
         for file, text in FORMATS[name](report, pictures).items():

@@ -8,7 +8,7 @@ from typing import Any
 import pandas as pd
 
 from benchmarks.metrics.cell import COMPLETE, FAILED, PARTIAL
-from benchmarks.reports.board import DIGITS, Board, Column, Row, boards
+from benchmarks.reports.board import DIGITS, Board, Column, Row, boards, position
 from benchmarks.reports.load import Run, directions, perturbations
 from benchmarks.reports.page.curves import curves
 from benchmarks.reports.report import Report
@@ -31,12 +31,13 @@ def payload(report: Report) -> dict[str, Any]:
     found = boards(runs, names, Verdicts(report.comparisons).alike)
     kinds = perturbations(runs)
     by_metric = [found[i * len(kinds) : (i + 1) * len(kinds)] for i in range(len(names))]
-    columns = (
-        list(dict.fromkeys(column for board in by_metric[0] for column in board.columns)) if names else []
-    )
+    columns = sorted(dict.fromkeys(column for board in found for column in board.columns), key=position)
     rows = found[0].rows if found else []
     return {
-        "metrics": [_metric(runs, name) for name in names],
+        "metrics": [
+            {**_metric(runs, name), "columns": [columns.index(c) for c in own[0].columns]}
+            for name, own in zip(names, by_metric, strict=True)
+        ],
         "shown": list(report.metrics),
         "perturbations": kinds,
         "statuses": STATUS,

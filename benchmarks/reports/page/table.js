@@ -46,7 +46,7 @@ function describe(row, column, cell) {
 const matches = (text, query) => text.toLowerCase().includes(query.trim().toLowerCase());
 function visibleColumns() {
   const query = $("find-set").value;
-  return data.columns.map((column, i) => i).filter((i) => {
+  return data.metrics[state.metric].columns.filter((i) => {
     const column = data.columns[i];
     if (state.hidden.has(column.group)) return false;
     return column.mean || matches(`${column.group} ${column.label}`, query);
