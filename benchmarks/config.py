@@ -45,19 +45,12 @@ class DetectorSettings(Settings):
         return self.label or self.name
 
 
-class DataSettings(Settings):
-    """One source of test sets."""
-
-    path: Path | None = Field(None, description="folder or manifest file")
-    source: str = Field("", description="registered layout or data set; found from the folder by default")
-    name: str = Field("", description="prefix of the test sets' names")
-    options: dict[str, Any] = Field({}, description="options of the layout or data set")
-
-
 class RunSettings(Settings):
     """What `d3qe-bench run` does."""
 
-    data: list[DataSettings] = Field([], description="where the test sets are")
+    data: list[str] = Field([], description="folders, manifests, NAME=FOLDER, or registered data sets")
+    layout: str = Field("", description="on-disk layout of the data; found from the folder by default")
+    data_options: dict[str, Any] = Field({}, description="options of the layout or data set")
     paradigms: dict[str, str] = Field({}, description="generator → paradigm, over the built-in table")
     limit: StrictInt | None = Field(
         None, ge=1, description="at most this many pictures per class and test set"

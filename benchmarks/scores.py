@@ -19,6 +19,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from benchmarks.files import atomic
+from registry.errors import UserError
 
 SCHEMA = pa.schema(
     [
@@ -75,20 +76,30 @@ def write_shard(run: Path, cell: Cell, rows: Sequence[Mapping[Any, object]], nam
     return target
 
 
-def read_cell(run: Path, cell: Cell) -> pd.DataFrame:
+def read_cell(run: Path, cell: Cell, columns: Sequence[str] = tuple(SCHEMA.names)) -> pd.DataFrame:
     """Rows of one cell sorted by path, one per picture.
 
     A picture that failed and was scored later counts once, with its score.
+
+    columns: what to read; `path` and `error` are always among them.
     """
-    tables = [
-        pq.ParquetFile(file).read(columns=SCHEMA.names) for file in sorted(cell.folder(run).glob("*.parquet"))
-    ]
+    wanted = [name for name in SCHEMA.names if name in {*columns, "path", "error"}]
+    tables = [_read_shard(file, wanted) for file in sorted(cell.folder(run).glob("*.parquet"))]
     if not tables:
-        return SCHEMA.empty_table().to_pandas()
+        return SCHEMA.empty_table().select(wanted).to_pandas()
     frame = pa.concat_tables(tables).to_pandas()
+    if frame["path"].is_unique and frame["path"].is_monotonic_increasing:
+        return frame
     frame["_failed"] = frame["error"].notna()
     frame = frame.sort_values(["path", "_failed"], kind="stable").drop_duplicates("path")
     return frame.drop(columns="_failed").reset_index(drop=True)
+
+
+def _read_shard(file: Path, columns: list[str]) -> pa.Table:
+    try:
+        return pq.ParquetFile(file).read(columns=columns)
+    except (pa.ArrowInvalid, OSError) as error:
+        raise UserError(f"{file} cannot be read as scores: {error}") from error
 
 
 def compact_cell(run: Path, cell: Cell) -> None:
