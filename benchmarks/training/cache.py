@@ -97,6 +97,7 @@ class FeatureCache:
             "views_together": sorted(repr(v) for v in self._views()),
             "outputs": sorted(outputs),
             "pictures": inventory.fingerprint,
+            "unreadable": [bad.path.name for bad in inventory.unreadable],
             "augmentation": augmentation.model_dump(mode="json"),
             "seed": self.seed,
         }

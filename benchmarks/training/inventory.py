@@ -10,20 +10,19 @@ from pathlib import Path
 
 from torch.utils.data import DataLoader, Dataset
 
+from benchmarks.datasets import fingerprint
 from benchmarks.files import atomic
 from benchmarks.pictures import PictureError, open_picture
 from registry import TestSet, UserError
 from registry.dataset import FAKE, REAL
-from registry.weights import sha256
 
 
 @dataclass(frozen=True)
 class Item:
-    """One labelled picture file. digest: SHA-256 of its bytes, or of path and size if unchecked."""
+    """One labelled picture file."""
 
     path: Path
     label: int
-    digest: str = ""
 
 
 @dataclass(frozen=True)
@@ -37,23 +36,21 @@ class Unreadable:
 
 @dataclass(frozen=True)
 class Inventory:
-    """The usable pictures of one split, in a fixed order, and those that are not."""
+    """The usable pictures of one split, in a fixed order, and those that are not.
+
+    fingerprint: hex digest over paths, labels and contents (sizes if unchecked) of all of them.
+    """
 
     items: tuple[Item, ...]
     unreadable: tuple[Unreadable, ...]
-
-    @property
-    def fingerprint(self) -> str:
-        """Hex digest over labels and contents in order: equal data, equal fingerprint."""
-        lines = "".join(f"{item.label} {item.digest}\n" for item in self.items)
-        return hashlib.sha256(lines.encode()).hexdigest()
+    fingerprint: str
 
     def count(self, label: int) -> int:
         return sum(item.label == label for item in self.items)
 
 
-class _Check(Dataset[tuple[str, str]]):
-    """Decodes each picture: (digest of the bytes, reason why it is unreadable or empty)."""
+class _Check(Dataset[str]):
+    """Decodes each picture and gives the reason why it is unreadable, or nothing."""
 
     def __init__(self, items: Sequence[Item], max_pixels: int) -> None:
         self.items = items
@@ -62,47 +59,29 @@ class _Check(Dataset[tuple[str, str]]):
     def __len__(self) -> int:
         return len(self.items)
 
-    def __getitem__(self, index: int) -> tuple[str, str]:
-        path = self.items[index].path
+    def __getitem__(self, index: int) -> str:
         try:
-            open_picture(path, self.max_pixels)
+            open_picture(self.items[index].path, self.max_pixels)
         except PictureError as error:
-            return "", str(error)
-        return sha256(path), ""
+            return str(error)
+        return ""
 
 
 def take_inventory(
-    test_sets: Sequence[TestSet],
-    *,
-    limit: int | None = None,
-    check: bool = True,
-    workers: int = 0,
-    max_pixels: int,
+    test_sets: Sequence[TestSet], *, check: bool = True, workers: int = 0, max_pixels: int
 ) -> Inventory:
-    """All pictures of the test sets; `check` decodes each one once.
-
-    limit: at most this many pictures per class and test set, the first by name.
-    """
-    items = [item for test_set in test_sets for item in _listed(test_set, limit)]
-    if not check:
-        sized = [Item(i.path, i.label, f"{i.path.name} {i.path.stat().st_size}") for i in items]
-        return Inventory(tuple(sized), ())
-    checked = DataLoader(_Check(items, max_pixels), batch_size=None, num_workers=workers)
-    usable, unreadable = [], []
-    for item, (digest, reason) in zip(items, checked, strict=True):
-        if reason:
-            unreadable.append(Unreadable(item.path, item.label, reason))
-        else:
-            usable.append(Item(item.path, item.label, digest))
-    return Inventory(tuple(usable), tuple(unreadable))
-
-
-def _listed(test_set: TestSet, limit: int | None) -> list[Item]:
-    return [
-        Item(Path(test_set.root, picture.path), picture.label)
-        for label in (REAL, FAKE)
-        for picture in [p for p in test_set.pictures if p.label == label][:limit]
-    ]
+    """All pictures of the test sets; `check` decodes each one once."""
+    items = [Item(Path(s.root, p.path), p.label) for s in test_sets for p in s.pictures]
+    prints = [fingerprint(test_set, "content" if check else "names") for test_set in test_sets]
+    reasons: list[str] = [""] * len(items)
+    if check:
+        reasons = list(DataLoader(_Check(items, max_pixels), batch_size=None, num_workers=workers))
+    checked = list(zip(items, reasons, strict=True))
+    return Inventory(
+        tuple(item for item, reason in checked if not reason),
+        tuple(Unreadable(item.path, item.label, reason) for item, reason in checked if reason),
+        hashlib.sha256(" ".join(prints).encode()).hexdigest(),
+    )
 
 
 def require_both_classes(inventory: Inventory, split: str) -> None:

@@ -6,15 +6,23 @@ Recipe: arXiv 2510.05891 and its released code (github.com/Zhangyr2022/D3QE).
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 from pydantic import Field, model_validator
 
-from benchmarks.config import DataSettings, DetectorSettings, Settings, StrictBool, StrictFloat, StrictInt
+from benchmarks.config import DetectorSettings, Settings, StrictBool, StrictFloat, StrictInt
 
 Number = StrictFloat | StrictInt
 Probability = Annotated[Number, Field(ge=0, le=1)]
 Precision = Literal["float32", "bfloat16", "float16"]
+
+
+class SplitSettings(Settings):
+    """The pictures of one split, as `d3qe-bench run` names them."""
+
+    sets: list[str] = Field(min_length=1, description="folders, manifests or registered data sets")
+    layout: str = Field("", description="on-disk layout; found from the folder by default")
+    options: dict[str, Any] = Field({}, description="options of the layout, such as split: train")
 
 
 class OptimizerSettings(Settings):
@@ -78,12 +86,14 @@ class TrainSettings(Settings):
     """What `d3qe-bench train` does."""
 
     detector: DetectorSettings = Field(description="what is trained; its `weights` are where it starts")
-    data: list[DataSettings] = Field(min_length=1, description="training pictures")
-    validation: list[DataSettings] = Field(
-        [], description="validation pictures; without them nothing but `epochs` ends the training"
+    data: SplitSettings = Field(description="training pictures")
+    validation: SplitSettings | None = Field(
+        None, description="validation pictures; without them nothing but `epochs` ends the training"
     )
     limit: StrictInt | None = Field(None, ge=1, description="at most this many pictures per class and set")
-    weights: dict[str, Path] = Field({}, description="weights files of frozen encoders by name")
+    weights: dict[str, Path] = Field(
+        {}, description="weights files of frozen encoders by name; fetched ones are found"
+    )
     allow_untrained: StrictBool = Field(False, description="draw encoders without weights from the seed")
     out: Path = Field(Path("runs/train"), description="folder of the training; rerunning on it resumes")
     epochs: StrictInt = Field(10, ge=1, description="passes over the training pictures at most")
@@ -110,7 +120,12 @@ class TrainSettings(Settings):
         "float32", description="autocast of frozen encoders; lower flips some nearest codes"
     )
     device: str = Field("auto", description="auto, cpu, cuda or cuda:N")
-    workers: StrictInt | None = Field(None, ge=0, description="decoding processes; by default as for `run`")
+    workers: StrictInt | None = Field(
+        None, ge=0, description="decoding processes; default none on a CPU, up to 8 on a GPU"
+    )
+    launcher: Literal["auto", "none", "pytorch", "slurm"] = Field(
+        "auto", description="how processes were started; auto sees torchrun's environment"
+    )
     seed: StrictInt = Field(42, ge=0, description="of initial weights, order, augmentation and dropout")
     keep: StrictInt = Field(2, ge=2, description="checkpoints kept: this many latest, and as many best")
     plugins: list[Path] = Field([], description="plugin files to load")

@@ -24,6 +24,7 @@ from benchmarks.training.model import InputReader, TrainingModel
 from benchmarks.training.processes import Processes
 from benchmarks.training.sampling import TrainingBatches, ValidationBatches
 from benchmarks.training.settings import TrainSettings, validation_augmentation
+from benchmarks.weights import Store
 from registry import Catalogs, Detector, UserError
 from registry.encoder import seeded_init
 
@@ -49,6 +50,13 @@ def build_detector(settings: TrainSettings, catalogs: Catalogs) -> Detector:
     if not any(parameter.requires_grad for parameter in detector.parameters()):
         raise UserError(f"detector {chosen.name!r} has no trainable parameters")
     return detector
+
+
+def encoder_weights(settings: TrainSettings, catalogs: Catalogs) -> dict[str, Path]:
+    """Weights files of the encoders: those that the settings name, else fetched ones."""
+    store = Store(catalogs, settings.weights)
+    found = {name: store.path(name) for name in catalogs.encoders.names()}
+    return {name: path for name, path in found.items() if path is not None}
 
 
 def build_optimizer(settings: TrainSettings, detector: Detector, device: torch.device) -> OptimWrapper:

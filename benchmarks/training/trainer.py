@@ -27,11 +27,12 @@ from benchmarks.training.setup import (
     build_runner,
     check_batch_norm,
     default_workers,
+    encoder_weights,
 )
 from registry import Catalogs, EncoderPool, TestSet, UserError
 
 _MAY_CHANGE = {
-    "epochs", "keep", "workers", "device", "out", "plugins", "feature_cache", "check_pictures", "unreadable"
+    "epochs", "keep", "workers", "device", "launcher", "out", "plugins", "feature_cache"
 }  # fmt: skip
 """Settings that a resumed training may have different: they do not change what an epoch computes."""
 
@@ -65,13 +66,13 @@ def train_detector(
     Raises:
         UserError: the settings, the data or the folder do not allow it; nothing has been trained.
     """
-    with joined(settings.device) as processes:
+    with joined(settings.launcher, settings.device) as processes:
         shown = console or Console(stderr=True, quiet=not processes.first)
         splits = _splits(settings, training, validation, processes, shown)
         detector = build_detector(settings, catalogs)
         encoders = EncoderPool(
             catalogs.encoders,
-            settings.weights,
+            encoder_weights(settings, catalogs),
             allow_untrained=settings.allow_untrained,
             seed=settings.seed,
             device=processes.device,
@@ -118,7 +119,6 @@ def _splits(
     def take(test_sets: Sequence[TestSet]) -> Inventory:
         return take_inventory(
             test_sets,
-            limit=settings.limit,
             check=settings.check_pictures,
             workers=default_workers(settings.workers, processes.device),
             max_pixels=settings.max_pixels,

@@ -38,7 +38,7 @@ def settings(tmp_path: Path) -> Callable[..., TrainSettings]:
     def make(**changes: Any) -> TrainSettings:
         values: dict[str, Any] = {
             "detector": {"name": "toy"},
-            "data": [{"path": "given-as-test-sets"}],
+            "data": {"sets": ["given-as-test-sets"]},
             "allow_untrained": True,
             "out": tmp_path / "out",
             "epochs": 2,

@@ -155,7 +155,7 @@ def test_unreadable_pictures_stop_or_are_left_out_and_are_listed(settings, catal
     with pytest.raises(UserError, match="2 unreadable pictures, listed in"):
         train_detector(settings(), catalogs, [broken])
     listed = (tmp_path / "out/unreadable.csv").read_text()
-    assert "0_real/003.png,0,not a picture" in listed
+    assert '0_real/003.png,0,"not a picture' in listed
     assert "1_fake/004.png,1," in listed
     result = train_detector(settings(unreadable="leave_out"), catalogs, [broken])
     assert result.complete
@@ -176,7 +176,10 @@ def test_a_picture_lost_while_training_ends_it_with_its_name(settings, catalogs,
     [
         ({"detector": {"name": "frozen"}}, "'frozen' has no trainable parameters"),
         ({"detector": {"name": "toi"}}, "unknown detector 'toi', did you mean 'toy'"),
-        ({"detector": {"name": "own_size"}}, "^pictures of a batch have different shapes .* protocol to uniform"),
+        (
+            {"detector": {"name": "own_size"}},
+            "^pictures of a batch have different shapes .* protocol to uniform",
+        ),
         ({"detector": {"name": "own_size"}, "workers": 1}, "^pictures of a batch have different shapes"),
         ({"batch_size": 100}, "24 training pictures do not fill one batch of 100"),
         ({"accumulate": 3}, "batch_size 8 cannot be shared out evenly"),
@@ -237,9 +240,9 @@ def test_starts_from_weights(settings, catalogs, training_set, tmp_path):
     assert torch.allclose(one["head.1.weight"], other["head.1.weight"])
 
 
-def test_pictures_of_several_sets_and_a_limit(settings, catalogs, training_set, validation_set):
-    result = train_detector(settings(limit=4), catalogs, [training_set, validation_set])
-    assert newest(result.out)["pictures"]["training"] == [8, 8]
+def test_pictures_of_several_sets(settings, catalogs, training_set, validation_set):
+    result = train_detector(settings(), catalogs, [training_set, validation_set])
+    assert newest(result.out)["pictures"]["training"] == [18, 18]
 
 
 def test_each_encoder_runs_once_per_batch(settings, catalogs, training_set):
