@@ -28,7 +28,7 @@ from torch.utils.data import DataLoader
 from benchmarks.files import write_json
 from benchmarks.training.batches import FeatureTable, TrainingPictures, collate
 from benchmarks.training.inventory import Inventory
-from benchmarks.training.model import InputReader
+from benchmarks.training.reader import InputReader
 from benchmarks.training.settings import AugmentationSettings
 from registry import EncoderPool, EncoderSpec, Feature, UserError, View
 from registry.weights import sha256

@@ -20,8 +20,9 @@ from benchmarks.training.batches import FeatureTable, TrainingPictures, collate
 from benchmarks.training.cache import FeatureCache
 from benchmarks.training.inventory import Inventory
 from benchmarks.training.loop import TrainLoop, TrainRunner
-from benchmarks.training.model import InputReader, TrainingModel
+from benchmarks.training.model import TrainingModel
 from benchmarks.training.processes import Processes
+from benchmarks.training.reader import InputReader
 from benchmarks.training.sampling import TrainingBatches, ValidationBatches
 from benchmarks.training.settings import TrainSettings, validation_augmentation
 from benchmarks.weights import Store

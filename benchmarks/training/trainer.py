@@ -15,9 +15,10 @@ from benchmarks.files import write_json
 from benchmarks.pictures import PictureError
 from benchmarks.training.checkpoints import Checkpoints, newest
 from benchmarks.training.inventory import Inventory, require_both_classes, take_inventory, write_unreadable
-from benchmarks.training.model import InputReader, NonFiniteLoss
+from benchmarks.training.model import NonFiniteLoss
 from benchmarks.training.processes import Processes, joined
 from benchmarks.training.progress import ProgressHook
+from benchmarks.training.reader import InputReader
 from benchmarks.training.schedule import Plateau
 from benchmarks.training.settings import TrainSettings
 from benchmarks.training.setup import (

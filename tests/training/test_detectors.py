@@ -8,7 +8,8 @@ from torch.nn.functional import binary_cross_entropy_with_logits
 
 from benchmarks.training.batches import Batch
 from benchmarks.training.checkpoints import newest
-from benchmarks.training.model import InputReader, TrainingModel
+from benchmarks.training.model import TrainingModel
+from benchmarks.training.reader import InputReader
 from benchmarks.training.trainer import train_detector
 from registry import EncoderPool, Feature, UserError, load_plugins
 from registry.encoder import seeded_init
