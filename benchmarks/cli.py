@@ -7,6 +7,7 @@ import sys
 import typer
 
 from benchmarks.commands import weights
+from benchmarks.commands.audit import audit
 from benchmarks.commands.doctor import OPENCV_REMEDY, doctor
 from benchmarks.commands.figures import figures
 from benchmarks.commands.listing import list_registered
@@ -30,6 +31,7 @@ app.command("report")(report)
 app.command("predict")(predict)
 app.command("train")(train)
 app.command("figures")(figures)
+app.command("audit")(audit)
 app.command("doctor")(doctor)
 app.add_typer(weights.app, name="weights")
 
