@@ -82,7 +82,7 @@ def _read_all(part: str, test_set: TestSet, max_pixels: int, on_picture: Callabl
     def work(picture: Picture) -> _Read:
         member = Member(part, test_set.name, picture.path, picture.label)
         try:
-            return _Read(member, read_facts(test_set.root / picture.path, max_pixels))
+            return _Read(member, read_facts(test_set.root / picture.path, max_pixels, test_set.prepare))
         except PictureError as error:
             return _Read(member, None, str(error))
 
@@ -111,20 +111,17 @@ def audit_set(
 
     labels: (n,) of 0 real and 1 generated, one per picture of `facts`.
     """
-    counts = [int((labels == label).sum()) for label in (REAL, FAKE)]
+    real, fake = (int((labels == label).sum()) for label in (REAL, FAKE))
     designs = {}
-    if min(counts) >= FEWEST_PER_CLASS:
+    if min(real, fake) >= FEWEST_PER_CLASS:
         for cue in CUES:
             index = np.array([i for i, one in enumerate(facts) if cue.applies(one)], int)
             if len(index) >= min(FEWEST_PICTURES, len(facts)):
                 designs[cue.name] = (design(cue, [facts[i] for i in index]), index)
     # every set has its own random numbers, whatever else is audited with it
     found = separate(designs, labels, permutations, seed ^ zlib.crc32(name.encode())) if designs else {}
-    return SetAudit(
-        name,
-        *counts,
-        tuple(_finding(cue, found.get(cue.name), facts, labels, designs, sets) for cue in CUES),
-    )
+    findings = (_finding(cue, found.get(cue.name), facts, labels, designs, sets) for cue in CUES)
+    return SetAudit(name, real, fake, tuple(findings))
 
 
 def _finding(

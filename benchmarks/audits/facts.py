@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Callable
 from dataclasses import dataclass
+from io import BytesIO
 from pathlib import Path
 from typing import Any
 
@@ -58,34 +60,47 @@ class Facts:
     thumbnail: np.ndarray
 
 
-def read_facts(path: Path, max_pixels: int = MAX_PIXELS) -> Facts:
+def read_facts(
+    path: Path, max_pixels: int = MAX_PIXELS, prepare: Callable[[Image.Image], Image.Image] | None = None
+) -> Facts:
     """The facts of one file.
+
+    prepare: a fair view; the facts are then those of a PNG file of what it makes of the picture, as
+        a detector cannot see more of the file than that.
 
     Raises:
         PictureError: it cannot be decoded.
     """
-    size = path.stat().st_size if path.exists() else 0
     with picture_file(path, max_pixels) as image:
-        depth = _depth(image)
-        picture = to_rgb(image)
-        grey = picture.convert("L")
-        tables: Any = getattr(image, "quantization", None) or None
-        return Facts(
-            format=image.format or "unknown",
-            depth=depth,
-            width=image.width,
-            height=image.height,
-            quality=estimate_quality(tables) if tables else None,
-            tables=hashlib.sha256(repr(sorted(tables.items())).encode()).hexdigest()[:8] if tables else "",
-            encoder=_encoder(image),
-            metadata=_metadata(image),
-            bytes=size,
-            colours=_colours(picture),
-            grid=grid_strength(np.asarray(grey, float)),
-            pixels=hashlib.sha256(f"{picture.size}".encode() + picture.tobytes()).hexdigest(),
-            phash=int(str(imagehash.phash(picture)), 16),
-            thumbnail=np.asarray(grey.resize((THUMBNAIL, THUMBNAIL), Resampling.BOX)),
-        )
+        if prepare is None:
+            return _facts(image, path.stat().st_size)
+        buffer = BytesIO()
+        prepare(to_rgb(image)).save(buffer, "PNG")
+        with Image.open(buffer, formats=["PNG"]) as seen:
+            return _facts(seen, len(buffer.getvalue()))
+
+
+def _facts(image: Image.Image, size: int) -> Facts:
+    depth = _depth(image)
+    picture = to_rgb(image)
+    grey = picture.convert("L")
+    tables: Any = getattr(image, "quantization", None) or None
+    return Facts(
+        format=image.format or "unknown",
+        depth=depth,
+        width=image.width,
+        height=image.height,
+        quality=estimate_quality(tables) if tables else None,
+        tables=hashlib.sha256(repr(sorted(tables.items())).encode()).hexdigest()[:8] if tables else "",
+        encoder=_encoder(image),
+        metadata=_metadata(image),
+        bytes=size,
+        colours=_colours(picture),
+        grid=grid_strength(np.asarray(grey, float)),
+        pixels=hashlib.sha256(f"{picture.size}".encode() + picture.tobytes()).hexdigest(),
+        phash=int(str(imagehash.phash(picture)), 16),
+        thumbnail=np.asarray(grey.resize((THUMBNAIL, THUMBNAIL), Resampling.BOX)),
+    )
 
 
 def _depth(image: Image.Image) -> str:

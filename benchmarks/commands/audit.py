@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Optional
 
 import typer
 
-from benchmarks.commands.options import parse_value, split_pairs
+from benchmarks.commands.options import parse_value, split_list, split_pairs
 
 if TYPE_CHECKING:
     from benchmarks.audits import AuditReport
@@ -39,6 +39,7 @@ def audit(
     limit: Annotated[
         int | None, typer.Option(min=1, help="At most this many pictures per class and test set")
     ] = None,
+    fair: Annotated[Text, typer.Option(help="Audit what is left through a fair view: size, jpeg96")] = None,
     seed: Annotated[int, typer.Option(min=0, help="Of folds and permutations")] = 0,
     permutations: Annotated[
         int | None, typer.Option(min=99, help="Per test set; enough for the number of sets by default")
@@ -68,8 +69,9 @@ def audit(
 
     datasets = load_plugins(plugin or ()).datasets
     options = {key: parse_value(value) for key, value in split_pairs(data_option, "--data-option").items()}
-    test_sets = find_test_sets(datasets, data, layout=layout, options=options, limit=limit)
-    train_sets = find_test_sets(datasets, train, limit=limit) if train else []
+    views = split_list(fair)
+    test_sets = find_test_sets(datasets, data, layout=layout, options=options, limit=limit, fair=views)
+    train_sets = find_test_sets(datasets, train, limit=limit, fair=views) if train else []
     total = sum(len(one.pictures) for one in [*test_sets, *train_sets])
     with Progress(console=Console(stderr=True), transient=True) as progress:
         bar = progress.add_task("pictures", total=total)
