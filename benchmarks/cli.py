@@ -14,6 +14,7 @@ from benchmarks.commands.listing import list_registered
 from benchmarks.commands.predict import predict
 from benchmarks.commands.report import report
 from benchmarks.commands.run import run
+from benchmarks.commands.study import study
 from benchmarks.commands.train import train
 from registry import UserError
 
@@ -31,6 +32,7 @@ app.command("report")(report)
 app.command("predict")(predict)
 app.command("train")(train)
 app.command("figures")(figures)
+app.command("study")(study)
 app.command("audit")(audit)
 app.command("doctor")(doctor)
 app.add_typer(weights.app, name="weights")
