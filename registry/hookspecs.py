@@ -60,3 +60,8 @@ def register_perturbations(register: Register) -> None:
 @hookspec
 def register_metrics(register: Register) -> None:
     """Register metrics: `metric(labels, logits) -> float`; facts of `MetricCard`."""
+
+
+@hookspec
+def register_figures(register: Register) -> None:
+    """Register figures of a detector: `draw(subject) -> registry.Drawing`; facts of `FigureCard`."""
