@@ -109,7 +109,7 @@ def _draw(matrix: Matrix, out: Path) -> list[Path]:
     for row, column in np.ndindex(values.shape):
         value = float(values[row, column])
         shown = percent(None if np.isnan(value) else value)
-        axes.text(column, row, shown, ha="center", va="center", color="black" if value > 0.6 else "white")
+        axes.text(column, row, shown, ha="center", va="center", color="white" if value <= 0.6 else "black")
     figure.colorbar(drawn, ax=axes, label=f"{matrix.metric} in %")
     stem = "".join(c if c.isalnum() or c in "-_" else "_" for c in matrix.detector)
     paths = [out / f"study_{stem}.{kind}" for kind in ("png", "svg")]

@@ -97,7 +97,7 @@ def _run_settings(settings: StudySettings, weights: Mapping[str, Path]) -> RunSe
         for key in ("weights", "allow_untrained", "device", "plugins")
         if key in settings.training
     }
-    detectors = [
+    detectors: list[dict[str, Any]] = [
         {
             "name": detector.name,
             "label": label,
@@ -109,7 +109,7 @@ def _run_settings(settings: StudySettings, weights: Mapping[str, Path]) -> RunSe
         if (label := label_of(detector.shown, name)) in weights
     ]
     seed = TrainSettings.model_fields["seed"].default
-    values = {
+    values: dict[str, Any] = {
         "seed": settings.training.get("seed", seed),
         **shared,
         **settings.test,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -58,7 +59,8 @@ def train_all(
             problems += 1
             continue
         if result.complete:
-            shown.print(f"{config}: {_summary(result)}", markup=False, soft_wrap=True, highlight=False)
+            if os.environ.get("RANK", "0") == "0":
+                shown.print(f"{config}: {_summary(result)}", markup=False, soft_wrap=True, highlight=False)
         else:
             shown.print(f"{config}: {result.reason}", style="red", markup=False, soft_wrap=True)
             problems += 1
