@@ -1,0 +1,83 @@
+"""Metrics and request of one or several run folders, as reports read them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from benchmarks.metrics.evaluate import FILE
+from benchmarks.metrics.request import read_json
+from registry.errors import UserError, unknown_name
+
+
+@dataclass(frozen=True)
+class Run:
+    """One run. label: how it is told from others; metrics, request: its metrics.json and run.json."""
+
+    label: str
+    metrics: Mapping[str, Any]
+    request: Mapping[str, Any] = field(default_factory=dict)
+
+    @property
+    def detectors(self) -> list[str]:
+        return list(dict.fromkeys(cell["detector"] for cell in self.metrics["cells"]))
+
+    def fingerprint(self, dataset: str) -> str:
+        """Which pictures a test set held; empty where it is not known."""
+        return self.request.get("datasets", {}).get(dataset, {}).get("fingerprint") or ""
+
+    def facts(self, detector: str) -> Mapping[str, Any]:
+        """What run.json says of a detector."""
+        return self.request.get("detectors", {}).get(detector, {})
+
+    def cells(self) -> Iterator[Mapping[str, Any]]:
+        yield from self.metrics["cells"]
+
+
+def read_runs(folders: Sequence[Path]) -> list[Run]:
+    """Read run folders; labels are folder names, with as much of the path as tells them apart.
+
+    Raises:
+        UserError: a folder lacks a readable run.json or metrics.json, or is given twice.
+    """
+    paths = [Path(folder).resolve() for folder in folders]
+    for path in paths:
+        if paths.count(path) > 1:
+            raise UserError(f"{path} is given twice")
+    return [
+        Run(label, read_json(path / FILE), read_json(path / "run.json"))
+        for label, path in zip(_labels(paths), paths, strict=True)
+    ]
+
+
+def _labels(paths: Sequence[Path]) -> list[str]:
+    depth = 1
+    while True:
+        labels = ["/".join(path.parts[-depth:]) for path in paths]
+        if len(set(labels)) == len(labels):
+            return labels
+        depth += 1
+
+
+def perturbations(runs: Sequence[Run]) -> list[str]:
+    """All perturbations of the runs in the order they were asked for."""
+    return list(dict.fromkeys(cell["perturbation"] for run in runs for cell in run.cells()))
+
+
+def directions(runs: Sequence[Run]) -> dict[str, bool]:
+    """All metrics of the runs; True where higher is better."""
+    return {
+        name: bool(facts["higher_is_better"])
+        for run in reversed(runs)
+        for name, facts in run.metrics["metrics"].items()
+    }
+
+
+def check_metrics(runs: Sequence[Run], names: Sequence[str]) -> None:
+    """Refuse a metric that no run has, with the nearest name."""
+    known = directions(runs)
+    for name in names:
+        if name not in known:
+            raise unknown_name("metric", name, known)
