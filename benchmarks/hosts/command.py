@@ -30,7 +30,8 @@ def run(
     option: Annotated[Text, typer.Option(help="DETECTOR.OPTION=VALUE constructor option")] = None,
     weights: Annotated[Text, typer.Option(help="NAME=PATH weights of a detector or encoder")] = None,
     allow_untrained: Annotated[
-        bool | None, typer.Option("--allow-untrained", help="Run detectors without weights, seeded and marked")
+        bool | None,
+        typer.Option("--allow-untrained", help="Run detectors without weights, seeded and marked"),
     ] = None,
     protocol: Annotated[str | None, typer.Option(help="Input protocol: original or uniform")] = None,
     root: Annotated[Path | None, typer.Option(help="Checkout of a suite that is not a package")] = None,

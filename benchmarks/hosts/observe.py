@@ -1,10 +1,13 @@
-"""Replaces things of a suite for as long as its entry point runs."""
+"""Runs a suite's entry point, with things around it watched or replaced for as long."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import runpy
+import sys
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from functools import wraps
+from pathlib import Path
 from typing import Any
 
 
@@ -35,3 +38,17 @@ def observed(owner: Any, name: str) -> Iterator[list[Any]]:
 
     with replaced(owner, name, watched):
         yield returned
+
+
+def run_script(script: Path, arguments: Sequence[str]) -> None:
+    """Run a suite's script as `python script arguments…` would, in this process.
+
+    Raises:
+        RuntimeError: it ended with an exit code other than 0.
+    """
+    with replaced(sys, "argv", [str(script), *arguments]):
+        try:
+            runpy.run_path(str(script), run_name="__main__")
+        except SystemExit as end:
+            if end.code:
+                raise RuntimeError(f"{script.name} ended with exit code {end.code}") from end

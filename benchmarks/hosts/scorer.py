@@ -81,9 +81,12 @@ class Scorer:
         return float(expit(self.logits([picture])[0]))
 
     def logits(
-        self, pictures: Sequence[Path | Image], labels: Iterable[int | None] | None = None
+        self, pictures: Sequence[Path | Image], labels: Iterable[int] | None = None, test_set: str = ""
     ) -> list[float]:
-        """Logits of pictures, given as files or decoded. labels: for the journal, where the suite tells."""
+        """Logits of pictures, given as files or decoded.
+
+        labels, test_set: noted in the journal, where the suite tells.
+        """
         samples, outcomes = [], []
         for picture in pictures:
             try:
@@ -94,25 +97,23 @@ class Scorer:
         scored = iter(self.pipeline.score(samples)[self.label])
         results = [next(scored) if outcome is None else outcome for outcome in outcomes]
         return [
-            self._note(picture, label, outcome)
-            for picture, label, outcome in zip(pictures, labels or [None] * len(pictures), results, strict=True)
+            self._note({"path": str(picture), "label": label, "test_set": test_set}, outcome)
+            for picture, label, outcome in zip(
+                pictures, labels or [None] * len(pictures), results, strict=True
+            )
         ]
 
     def _opened(self, picture: Path | Image) -> Image:
         return open_picture(picture, self.settings.max_pixels) if isinstance(picture, Path) else picture
 
-    def _note(self, picture: Path | Image, label: int | None, outcome: float | Exception) -> float:
+    def _note(self, entry: dict[str, Any], outcome: float | Exception) -> float:
         failed = isinstance(outcome, Exception)
         if self.journal is None:
             if isinstance(outcome, Exception):
                 raise outcome
             return outcome
-        entry = {
-            "path": str(picture) if isinstance(picture, Path) else None,
-            "label": label,
-            "logit": None if failed else outcome,
-            "error": f"{type(outcome).__name__}: {outcome}" if failed else None,
-        }
+        entry["logit"] = None if failed else outcome
+        entry["error"] = f"{type(outcome).__name__}: {outcome}" if failed else None
         with open(self.journal, "a", encoding="utf-8") as stream:
             stream.write(json.dumps(entry) + "\n")
         return UNSCORED if isinstance(outcome, Exception) else outcome

@@ -72,6 +72,14 @@ class HostRun:
         path = self.folder / f"{label}.jsonl"
         return read_journal(path) if path.is_file() else []
 
+    def scored(self, label: str) -> dict[str, list[Scored]]:
+        """The journal's pictures by test set, of suites that tell labels and test sets when they score."""
+        groups: dict[str, list[Scored]] = defaultdict(list)
+        for entry in self.journal(label):
+            picture = Scored(entry["path"], entry["label"], entry["logit"], entry["error"])
+            groups[entry["test_set"]].append(picture)
+        return dict(groups)
+
 
 class Bridge(Protocol):
     """What each module of this package offers to the command."""
@@ -98,9 +106,9 @@ def run_host(bridge: Bridge, host: HostRun, command: Sequence[str]) -> list[str]
     if read_record(out) is not None:
         raise UserError(f"{out} already holds a run: choose another --out")
     labels = [detector.shown for detector in host.settings.detectors]
-    host.folder.mkdir(parents=True, exist_ok=True)
-    records = {label: host.scorer(label).loaded.records[label] for label in labels}
     bridge.start(host)
+    records = {label: host.scorer(label).loaded.records[label] for label in labels}
+    host.folder.mkdir(parents=True, exist_ok=True)
     test_sets: dict[str, TestSet] = {}
     for label in labels:
         try:
@@ -162,16 +170,6 @@ def _write_run(
     write_record(host.settings.out, record)
 
 
-def by_test_set(
-    pictures: Sequence[Scored], name: Mapping[str, str] | None = None, default: str = ""
-) -> dict[str, list[Scored]]:
-    """Pictures grouped by the test set that their path belongs to."""
-    groups: dict[str, list[Scored]] = defaultdict(list)
-    for picture in pictures:
-        groups[(name or {}).get(picture.path, default)].append(picture)
-    return dict(groups)
-
-
 def show_host(suite: str, settings: RunSettings, root: Path | None, arguments: Sequence[str]) -> int:
     """Run a suite by name, compute metrics of its run folder and print the table.
 
@@ -181,20 +179,20 @@ def show_host(suite: str, settings: RunSettings, root: Path | None, arguments: S
     from rich.console import Console
 
     from benchmarks.metrics.evaluate import evaluate_run
-    from benchmarks.reports import print_leaderboard, render
+    from benchmarks.reports.render import render
+    from benchmarks.reports.terminal import print_leaderboard
     from benchmarks.runner.run import command_line
     from benchmarks.runner.summary import incomplete
 
     bridge: Any = importlib.import_module(f"benchmarks.hosts.{suite}")
     host = HostRun(bridge.SUITE, settings, list(arguments), root)
     problems = run_host(bridge, host, command_line())
-    metrics = evaluate_run(
-        settings.out, load_plugins(settings.plugins).metrics, resamples=settings.bootstrap
-    )
-    files = render([settings.out])
+    metrics = evaluate_run(settings.out, load_plugins(settings.plugins).metrics, bootstrap=settings.bootstrap)
+    files = render(settings.out)
     print_leaderboard(metrics, Console())
     messages = Console(stderr=True)
-    for line in (problems := [*problems, *incomplete(settings.out, metrics)]):
+    problems += incomplete(settings.out, metrics)
+    for line in problems:
         messages.print(line, style="yellow", markup=False, soft_wrap=True)
     Console().print("\n".join(f"written: {file}" for file in files), markup=False, soft_wrap=True)
     return 1 if problems else 0

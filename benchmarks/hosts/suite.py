@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import subprocess
 import sys
 from dataclasses import dataclass, field
 from importlib import metadata
@@ -54,6 +55,15 @@ class Suite:
         if missing:
             raise UserError(f"{root} is no known checkout of {self.title} (no {missing[0]}): {self.install}")
         return Path(root).resolve()
+
+
+def commit_of(root: Path) -> str:
+    """The git commit of a checkout, or `unknown commit`."""
+    command = ["git", "-C", str(root), "rev-parse", "HEAD"]
+    try:
+        return subprocess.run(command, capture_output=True, text=True, check=True, timeout=10).stdout.strip()
+    except (OSError, subprocess.SubprocessError):
+        return "unknown commit"
 
 
 @dataclass
