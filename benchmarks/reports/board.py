@@ -12,7 +12,7 @@ from typing import Any
 
 from benchmarks.metrics.cell import COMPLETE, FAILED, PARTIAL
 from benchmarks.metrics.means import ALL
-from benchmarks.reports.results import Run, directions, perturbations
+from benchmarks.reports.load import Run, directions, perturbations
 from registry.dataset import PARADIGMS
 
 DIGITS = 4

@@ -7,9 +7,9 @@ from collections.abc import Sequence
 from pylatexenc.latexencode import UnicodeToLatexEncoder
 
 from benchmarks.reports.board import DIGITS, Entry, boards, grouped, warnings
+from benchmarks.reports.load import Run
 from benchmarks.reports.notes import FAILED, PARTIAL, UNDEFINED, UNTRAINED, legend, mark, notes
 from benchmarks.reports.reported import reported
-from benchmarks.reports.results import Run
 from benchmarks.reports.templates import environment
 
 BLOCK = 10

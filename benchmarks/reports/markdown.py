@@ -6,9 +6,9 @@ import re
 from collections.abc import Sequence
 
 from benchmarks.reports.board import DIGITS, Entry, boards, warnings
+from benchmarks.reports.load import Run
 from benchmarks.reports.notes import UNTRAINED, legend, mark, notes
 from benchmarks.reports.reported import reported
-from benchmarks.reports.results import Run
 from benchmarks.reports.templates import environment
 
 BLOCK = 9

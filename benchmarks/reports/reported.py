@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from benchmarks.reports.results import Run
+from benchmarks.reports.load import Run
 
 
 @dataclass(frozen=True)

@@ -11,8 +11,8 @@ from rich.table import Table
 from rich.text import Text
 
 from benchmarks.reports.board import Board, Column, Entry, Row, boards
+from benchmarks.reports.load import METRICS, Run, check_metrics
 from benchmarks.reports.notes import UNTRAINED, legend, mark, notes
-from benchmarks.reports.results import Run, check_metrics
 
 DIGITS = 3
 _CELL = 9
@@ -20,12 +20,13 @@ _LABEL = 28
 
 
 def print_leaderboard(
-    metrics: Mapping[str, Any], console: Console, names: Sequence[str] = ("ap", "acc", "auroc")
+    metrics: Mapping[str, Any], console: Console, names: Sequence[str] | None = None
 ) -> None:
     """Print the leaderboard of one run; wide ones in several tables, whole paradigms together.
 
-    metrics: the content of metrics.json. names: metrics to show, one table each.
+    metrics: the content of metrics.json. names: metrics to show, one table each, by default `METRICS`.
     """
+    names = names or METRICS
     run = Run("", metrics)
     check_metrics([run], names)
     found = boards([run], names)

@@ -8,8 +8,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict
 
 from benchmarks.reports.board import boards, warnings
+from benchmarks.reports.load import Run
 from benchmarks.reports.reported import ReportedFigure, reported
-from benchmarks.reports.results import Run
 
 COLUMNS = [
     "run",

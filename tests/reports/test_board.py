@@ -8,8 +8,8 @@ from typing import Any
 import pytest
 
 from benchmarks.reports.board import Board, Row, boards, warnings
+from benchmarks.reports.load import Run
 from benchmarks.reports.notes import legend, notes
-from benchmarks.reports.results import Run
 
 
 def cell(detector: str, dataset: str, value: float | None, **more: Any) -> dict[str, Any]:

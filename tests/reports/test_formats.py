@@ -6,6 +6,7 @@ import csv
 import html
 import io
 import re
+import shutil
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -14,10 +15,12 @@ import pytest
 from pylatexenc.latex2text import LatexNodes2Text
 from rich.console import Console
 
-from benchmarks.reports.render import render
-from benchmarks.reports.terminal import print_leaderboard
+from benchmarks.reports import load_metrics, print_leaderboard, render
+from benchmarks.scores import Cell, write_shard
 from registry import UserError
+from tests.metrics.samples import normal
 from tests.reports.conftest import ODD, PERTURBATIONS
+from tests.runs import rows_of
 
 Key = tuple[str, str, str, str, str]
 METRICS = ("ap", "acc", "auroc", "tpr_at_fpr_1")
@@ -196,7 +199,26 @@ def test_unknown_names_are_refused(run: Path, tmp_path: Path) -> None:
         render(run, metrics=["aurocc"])
     with pytest.raises(UserError, match="unknown report format 'latex'"):
         render(run, formats=["latex"])
-    with pytest.raises(UserError, match=r"no metrics\.json"):
+    with pytest.raises(UserError, match=r"no run\.json"):
         render(tmp_path)
     with pytest.raises(UserError, match="given twice"):
         render([run, run], out=tmp_path)
+
+
+def test_metrics_are_computed_where_absent_or_outdated(run: Path, tmp_path: Path) -> None:
+    copy = tmp_path / "copy"
+    shutil.copytree(run, copy)
+    before = load_metrics(copy)
+    assert before["bootstrap"]["resamples"] == 50
+    assert load_metrics(copy, bootstrap=0)["bootstrap"]["resamples"] == 0
+    assert load_metrics(copy)["bootstrap"]["resamples"] == 0
+    (copy / "metrics.json").unlink()
+    assert load_metrics(copy, bootstrap=50) == before
+    shutil.rmtree(next((copy / "scores").glob("detector=strong")))
+    later = rows_of(*normal(120, 120, 4.0, seed=0))
+    write_shard(copy, Cell("strong", "AR/VAR", "none"), later)
+    after = load_metrics(copy, bootstrap=50)
+    assert [c["status"] for c in after["cells"] if c["detector"] == "strong"].count("complete") == 1
+    (copy / "run.json").unlink()
+    with pytest.raises(UserError, match=r"no run\.json"):
+        load_metrics(copy, recompute=True)

@@ -7,13 +7,12 @@ from pathlib import Path
 
 from benchmarks.files import atomic
 from benchmarks.reports.latex import latex
+from benchmarks.reports.load import METRICS, Run, check_metrics, read_runs
 from benchmarks.reports.markdown import markdown
-from benchmarks.reports.results import Run, check_metrics, read_runs
 from benchmarks.reports.tidy import tidy, tidy_reported
 from registry.errors import UserError, unknown_name
 
 NAME = "leaderboard"
-METRICS = ("ap", "acc", "auroc")
 
 Documents = dict[str, str]
 
@@ -29,20 +28,23 @@ FORMATS: dict[str, Callable[[Sequence[Run], Sequence[str]], Documents]] = {
 
 def render(
     runs: Path | Sequence[Path],
-    formats: Iterable[str] = tuple(FORMATS),
-    metrics: Sequence[str] = METRICS,
+    formats: Iterable[str] | None = None,
+    metrics: Sequence[str] | None = None,
     out: Path | None = None,
+    bootstrap: int | None = None,
+    recompute: bool = False,
 ) -> list[Path]:
-    """Write `leaderboard.<format>` from the metrics.json and run.json of each run; returns the files.
+    """Write `leaderboard.<format>` of one or several runs; returns the files.
 
-    metrics: one table each, per perturbation.
+    formats: by default all of `FORMATS`. metrics: one table each, per perturbation, by default `METRICS`.
     out: the folder to write to; by default the run's own, so several runs need one.
+    bootstrap, recompute: as `load_metrics` takes them.
 
     Raises:
-        UserError: unknown format or metric, a folder that is no evaluated run, no `out` for several runs.
+        UserError: unknown format or metric, a folder that is no run, no `out` for several runs.
     """
     folders = [runs] if isinstance(runs, str | Path) else list(runs)
-    formats = list(formats)
+    formats, metrics = list(formats or FORMATS), list(metrics or METRICS)
     for name in formats:
         if name not in FORMATS:
             raise unknown_name("report format", name, FORMATS)
@@ -50,7 +52,7 @@ def render(
         if len(folders) != 1:
             raise UserError("a report over several runs belongs to none of them: say where with --out FOLDER")
         out = Path(folders[0])
-    found = read_runs(folders)
+    found = read_runs(folders, bootstrap, recompute)
     check_metrics(found, metrics)
     written = []
     for name in formats:

@@ -7,9 +7,14 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from benchmarks.metrics.evaluate import FILE
+from benchmarks.metrics.bootstrap import RESAMPLES
+from benchmarks.metrics.evaluate import FILE, evaluate_run
 from benchmarks.metrics.request import read_json
+from registry import load_plugins
 from registry.errors import UserError, unknown_name
+
+METRICS = ("ap", "acc", "auroc")
+"""What a report shows unless told otherwise."""
 
 
 @dataclass(frozen=True)
@@ -36,20 +41,42 @@ class Run:
         yield from self.metrics["cells"]
 
 
-def read_runs(folders: Sequence[Path]) -> list[Run]:
-    """Read run folders; labels are folder names, with as much of the path as tells them apart.
+def read_runs(folders: Sequence[Path], bootstrap: int | None = None, recompute: bool = False) -> list[Run]:
+    """Read run folders, with metrics as `load_metrics` gives them; labels are folder names, with as much of the path as tells them apart.
 
     Raises:
-        UserError: a folder lacks a readable run.json or metrics.json, or is given twice.
+        UserError: a folder has no readable run.json, or is given twice.
     """
     paths = [Path(folder).resolve() for folder in folders]
     for path in paths:
         if paths.count(path) > 1:
             raise UserError(f"{path} is given twice")
     return [
-        Run(label, read_json(path / FILE), read_json(path / "run.json"))
+        Run(label, load_metrics(path, bootstrap, recompute), read_json(path / "run.json"))
         for label, path in zip(_labels(paths), paths, strict=True)
     ]
+
+
+def load_metrics(run: Path, bootstrap: int | None = None, recompute: bool = False) -> dict[str, Any]:
+    """A run's metrics.json, computed first where it is absent or older than the scores.
+
+    bootstrap: resamples of the intervals; None takes what the file has. recompute: compute in any case.
+
+    Raises:
+        UserError: the folder has no readable run.json.
+    """
+    file = Path(run, FILE)
+    known = read_json(file) if file.is_file() and not _outdated(file) else None
+    if known and not recompute and bootstrap in (None, known["bootstrap"]["resamples"]):
+        return known
+    return evaluate_run(run, load_plugins().metrics, RESAMPLES if bootstrap is None else bootstrap)
+
+
+def _outdated(file: Path) -> bool:
+    """True where a score file or the request was written after the metrics."""
+    run, written = file.parent, file.stat().st_mtime_ns
+    sources = (run / "run.json", *(run / "scores").glob("*/*/*/*.parquet"))
+    return any(source.stat().st_mtime_ns > written for source in sources if source.exists())
 
 
 def _labels(paths: Sequence[Path]) -> list[str]:
