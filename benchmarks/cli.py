@@ -9,9 +9,11 @@ import typer
 from benchmarks.commands import weights
 from benchmarks.commands.doctor import OPENCV_REMEDY, doctor
 from benchmarks.commands.listing import list_registered
+from benchmarks.commands.new_detector import new_detector
 from benchmarks.commands.predict import predict
 from benchmarks.commands.report import report
 from benchmarks.commands.run import run
+from benchmarks.hosts.command import app as host_app
 from registry import UserError
 
 app = typer.Typer(
@@ -28,6 +30,8 @@ app.command("report")(report)
 app.command("predict")(predict)
 app.command("doctor")(doctor)
 app.add_typer(weights.app, name="weights")
+app.command("new-detector")(new_detector)
+app.add_typer(host_app, name="host")
 
 
 def main() -> None:

@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+import importlib
 from pathlib import Path
-from typing import Annotated, Optional
+from typing import TYPE_CHECKING, Annotated, Any, Optional
 
 import typer
 
 from benchmarks.commands.options import given, parse_detectors, split_pairs
 from benchmarks.hosts import SUITES
-from registry import UserError
+from registry import UserError, load_plugins
 from registry.errors import unknown_name
+
+if TYPE_CHECKING:
+    from benchmarks.config import RunSettings
 
 app = typer.Typer(help="Our detectors inside other suites.", no_args_is_help=True)
 
@@ -64,7 +68,19 @@ def run(
     if "detectors" not in values:
         raise UserError("name the detectors to run: --detectors NAME,NAME")
     from benchmarks.config import RunSettings, parse_settings
-    from benchmarks.hosts.session import show_host
 
     settings = parse_settings(RunSettings, {**values, "out": out or Path("runs", f"host-{suite}")}, "options")
-    raise typer.Exit(show_host(suite, settings, root, context.args))
+    raise typer.Exit(_run(suite, settings, root, context.args))
+
+
+def _run(suite: str, settings: RunSettings, root: Path | None, arguments: list[str]) -> int:
+    from benchmarks.commands.run import show_results
+    from benchmarks.hosts.session import HostRun, run_host
+    from benchmarks.metrics.evaluate import evaluate_run
+    from benchmarks.runner.run import command_line
+
+    bridge: Any = importlib.import_module(f"benchmarks.hosts.{suite}")
+    failed = run_host(bridge, HostRun(bridge.SUITE, settings, arguments, root), command_line())
+    catalogs = load_plugins(settings.plugins)
+    metrics = evaluate_run(settings.out, catalogs.metrics, bootstrap=settings.bootstrap)
+    return show_results(settings.out, metrics, failed)

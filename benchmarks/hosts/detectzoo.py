@@ -8,7 +8,6 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any
 
-from benchmarks.config import RunSettings
 from benchmarks.hosts.scorer import Scorer, settings_for
 from benchmarks.hosts.session import Evaluation, HostRun, Scored
 from benchmarks.hosts.stubs import forget, stub_package

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import importlib
 import os
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
@@ -168,31 +167,3 @@ def _write_run(
         "figures": host.figures,
     }
     write_record(host.settings.out, record)
-
-
-def show_host(suite: str, settings: RunSettings, root: Path | None, arguments: Sequence[str]) -> int:
-    """Run a suite by name, compute metrics of its run folder and print the table.
-
-    Returns:
-        The exit code: 0 where everything was scored.
-    """
-    from rich.console import Console
-
-    from benchmarks.metrics.evaluate import evaluate_run
-    from benchmarks.reports.render import render
-    from benchmarks.reports.terminal import print_leaderboard
-    from benchmarks.runner.run import command_line
-    from benchmarks.runner.summary import incomplete
-
-    bridge: Any = importlib.import_module(f"benchmarks.hosts.{suite}")
-    host = HostRun(bridge.SUITE, settings, list(arguments), root)
-    problems = run_host(bridge, host, command_line())
-    metrics = evaluate_run(settings.out, load_plugins(settings.plugins).metrics, bootstrap=settings.bootstrap)
-    files = render(settings.out)
-    print_leaderboard(metrics, Console())
-    messages = Console(stderr=True)
-    problems += incomplete(settings.out, metrics)
-    for line in problems:
-        messages.print(line, style="yellow", markup=False, soft_wrap=True)
-    Console().print("\n".join(f"written: {file}" for file in files), markup=False, soft_wrap=True)
-    return 1 if problems else 0
