@@ -7,6 +7,7 @@ import sys
 import typer
 
 from benchmarks.commands import weights
+from benchmarks.commands.audit import audit
 from benchmarks.commands.doctor import OPENCV_REMEDY, doctor
 from benchmarks.commands.listing import list_registered
 from benchmarks.commands.new_detector import new_detector
@@ -28,6 +29,7 @@ app.command("list")(list_registered)
 app.command("run")(run)
 app.command("report")(report)
 app.command("predict")(predict)
+app.command("audit")(audit)
 app.command("doctor")(doctor)
 app.add_typer(weights.app, name="weights")
 app.command("new-detector")(new_detector)

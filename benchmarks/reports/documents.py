@@ -7,22 +7,25 @@ from pathlib import Path
 
 from benchmarks.files import atomic
 from benchmarks.reports.latex import latex
-from benchmarks.reports.load import METRICS, Run, check_metrics, read_runs
+from benchmarks.reports.load import METRICS, read_runs
 from benchmarks.reports.markdown import markdown
-from benchmarks.reports.tidy import tidy, tidy_reported
+from benchmarks.reports.report import Report, make_report
+from benchmarks.reports.tidy import tidy, tidy_comparisons, tidy_losses, tidy_reported
 from registry.errors import UserError, unknown_name
 
 NAME = "leaderboard"
 
 Documents = dict[str, str]
 
-FORMATS: dict[str, Callable[[Sequence[Run], Sequence[str]], Documents]] = {
-    "md": lambda runs, metrics: {f"{NAME}.md": markdown(runs, metrics)},
-    "csv": lambda runs, metrics: {
-        f"{NAME}.csv": tidy(runs, metrics),
-        f"{NAME}.reported.csv": tidy_reported(runs),
+FORMATS: dict[str, Callable[[Report], Documents]] = {
+    "md": lambda report: {f"{NAME}.md": markdown(report)},
+    "csv": lambda report: {
+        f"{NAME}.csv": tidy(report),
+        f"{NAME}.comparisons.csv": tidy_comparisons(report),
+        f"{NAME}.losses.csv": tidy_losses(report),
+        f"{NAME}.reported.csv": tidy_reported(report),
     },
-    "tex": lambda runs, metrics: {f"{NAME}.tex": latex(runs, metrics)},
+    "tex": lambda report: {f"{NAME}.tex": latex(report)},
 }
 
 
@@ -52,11 +55,10 @@ def render(
         if len(folders) != 1:
             raise UserError("a report over several runs belongs to none of them: say where with --out FOLDER")
         out = Path(folders[0])
-    found = read_runs(folders, bootstrap, recompute)
-    check_metrics(found, metrics)
+    report = make_report(read_runs(folders, bootstrap, recompute), metrics)
     written = []
     for name in formats:
-        for file, text in FORMATS[name](found, metrics).items():
+        for file, text in FORMATS[name](report).items():
             with atomic(Path(out) / file) as draft:
                 draft.write_text(text, encoding="utf-8")
             written.append(Path(out) / file)

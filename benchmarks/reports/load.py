@@ -9,6 +9,7 @@ from typing import Any
 
 from benchmarks.metrics.bootstrap import RESAMPLES
 from benchmarks.metrics.evaluate import FILE, evaluate_run
+from benchmarks.metrics.means import ALL
 from benchmarks.metrics.request import read_json
 from registry import load_plugins
 from registry.errors import UserError, unknown_name
@@ -16,14 +17,21 @@ from registry.errors import UserError, unknown_name
 METRICS = ("ap", "acc", "auroc")
 """What a report shows unless told otherwise."""
 
+Pictures = frozenset[tuple[str, str]]
+"""(test set, data fingerprint) pairs: numbers over equal ones can be compared."""
+
 
 @dataclass(frozen=True)
 class Run:
-    """One run. label: how it is told from others; metrics, request: its metrics.json and run.json."""
+    """One run. label: how it is told from others; metrics, request: its metrics.json and run.json.
+
+    folder: where its score files lie; None where only its metrics are known.
+    """
 
     label: str
     metrics: Mapping[str, Any]
     request: Mapping[str, Any] = field(default_factory=dict)
+    folder: Path | None = None
 
     @property
     def detectors(self) -> list[str]:
@@ -32,6 +40,20 @@ class Run:
     def fingerprint(self, dataset: str) -> str:
         """Which pictures a test set held; empty where it is not known."""
         return self.request.get("datasets", {}).get(dataset, {}).get("fingerprint") or ""
+
+    def set_pictures(self) -> dict[str, Pictures]:
+        """What each test set held, by name."""
+        names = dict.fromkeys(cell["dataset"] for cell in self.cells())
+        return {name: frozenset([(name, self.fingerprint(name))]) for name in names}
+
+    def mean_pictures(self) -> dict[str, Pictures]:
+        """What the test sets of each scope held together, by scope of the means."""
+        found: dict[str, Pictures] = {}
+        for cell in self.cells():
+            for scope in (cell["paradigm"], ALL):
+                pair = (cell["dataset"], self.fingerprint(cell["dataset"]))
+                found[scope] = found.get(scope, frozenset()) | {pair}
+        return found
 
     def facts(self, detector: str) -> Mapping[str, Any]:
         """What run.json says of a detector."""
@@ -52,7 +74,7 @@ def read_runs(folders: Sequence[Path], bootstrap: int | None = None, recompute: 
         if paths.count(path) > 1:
             raise UserError(f"{path} is given twice")
     return [
-        Run(label, load_metrics(path, bootstrap, recompute), read_json(path / "run.json"))
+        Run(label, load_metrics(path, bootstrap, recompute), read_json(path / "run.json"), path)
         for label, path in zip(_labels(paths), paths, strict=True)
     ]
 
