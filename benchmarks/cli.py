@@ -11,11 +11,13 @@ from benchmarks.commands.audit import audit
 from benchmarks.commands.doctor import OPENCV_REMEDY, doctor
 from benchmarks.commands.figures import figures
 from benchmarks.commands.listing import list_registered
+from benchmarks.commands.new_detector import new_detector
 from benchmarks.commands.predict import predict
 from benchmarks.commands.report import report
 from benchmarks.commands.run import run
 from benchmarks.commands.study import study
 from benchmarks.commands.train import train
+from benchmarks.hosts.command import app as host_app
 from registry import UserError
 
 app = typer.Typer(
@@ -36,6 +38,8 @@ app.command("study")(study)
 app.command("audit")(audit)
 app.command("doctor")(doctor)
 app.add_typer(weights.app, name="weights")
+app.command("new-detector")(new_detector)
+app.add_typer(host_app, name="host")
 
 
 def main() -> None:

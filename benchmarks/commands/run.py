@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Optional
+from typing import TYPE_CHECKING, Annotated, Any, Optional
 
 import typer
 from rich.console import Console
@@ -110,9 +111,7 @@ def run(
 
 
 def _run(settings: RunSettings) -> int:
-    from benchmarks.reports import print_leaderboard, render
     from benchmarks.runner.run import command_line, run_benchmark
-    from benchmarks.runner.summary import incomplete
 
     messages = Console(stderr=True)
     try:
@@ -120,11 +119,21 @@ def _run(settings: RunSettings) -> int:
     except KeyboardInterrupt:
         messages.print("interrupted; what was scored is kept, the same command resumes", style="yellow")
         return 1
-    if not metrics:
-        return 0
-    files = render([settings.out])
+    return show_results(settings.out, metrics) if metrics else 0
+
+
+def show_results(out: Path, metrics: Mapping[str, Any], failed: Sequence[str] = ()) -> int:
+    """Write and print the leaderboard of a run folder, and name what failed or is incomplete.
+
+    Returns:
+        The exit code: 0 where everything was scored, else 1.
+    """
+    from benchmarks.reports import print_leaderboard, render
+    from benchmarks.runner.summary import incomplete
+
+    files = render([out])
     print_leaderboard(metrics, Console())
-    for line in (problems := incomplete(settings.out, metrics)):
-        messages.print(line, style="yellow", markup=False, soft_wrap=True)
+    for line in (problems := [*failed, *incomplete(out, metrics)]):
+        Console(stderr=True).print(line, style="yellow", markup=False, soft_wrap=True)
     Console().print("\n".join(f"written: {file}" for file in files), markup=False, soft_wrap=True)
     return 1 if problems else 0
