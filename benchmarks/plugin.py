@@ -9,13 +9,82 @@ from registry.hookspecs import Register
 @hookimpl
 def register_datasets(register: Register) -> None:
     """On-disk layouts, one file each, in the order in which they are tried on a folder."""
+    layouts = {
+        "manifest": ("manifest", "CSV or Parquet table with columns path and label"),
+        "pair": ("pair", "{0_real,1_fake}"),
+        "arforensics": ("arforensics", "test/<generator>/{0_real,1_fake} beside train and val"),
+        "genimage": ("genimage", "<generator>/{train,val}/{ai,nature}, or {ai,nature}"),
+        "paradigms": ("paradigm_folders", "<paradigm>/<generator>/[<class>/]{0_real,1_fake}"),
+        "universalfakedetect": (
+            "universal_fake_detect",
+            "<set>/1_fake beside imagenet/0_real and laion/0_real",
+        ),
+        "generators": ("generator_folders", "<generator>/[<class>/]{0_real,1_fake}"),
+    }
+    for name, (module, summary) in layouts.items():
+        register(name, f"benchmarks.datasets.{module}:scan", summary=summary, layout=True)
 
 
 @hookimpl
 def register_perturbations(register: Register) -> None:
     """Perturbations of the decoded picture, one file each."""
+    perturbations = {
+        "none": ("the picture as it is", ""),
+        "jpeg": ("JPEG compression (Pillow, 4:2:0)", "quality, 1 to 100"),
+        "crop": ("random crop, resized back to the picture's size", "part of each side kept, 0.05 to 1"),
+        "resize": ("smaller or larger by a factor", "factor of both sides, 0.05 to 4"),
+        "blur": ("Gaussian blur", "standard deviation in pixels, 0 to 20"),
+        "noise": ("white Gaussian noise", "standard deviation in 8-bit levels, 0 to 128"),
+        "webp": ("lossy WebP compression (Pillow)", "quality, 1 to 100"),
+    }
+    for name, (summary, parameter) in perturbations.items():
+        register(name, f"benchmarks.perturbations.{name}:{name}", summary=summary, parameter=parameter)
 
 
 @hookimpl
 def register_metrics(register: Register) -> None:
     """Metrics of one cell."""
+    register(
+        "acc",
+        "benchmarks.metrics.accuracy:acc",
+        summary="share of pictures called what they are, at score > 0.5",
+    )
+    register("acc_real", "benchmarks.metrics.accuracy:acc_real", summary="share of real pictures called real")
+    register(
+        "acc_fake",
+        "benchmarks.metrics.accuracy:acc_fake",
+        summary="share of generated pictures called generated",
+    )
+    register(
+        "balanced_acc", "benchmarks.metrics.accuracy:balanced_acc", summary="mean of acc_real and acc_fake"
+    )
+    register("ap", "benchmarks.metrics.ranking:ap", summary="average precision, generated is positive")
+    register("auroc", "benchmarks.metrics.ranking:auroc", summary="area under the ROC curve, ties count half")
+    register("eer", "benchmarks.metrics.ranking:eer", summary="equal error rate", higher_is_better=False)
+    register(
+        "tpr_at_fpr_1",
+        "benchmarks.metrics.ranking:tpr_at_fpr_1",
+        summary="true-positive rate at a false-positive rate of at most 1 %",
+    )
+    register(
+        "tpr_at_fpr_5",
+        "benchmarks.metrics.ranking:tpr_at_fpr_5",
+        summary="true-positive rate at a false-positive rate of at most 5 %",
+    )
+    register(
+        "acc_best_threshold",
+        "benchmarks.metrics.accuracy:acc_best_threshold",
+        summary="accuracy at the threshold best on these pictures; not deployable",
+    )
+    register(
+        "ece",
+        "benchmarks.metrics.calibration:ece",
+        summary="expected calibration error, 15 bins of equal width",
+        higher_is_better=False,
+    )
+    register(
+        "brier",
+        "benchmarks.metrics.calibration:brier",
+        summary="mean squared difference of score and label",
+        higher_is_better=False,
+    )

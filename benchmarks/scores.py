@@ -7,7 +7,6 @@ Folder names are percent-encoded as pyarrow's hive partitioning reads them, so `
 
 from __future__ import annotations
 
-import os
 import uuid
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, fields
@@ -18,6 +17,9 @@ from urllib.parse import quote, unquote
 import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
+
+from benchmarks.files import atomic
+from registry.errors import UserError
 
 SCHEMA = pa.schema(
     [
@@ -68,32 +70,36 @@ def write_shard(run: Path, cell: Cell, rows: Sequence[Mapping[Any, object]], nam
     name: file name without suffix; by default a new unique one.
     """
     table = pa.Table.from_pylist([{**row, **asdict(cell)} for row in rows], schema=SCHEMA)
-    folder = cell.folder(run)
-    folder.mkdir(parents=True, exist_ok=True)
-    target = folder / f"{name or f'part-{uuid.uuid4().hex}'}.parquet"
-    draft = target.with_suffix(f".{os.getpid()}.tmp")
-    try:
+    target = cell.folder(run) / f"{name or f'part-{uuid.uuid4().hex}'}.parquet"
+    with atomic(target) as draft:
         pq.write_table(table, draft)
-        os.replace(draft, target)
-    finally:
-        draft.unlink(missing_ok=True)
     return target
 
 
-def read_cell(run: Path, cell: Cell) -> pd.DataFrame:
+def read_cell(run: Path, cell: Cell, columns: Sequence[str] = tuple(SCHEMA.names)) -> pd.DataFrame:
     """Rows of one cell sorted by path, one per picture.
 
     A picture that failed and was scored later counts once, with its score.
+
+    columns: what to read; `path` and `error` are always among them.
     """
-    tables = [
-        pq.ParquetFile(file).read(columns=SCHEMA.names) for file in sorted(cell.folder(run).glob("*.parquet"))
-    ]
+    wanted = [name for name in SCHEMA.names if name in {*columns, "path", "error"}]
+    tables = [_read_shard(file, wanted) for file in sorted(cell.folder(run).glob("*.parquet"))]
     if not tables:
-        return SCHEMA.empty_table().to_pandas()
+        return SCHEMA.empty_table().select(wanted).to_pandas()
     frame = pa.concat_tables(tables).to_pandas()
+    if frame["path"].is_unique and frame["path"].is_monotonic_increasing:
+        return frame
     frame["_failed"] = frame["error"].notna()
     frame = frame.sort_values(["path", "_failed"], kind="stable").drop_duplicates("path")
     return frame.drop(columns="_failed").reset_index(drop=True)
+
+
+def _read_shard(file: Path, columns: list[str]) -> pa.Table:
+    try:
+        return pq.ParquetFile(file).read(columns=columns)
+    except (pa.ArrowInvalid, OSError) as error:
+        raise UserError(f"{file} cannot be read as scores: {error}") from error
 
 
 def compact_cell(run: Path, cell: Cell) -> None:

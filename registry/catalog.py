@@ -33,8 +33,9 @@ class Entry(Generic[CardT]):
             found = importlib.import_module(module_name)
             for part in attribute.split("."):
                 found = getattr(found, part)
-        except (ImportError, AttributeError) as error:
-            raise UserError(f"{self.name!r} from {self.origin} cannot be loaded: {error}") from error
+        except (Exception, SystemExit) as error:  # a stranger's module may raise anything when imported
+            reason = f"{type(error).__name__}: {error}"
+            raise UserError(f"{self.name!r} from {self.origin} cannot be loaded: {reason}") from error
         if not callable(found):
             raise UserError(f"{self.name!r} from {self.origin}: {self.target} is not callable")
         return found

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib.util
 import os
+import re
 import sys
 import threading
 from collections.abc import Callable, Iterable, Mapping
@@ -70,6 +71,11 @@ class Catalogs:
         }
 
 
+_Staged = list[tuple[Catalog[Any], Entry[Any]]]
+_NAME = re.compile(r"[^\s,=]+")
+"""Names stand in comma-separated lists and before `=` on the command line."""
+
+
 @dataclass(frozen=True)
 class _Candidate:
     name: str
@@ -83,7 +89,7 @@ def load_plugins(files: Iterable[Path] = (), environ: Mapping[str, str] = os.env
 
     The environment variable `D3QE_BENCH_PLUGINS` restricts plugins of other distributions to the
     names it lists, separated by commas; empty disables them all. `D3QE_BENCH_PLUGIN_TIMEOUT` is
-    the time in seconds that an outside plugin may take to import. Files given explicitly always load.
+    the time in seconds that an outside plugin may take to load. Files given explicitly always load.
     """
     catalogs = Catalogs()
     allowed = _allowed_names(environ)
@@ -141,12 +147,11 @@ def _import_file(path: Path) -> object:
 
 
 def _load_one(candidate: _Candidate, catalogs: Catalogs, timeout: float) -> PluginRecord:
-    staged: list[tuple[Catalog[Any], Entry[Any]]] = []
+    work = partial(_staged, candidate, catalogs)
     try:
-        plugin = _within(timeout, candidate) if candidate.outside else candidate.load()
-        _stage(plugin, candidate, catalogs, staged)
+        staged = _within(timeout, candidate.name, work) if candidate.outside else work()
     except (Exception, SystemExit) as error:
-        text = f"{type(error).__name__}: {error}" if str(error) else type(error).__name__
+        text = " ".join(f"{type(error).__name__}: {error}".split()).removesuffix(":")
         return PluginRecord(candidate.name, candidate.origin, "failed", text)
     for catalog, entry in staged:
         catalog.add(entry)
@@ -154,60 +159,56 @@ def _load_one(candidate: _Candidate, catalogs: Catalogs, timeout: float) -> Plug
     return PluginRecord(candidate.name, candidate.origin, "ok", registered=names)
 
 
-def _within(timeout: float, candidate: _Candidate) -> object:
-    """Import an outside plugin in a thread of its own, so that one that hangs is left behind."""
-    outcome: list[object] = []
+def _within(timeout: float, name: str, work: Callable[[], _Staged]) -> _Staged:
+    """Load an outside plugin in a thread of its own, so that one that hangs is left behind."""
+    outcome: list[_Staged] = []
     failure: list[BaseException] = []
 
-    def work() -> None:
+    def run() -> None:
         try:
-            outcome.append(candidate.load())
-        except (Exception, SystemExit) as error:
+            outcome.append(work())
+        except BaseException as error:  # whatever it raises must not reach the thread's own handler
             failure.append(error)
 
-    thread = threading.Thread(target=work, name=f"plugin {candidate.name}", daemon=True)
+    thread = threading.Thread(target=run, name=f"plugin {name}", daemon=True)
     thread.start()
     thread.join(timeout)
     if thread.is_alive():
-        raise TimeoutError(f"still importing after {timeout:g} s ({TIMEOUT_VARIABLE} sets the limit)")
+        raise TimeoutError(f"still loading after {timeout:g} s ({TIMEOUT_VARIABLE} sets the limit)")
     if failure:
-        raise failure[0]
+        error = failure[0]
+        raise error if isinstance(error, Exception | SystemExit) else RuntimeError(repr(error))
     return outcome[0]
 
 
-def _stage(
-    plugin: object,
-    candidate: _Candidate,
-    catalogs: Catalogs,
-    staged: list[tuple[Catalog[Any], Entry[Any]]],
-) -> None:
-    """Call the plugin's hooks alone; nothing reaches the catalogues before all of them succeeded."""
+def _staged(candidate: _Candidate, catalogs: Catalogs) -> _Staged:
+    """Load the plugin and call its hooks alone; nothing reaches the catalogues before all succeeded."""
+    plugin = candidate.load()
     manager = pluggy.PluginManager(hookspecs.PROJECT)
     manager.add_hookspecs(hookspecs)
     manager.register(plugin, name=candidate.name)
     manager.check_pending()
     if not manager.get_hookcallers(plugin):
         raise UserError("no function of it is marked @hookimpl")
+    staged: _Staged = []
     for hook_name, catalog in catalogs.by_hook().items():
-        taken = {entry.name: entry for entry in catalog}
+        getattr(manager.hook, hook_name)(register=partial(_register, candidate.origin, catalog, staged))
+    return staged
 
-        def register(
-            name: str,
-            target: str | Factory,
-            /,
-            *,
-            _catalog: Catalog[Any] = catalog,
-            _taken: dict[str, Entry[Any]] = taken,
-            **facts: object,
-        ) -> None:
-            if name in _taken:
-                raise UserError(
-                    f"{_catalog.kind} {name!r} is registered twice: "
-                    f"by {_taken[name].origin} and by {candidate.origin}"
-                )
-            card: Card = make_card(_catalog.card_class, facts)
-            entry = Entry(name, target, card, candidate.origin)
-            _taken[name] = entry
-            staged.append((_catalog, entry))
 
-        getattr(manager.hook, hook_name)(register=register)
+def _register(
+    origin: str, catalog: Catalog[Any], staged: _Staged, name: str, target: str | Factory, /, **facts: object
+) -> None:
+    """Stage one name of a plugin: the `register` that its hook is called with."""
+    if not isinstance(name, str) or not _NAME.fullmatch(name):
+        raise UserError(
+            f"{catalog.kind} name {name!r}: no spaces, commas or equals signs, at least one character"
+        )
+    if not (isinstance(target, str) or callable(target)):
+        raise UserError(f"{catalog.kind} {name!r}: {target!r} is neither 'module:object' nor callable")
+    taken = [*catalog, *(entry for kind, entry in staged if kind is catalog)]
+    for other in taken:
+        if other.name == name:
+            raise UserError(f"{catalog.kind} {name!r} is registered twice: by {other.origin} and by {origin}")
+    card: Card = make_card(catalog.card_class, facts)
+    staged.append((catalog, Entry(name, target, card, origin)))

@@ -113,6 +113,10 @@ def _check_wrong_weights(detector: Detector) -> None:
                 detector.load_weights(path)
             except WeightsError:
                 pass
+            except Exception as error:
+                raise AssertionError(
+                    f"load_weights raised {type(error).__name__} for {name}, expected WeightsError"
+                ) from error
             else:
                 raise AssertionError(f"load_weights took {name}, which is not a checkpoint of it")
             after = detector.state_dict()

@@ -23,8 +23,8 @@ class View:
     crop: side of the centred square in pixels; where the picture is smaller it is padded with
         black first. `None` keeps the whole picture, so pictures of one batch may differ in size.
     interpolation: one of `INTERPOLATIONS`.
-    antialias: `True` resizes the 8-bit picture as Pillow does; `False` resizes the float tensor
-        without a low-pass filter (bilinear and bicubic only).
+    antialias: `True` resizes as Pillow does; `False` as torchvision does a tensor without a
+        low-pass filter (not for lanczos). Either way the result has 8 bits per channel.
     scale: the value that the brightest 8-bit level (255) becomes: 1.0 gives [0, 1].
     mean, std: per-channel RGB normalisation in units of the scaled values, or `None`.
     """
@@ -40,6 +40,8 @@ class View:
     def __post_init__(self) -> None:
         if self.interpolation not in INTERPOLATIONS:
             raise ValueError(f"interpolation {self.interpolation!r} is not one of {INTERPOLATIONS}")
+        if not self.antialias and self.interpolation == "lanczos":
+            raise ValueError("lanczos always filters: it has no form with antialias=False")
         if (self.mean is None) != (self.std is None):
             raise ValueError("give both mean and std, or neither")
         for field in ("resize", "crop"):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import pickle
+import warnings
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -41,15 +42,19 @@ def read_checkpoint(path: Path) -> Any:
     try:
         if path.suffix == ".safetensors":
             return load_file(path, device="cpu")
-        return torch.load(path, map_location="cpu", weights_only=True)
+        with warnings.catch_warnings():
+            # a remark on the pickle protocol; what matters comes as an error
+            warnings.simplefilter("ignore", UserWarning)
+            return torch.load(path, map_location="cpu", weights_only=True)
     except SafetensorError as error:
         raise WeightsError(f"{path} is not a safetensors file: {error}") from error
     except pickle.UnpicklingError as error:
         # torch appends paragraphs on how to switch the protection off, which nobody should follow
-        reason = str(error).strip().splitlines()[-1] if "GLOBAL" not in str(error) else "it names code to run"
+        reason = "it names code to run" if "GLOBAL" in str(error) else "it is no checkpoint of torch's"
         raise WeightsError(f"{path} is refused: not a plain file of tensors ({reason})") from error
     except (OSError, RuntimeError, EOFError, ValueError, KeyError) as error:
-        raise WeightsError(f"{path} cannot be read as weights: {str(error).splitlines()[0]}") from error
+        reason = next(iter(str(error).splitlines()), type(error).__name__)
+        raise WeightsError(f"{path} cannot be read as weights: {reason}") from error
 
 
 def read_state_dict(

@@ -7,6 +7,7 @@ import subprocess
 import sys
 from collections.abc import Callable
 from pathlib import Path
+from typing import NamedTuple
 
 import pytest
 
@@ -46,5 +47,35 @@ def command() -> Command:
             timeout=timeout,
             check=False,
         )
+
+    return run
+
+
+class Invoked(NamedTuple):
+    """What a command did: exit code, standard output, standard error."""
+
+    code: int
+    out: str
+    err: str
+
+
+@pytest.fixture
+def invoke(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Callable[..., Invoked]:
+    """Runs `d3qe-bench ARGS…` in this process: the same entry point without the start-up time."""
+    monkeypatch.setenv("COLUMNS", "200")
+    monkeypatch.setenv("NO_COLOR", "1")
+
+    def run(*args: str | Path) -> Invoked:
+        from benchmarks.cli import main
+
+        capsys.readouterr()
+        monkeypatch.setattr(sys, "argv", ["d3qe-bench", *map(str, args)])
+        try:
+            main()
+            code: object = 0
+        except SystemExit as stop:
+            code = stop.code
+        printed = capsys.readouterr()
+        return Invoked(int(str(code or 0)), printed.out, printed.err)
 
     return run

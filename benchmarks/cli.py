@@ -1,0 +1,59 @@
+"""The command `d3qe-bench`: parsing only. Nothing heavy is imported before a command runs."""
+
+from __future__ import annotations
+
+import sys
+
+import typer
+
+from benchmarks.commands import weights
+from benchmarks.commands.doctor import OPENCV_REMEDY, doctor
+from benchmarks.commands.listing import list_registered
+from benchmarks.commands.predict import predict
+from benchmarks.commands.report import report
+from benchmarks.commands.run import run
+from registry import UserError
+
+app = typer.Typer(
+    name="d3qe-bench",
+    help="Fair comparison of detectors of AI-generated images.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+app.command("list")(list_registered)
+app.command("run")(run)
+app.command("report")(report)
+app.command("predict")(predict)
+app.command("doctor")(doctor)
+app.add_typer(weights.app, name="weights")
+
+
+def main() -> None:
+    """Run the command; a user's mistake ends in one line on stderr, not in a traceback."""
+    try:
+        app()
+    except UserError as error:
+        sys.exit(_say(str(error), 2))
+    except OSError as error:
+        # a full disk, a vanished share: what was written before is whole, the same command resumes
+        where = f" ({error.filename})" if error.filename else ""
+        sys.exit(
+            _say(
+                f"{error.strerror or error}{where}; what was finished is kept, run the same command again", 1
+            )
+        )
+    except ImportError as error:
+        if "libGL" not in str(error):
+            raise
+        sys.exit(_say(f"{error}: {OPENCV_REMEDY}", 1))
+
+
+def _say(message: str, code: int) -> int:
+    print(f"d3qe-bench: {message}", file=sys.stderr)
+    return code
+
+
+if __name__ == "__main__":
+    main()

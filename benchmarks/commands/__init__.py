@@ -1,0 +1,1 @@
+"""One file per command: options to settings, results to the terminal. No work is done here."""

@@ -1,0 +1,100 @@
+"""`d3qe-bench doctor`: what is installed and what is missing, with the command that mends it."""
+
+from __future__ import annotations
+
+import importlib
+import shutil
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import typer
+
+OPENCV_REMEDY = (
+    "install the system library (Debian: apt-get install libgl1) or the headless twin "
+    "(pip uninstall opencv-python; pip install opencv-python-headless)"
+)
+
+
+@dataclass(frozen=True)
+class Finding:
+    """One line of the report. state: `ok`, `note` (nothing to mend) or `missing`."""
+
+    what: str
+    state: str
+    detail: str
+
+
+def doctor() -> None:
+    """Check the installation: packages, libGL, GPU, weights, plugins, disk.
+
+    Exit code 0: everything that a run needs works; 1: something is missing, with what mends it.
+    """
+    from rich.console import Console
+    from rich.table import Table
+
+    findings = list(_findings())
+    colours = {"ok": "green", "note": "yellow", "missing": "red"}
+    table = Table(box=None, pad_edge=False, show_header=False)
+    for finding in findings:
+        table.add_row(f"[{colours[finding.state]}]{finding.state}[/]", finding.what, finding.detail)
+    Console(soft_wrap=True).print(table)
+    raise typer.Exit(1 if any(finding.state == "missing" for finding in findings) else 0)
+
+
+def _findings() -> Iterator[Finding]:
+    from benchmarks.runner.record import versions
+
+    for name, version in versions().items():
+        yield Finding(name, "missing" if version == "not installed" else "ok", version)
+    yield _importable("cv2", "opencv (mmengine needs it)", OPENCV_REMEDY)
+    yield _importable("mmengine.runner", "mmengine's Runner", "pip install --force-reinstall mmengine")
+    yield _gpu()
+    yield _disk()
+    yield from _registry()
+
+
+def _importable(module: str, what: str, remedy: str) -> Finding:
+    try:
+        importlib.import_module(module)
+    except Exception as error:
+        return Finding(what, "missing", f"{type(error).__name__}: {error}; {remedy}")
+    return Finding(what, "ok", "imports")
+
+
+def _gpu() -> Finding:
+    import torch
+
+    if not torch.cuda.is_available():
+        return Finding("GPU", "note", f"none: runs use the CPU with {torch.get_num_threads()} threads")
+    names = ", ".join(torch.cuda.get_device_name(index) for index in range(torch.cuda.device_count()))
+    return Finding("GPU", "ok", f"{names}, CUDA {torch.version.cuda}")
+
+
+def _disk() -> Finding:
+    from benchmarks.weights import weights_folder
+
+    folder = weights_folder()
+    existing = next(path for path in (folder, *folder.parents) if path.exists())
+    free = shutil.disk_usage(existing).free / 2**30
+    return Finding("weights folder", "ok", f"{folder}, {free:.0f} GiB free")
+
+
+def _registry() -> Iterator[Finding]:
+    from benchmarks.weights import find
+    from registry import load_plugins
+
+    catalogs = load_plugins()
+    for plugin in catalogs.plugins:
+        state = {"ok": "ok", "disabled": "note"}.get(plugin.status, "missing")
+        detail = f"{plugin.origin}{': ' if plugin.error else ''}{plugin.error}"
+        yield Finding(f"plugin {plugin.name}", state, detail)
+    entries: list[Any] = [*catalogs.detectors, *catalogs.encoders]
+    for entry in entries:
+        if not getattr(entry.card, "needs_weights", True):
+            continue
+        found = find(entry.name, entry.card)
+        remedy = (
+            f"`d3qe-bench weights get {entry.name}`" if entry.card.weights else "none published: train it"
+        )
+        yield Finding(f"weights of {entry.name}", "ok" if found else "note", str(found or remedy))

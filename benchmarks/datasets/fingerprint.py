@@ -1,0 +1,45 @@
+"""One hash that says whether two runs saw the same pictures."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from functools import partial
+from pathlib import Path
+
+from registry.dataset import Picture, TestSet
+from registry.errors import UserError, nearest
+from registry.weights import sha256
+
+METHODS = ("content", "names")
+
+
+def fingerprint(test_set: TestSet, how: str = "content", threads: int = 4) -> str:
+    """SHA-256 over path, label and content of every picture, sorted by path; the set's name is not in it.
+
+    how: `content` hashes the files' bytes; `names` takes their sizes, which needs no reading.
+    A file that cannot be read counts as the reason why.
+    """
+    if how not in METHODS:
+        raise UserError(
+            f"fingerprint {how!r} does not exist{nearest(how, METHODS)} (known: {', '.join(METHODS)})"
+        )
+    describe = partial(_describe, sha256 if how == "content" else _size, test_set.root)
+    pictures = sorted(test_set.pictures, key=lambda picture: (picture.path, picture.label))
+    total = hashlib.sha256()
+    with ThreadPoolExecutor(threads) as pool:
+        for picture, text in zip(pictures, pool.map(describe, pictures), strict=True):
+            total.update(f"{picture.path}\0{picture.label}\0{text}\n".encode())
+    return total.hexdigest()
+
+
+def _describe(measure: Callable[[Path], object], root: Path, picture: Picture) -> str:
+    try:
+        return str(measure(root / picture.path))
+    except OSError as error:
+        return f"unreadable: {type(error).__name__}"
+
+
+def _size(path: Path) -> int:
+    return path.stat().st_size

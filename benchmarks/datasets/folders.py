@@ -1,0 +1,142 @@
+"""Finds class folders and the pictures in them; what all folder layouts share.
+
+Everything is sorted by name, so that every machine lists a data set in the same order. A link that
+leads out of the data root is refused, not skipped: a skipped one would silently shrink the set.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections import Counter
+from collections.abc import Iterable, Iterator, Sequence
+from pathlib import Path
+
+from benchmarks.pictures import is_junk_name, is_picture_name
+from registry.dataset import FAKE, REAL, Picture, TestSet
+from registry.errors import LayoutMismatch, UserError
+
+logger = logging.getLogger(__name__)
+
+Pair = tuple[Path, Path]
+"""The folder of real pictures and the folder of generated ones."""
+
+REAL_FAKE = ("0_real", "1_fake")
+NATURE_AI = ("nature", "ai")
+
+
+def require_folder(root: Path) -> None:
+    """Raise `LayoutMismatch` unless `root` is a folder."""
+    if not root.is_dir():
+        raise LayoutMismatch("not a folder")
+
+
+def subfolders(folder: Path) -> list[Path]:
+    """Folders directly below, hidden ones left out, sorted by name."""
+    try:
+        return sorted(
+            (path for path in folder.iterdir() if not path.name.startswith(".") and path.is_dir()),
+            key=lambda path: path.name,
+        )
+    except OSError as error:
+        raise UserError(f"{folder} cannot be listed: {error.strerror}") from error
+
+
+def find_pair(folder: Path, names: tuple[str, str] = REAL_FAKE) -> Pair | None:
+    """The two class folders in `folder`, or None where there is neither; one alone is refused."""
+    real, fake = folder / names[0], folder / names[1]
+    present = [path for path in (real, fake) if path.is_dir()]
+    if len(present) == 1:
+        missing = fake if present[0] == real else real
+        raise UserError(f"{folder} has {present[0].name} but no {missing.name}")
+    return (real, fake) if present else None
+
+
+def find_pairs(folder: Path, names: tuple[str, str] = REAL_FAKE) -> list[Pair]:
+    """The pair in `folder`, or those in its class folders one level below (`horse/0_real`)."""
+    pair = find_pair(folder, names)
+    if pair:
+        return [pair]
+    return [pair for below in subfolders(folder) if (pair := find_pair(below, names))]
+
+
+def make_test_set(
+    name: str, root: Path, generator: str, paradigm: str, pairs: Sequence[Pair], follow_links: bool = False
+) -> TestSet:
+    """A test set of all pictures in class folders below `root`, at any depth.
+
+    Raises:
+        UserError: a class folder without a picture, a link that leaves `root`, or a file name
+            that is not Unicode.
+    """
+    pictures = [
+        Picture(path.relative_to(root).as_posix(), label)
+        for pair in pairs
+        for label, folder in zip((REAL, FAKE), pair, strict=True)
+        for path in _pictures_in(folder, root, follow_links)
+    ]
+    return TestSet(name, root, generator, paradigm, tuple(sorted(pictures, key=lambda p: p.path)))
+
+
+def _pictures_in(folder: Path, root: Path, follow_links: bool) -> list[Path]:
+    files = list(_files_below(folder, root, follow_links, ()))
+    pictures = [path for path in files if is_picture_name(path.name)]
+    others = Counter(
+        path.suffix.lower() or "no suffix"
+        for path in files
+        if not is_picture_name(path.name) and not is_junk_name(path.name)
+    )
+    found = ", ".join(f"{count} × {suffix}" for suffix, count in sorted(others.items()))
+    if not pictures:
+        raise UserError(f"no pictures in {folder}" + (f" (other files: {found})" if others else ""))
+    if others:
+        logger.warning("%s: left out files that are no pictures by their suffix (%s)", folder, found)
+    for path in pictures:
+        if not path.name.isprintable() and _undecodable(path.name):
+            raise UserError(f"file name {path.name!a} in {path.parent} is not Unicode: rename it")
+    return pictures
+
+
+def _undecodable(name: str) -> bool:
+    try:
+        name.encode()
+    except UnicodeEncodeError:
+        return True
+    return False
+
+
+def _files_below(folder: Path, root: Path, follow_links: bool, above: tuple[Path, ...]) -> Iterator[Path]:
+    """Visible files at any depth. above: the real folders we came through, so that a cycle of links ends."""
+    real = folder.resolve()
+    if not follow_links:
+        check_inside(folder, root)
+    if real in above:
+        raise UserError(f"{folder} is a link to a folder that it lies in")
+    try:
+        entries = sorted(folder.iterdir(), key=lambda path: path.name)
+    except OSError as error:
+        raise UserError(f"{folder} cannot be listed: {error.strerror}") from error
+    for path in entries:
+        if path.name.startswith("."):
+            continue
+        if path.is_dir():
+            yield from _files_below(path, root, follow_links, (*above, real))
+        else:
+            if path.is_symlink() and not follow_links:
+                check_inside(path, root)
+            yield path
+
+
+def check_inside(path: Path, root: Path) -> None:
+    """Refuse a path whose links lead out of `root`."""
+    if not path.resolve().is_relative_to(root.resolve()):
+        raise UserError(
+            f"{path} is a link to {path.resolve()}, outside of {root}: "
+            "set the data set option follow_links=true if that is meant"
+        )
+
+
+def note_left_out(folders: Iterable[Path], wanted: str) -> None:
+    """Say which folders of a data root were passed over because they hold no pair."""
+    names = ", ".join(path.name for path in folders)
+    if names:
+        logger.warning("left out folders without %s: %s", wanted, names)

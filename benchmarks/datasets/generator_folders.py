@@ -1,0 +1,32 @@
+"""`<generator>/[<class>/]{0_real,1_fake}`: ForenSynths, AIGCDetectBenchmark, AIGIBench, ARForensics' test split.
+
+Some generators of one root may have class folders and others not.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from benchmarks.datasets.arforensics import warn_of_first_upload
+from benchmarks.datasets.folders import find_pairs, make_test_set, note_left_out, require_folder, subfolders
+from benchmarks.datasets.paradigms import paradigm_of, paradigm_of_folder
+from registry.dataset import TestSet
+from registry.errors import LayoutMismatch
+
+
+def scan(root: Path, *, follow_links: bool = False) -> list[TestSet]:
+    """One test set per generator; the pictures of its class folders are scored together."""
+    require_folder(root)
+    folders = subfolders(root)
+    for folder in folders:
+        if paradigm_of_folder(folder.name):
+            raise LayoutMismatch(f"{folder.name} is a paradigm, not a generator")
+    found = {folder: pairs for folder in folders if (pairs := find_pairs(folder))}
+    if not found:
+        raise LayoutMismatch("no folder in it holds 0_real and 1_fake")
+    note_left_out((folder for folder in folders if folder not in found), "0_real and 1_fake")
+    warn_of_first_upload(folder.name for folder in found)
+    return [
+        make_test_set(folder.name, root, folder.name, paradigm_of(folder.name), pairs, follow_links)
+        for folder, pairs in found.items()
+    ]

@@ -1,0 +1,145 @@
+"""A CSV or Parquet table of pictures: columns path, label and, where known, dataset, generator, paradigm."""
+
+from __future__ import annotations
+
+import os
+import posixpath
+from collections.abc import Iterable
+from pathlib import Path, PurePosixPath
+from typing import TYPE_CHECKING
+
+from benchmarks.datasets.folders import check_inside
+from benchmarks.datasets.paradigms import check_paradigms, paradigm_of
+from registry.dataset import FAKE, REAL, Picture, TestSet
+from registry.errors import LayoutMismatch, UserError, nearest
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+SUFFIXES = (".csv", ".parquet")
+COLUMNS = ("path", "label", "dataset", "generator", "paradigm")
+_LABELS = {
+    "0": REAL,
+    "real": REAL,
+    "false": REAL,
+    "0.0": REAL,
+    "1": FAKE,
+    "fake": FAKE,
+    "true": FAKE,
+    "1.0": FAKE,
+}
+MIXED = "mixed"
+
+
+def scan(root: Path, *, pictures: str | None = None, follow_links: bool = False) -> list[TestSet]:
+    """Test sets of a manifest file, one per `dataset`, else one per `generator`, else one named as the file.
+
+    root: the manifest. pictures: the folder that its paths start from; by default the manifest's own.
+    label: 0 or real, 1 or fake. Without a `dataset` column, real pictures without a generator belong
+    to every generator's test set. Rows are counted from 1, the header not included. A file that is
+    not there stays in the set and is reported when it is scored.
+
+    Raises:
+        UserError: a column or label that is missing or unknown, a path that leaves the picture
+            folder, a picture listed twice in one set, or a set without one of the classes.
+    """
+    if not root.is_file() or root.suffix.lower() not in SUFFIXES:
+        raise LayoutMismatch(f"not a {' or '.join(SUFFIXES)} file")
+    base = Path(pictures) if pictures else root.parent
+    if not base.is_dir():
+        raise UserError(f"the picture folder {base} of {root} does not exist")
+    table = _read(root)
+    table["label"] = [_label(value, row, root) for row, value in _rows(table["label"])]
+    table["path"] = [_inside(value, row, base, root, follow_links) for row, value in _rows(table["path"])]
+    check_paradigms({f"row {row}": value for row, value in _rows(table["paradigm"]) if value})
+    return [_make_set(name, rows, base, root) for name, rows in _groups(table, root.stem)]
+
+
+def _rows(column: pd.Series) -> Iterable[tuple[int, str]]:
+    return enumerate(column, start=1)
+
+
+def _read(manifest: Path) -> pd.DataFrame:
+    import pandas as pd
+
+    try:
+        if manifest.suffix.lower() == ".csv":
+            table = pd.read_csv(manifest, dtype=str, keep_default_na=False, encoding="utf-8-sig")
+        else:
+            table = pd.read_parquet(manifest)
+    except (OSError, ValueError) as error:
+        raise UserError(f"{manifest} cannot be read as a table: {str(error).splitlines()[0]}") from error
+    for column in ("path", "label"):
+        if column not in table:
+            raise UserError(
+                f"{manifest} has no column {column!r} (its columns: {', '.join(map(str, table))})"
+            )
+    columns = {}
+    for name in COLUMNS:
+        values = table[name] if name in table else pd.Series([""] * len(table))
+        columns[name] = ["" if pd.isna(value) else str(value).strip() for value in values]
+    if not len(table):
+        raise UserError(f"{manifest} lists no pictures")
+    return pd.DataFrame(columns)
+
+
+def _label(value: str, row: int, manifest: Path) -> int:
+    label = _LABELS.get(value.casefold())
+    if label is None:
+        raise UserError(
+            f"{manifest} row {row}: label {value!r} is not one of 0, 1, real, fake{nearest(value, ('real', 'fake'))}"
+        )
+    return label
+
+
+def _inside(value: str, row: int, base: Path, manifest: Path, follow_links: bool) -> str:
+    """The path relative to `base`, normalised."""
+    if not value:
+        raise UserError(f"{manifest} row {row}: empty path")
+    path = value
+    if os.path.isabs(value):
+        path = os.path.relpath(value, base.absolute())
+    path = posixpath.normpath(PurePosixPath(path).as_posix())
+    if path.startswith("../") or path in ("..", "."):
+        raise UserError(f"{manifest} row {row}: path {value!r} leaves the picture folder {base}")
+    if not follow_links:
+        try:
+            check_inside(base / path, base)
+        except UserError as error:
+            raise UserError(f"{manifest} row {row}: {error}") from error
+    return path
+
+
+def _groups(table: pd.DataFrame, stem: str) -> list[tuple[str, pd.DataFrame]]:
+    if any(table["dataset"]):
+        return [(str(name or stem), rows) for name, rows in table.groupby("dataset", sort=True, dropna=False)]
+    generators = sorted(set(table["generator"]) - {""})
+    if not generators:
+        return [(stem, table)]
+    shared = (table["generator"] == "") & (table["label"] == REAL)
+    orphans = (table["generator"] == "") & (table["label"] == FAKE)
+    groups = [(name, table[(table["generator"] == name) | shared]) for name in generators]
+    return [*groups, (stem, table[orphans | shared])] if orphans.any() else groups
+
+
+def _make_set(name: str, rows: pd.DataFrame, base: Path, manifest: Path) -> TestSet:
+    for label, word in ((REAL, "real"), (FAKE, "fake")):
+        if not (rows["label"] == label).any():
+            raise UserError(f"{manifest}: test set {name!r} has no {word} pictures")
+    twice = rows["path"].duplicated(keep=False)
+    if twice.any():
+        first, second = rows.index[rows["path"] == rows["path"][twice].iloc[0]][:2] + 1
+        raise UserError(f"{manifest}: rows {first} and {second} of test set {name!r} are the same picture")
+    fakes = rows[rows["label"] == FAKE]
+    generator = _only(fakes["generator"], name)
+    paradigm = _only(fakes["paradigm"], paradigm_of(generator))
+    if paradigm == MIXED:
+        raise UserError(f"{manifest}: test set {name!r} mixes paradigms; give each a dataset of its own")
+    pictures = (Picture(path, int(label)) for path, label in zip(rows["path"], rows["label"], strict=True))
+    return TestSet(name, base, generator, paradigm, tuple(sorted(pictures, key=lambda p: p.path)))
+
+
+def _only(values: pd.Series, default: str) -> str:
+    """The one value that is given, `default` where none is, `mixed` where several are."""
+    given = set(values) - {""}
+    return given.pop() if len(given) == 1 else MIXED if given else default

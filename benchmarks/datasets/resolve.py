@@ -1,0 +1,145 @@
+"""From what the user asked for (`--data`) to test sets with unique names."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterable, Mapping
+from dataclasses import replace
+from pathlib import Path
+
+from benchmarks.datasets.paradigms import check_paradigms, same_generator
+from benchmarks.datasets.selection import limit_per_class
+from registry.card import DatasetCard
+from registry.catalog import Catalog
+from registry.dataset import TestSet
+from registry.errors import LayoutMismatch, UserError, nearest, unknown_name
+
+logger = logging.getLogger(__name__)
+
+_FLAGS = {"true": True, "false": False}
+
+
+def find_test_sets(
+    catalog: Catalog[DatasetCard],
+    specs: Iterable[str],
+    *,
+    layout: str | None = None,
+    options: Mapping[str, object] | None = None,
+    paradigms: Mapping[str, str] | None = None,
+    limit: int | None = None,
+) -> list[TestSet]:
+    """All test sets of some `--data` values, in the order given, each one's sorted by name.
+
+    specs: each a registered data set's name, a folder or manifest, or `NAME=PATH`, which prefixes
+        the names of the path's test sets with `NAME/` (a lone one is called `NAME`).
+    layout: name of the on-disk layout; by default all are tried in the order they are registered.
+    options: given to the layout or data set; `true` and `false` as text become booleans.
+    paradigms: generator → paradigm, where the table of generator names is wrong or silent.
+    limit: at most this many pictures per class and test set, the same ones on every machine.
+
+    Raises:
+        UserError: nothing there, no layout fits (each with its reason), an option that the layout
+            does not have, an empty class, or two test sets of one name.
+    """
+    paradigms = dict(paradigms or {})
+    check_paradigms(paradigms)
+    chosen = {
+        key: _FLAGS.get(value.casefold(), value) if isinstance(value, str) else value
+        for key, value in (options or {}).items()
+    }
+    found: dict[str, TestSet] = {}
+    for spec in specs:
+        for test_set in _scan(catalog, spec, layout, chosen):
+            earlier = found.get(test_set.name)
+            if earlier is not None:
+                raise UserError(
+                    f"two test sets are called {test_set.name!r}, in {earlier.root} and in {test_set.root}: "
+                    "name the folders apart with --data NAME=PATH"
+                )
+            found[test_set.name] = test_set
+    if not found:
+        raise UserError("no data: give a folder, a manifest or a data set's name with --data")
+    generators = {test_set.generator for test_set in found.values()}
+    for name in paradigms:
+        if not any(same_generator(name, generator) for generator in generators):
+            raise UserError(f"no test set has a generator {name!r}{nearest(name, generators)}")
+    sets = [replace(test_set, paradigm=_paradigm(test_set, paradigms)) for test_set in found.values()]
+    return sets if limit is None else [limit_per_class(test_set, limit) for test_set in sets]
+
+
+def _paradigm(test_set: TestSet, overrides: Mapping[str, str]) -> str:
+    for generator, paradigm in overrides.items():
+        if same_generator(generator, test_set.generator):
+            return paradigm
+    return test_set.paradigm
+
+
+def _scan(
+    catalog: Catalog[DatasetCard], spec: str, layout: str | None, options: Mapping[str, object]
+) -> list[TestSet]:
+    if spec in catalog and not catalog.entry(spec).card.layout:
+        return sorted(catalog.create(spec, **options), key=lambda test_set: test_set.name)
+    prefix, path = _split(spec, catalog)
+    sets = _scan_layout(catalog, path, layout, options) if layout else _detect(catalog, path, options)
+    if prefix:
+        names = [prefix] if len(sets) == 1 else [f"{prefix}/{test_set.name}" for test_set in sets]
+        sets = [replace(test_set, name=name) for test_set, name in zip(sets, names, strict=True)]
+    return sorted(sets, key=lambda test_set: test_set.name)
+
+
+def _split(spec: str, catalog: Catalog[DatasetCard]) -> tuple[str, Path]:
+    """The name before `=`, or an empty one, and the path, which exists."""
+    path = Path(spec).expanduser()
+    if path.exists():
+        return "", path
+    prefix, equals, rest = spec.partition("=")
+    path = Path(rest if equals else spec).expanduser()
+    if equals and not prefix:
+        raise UserError(f"--data {spec!r}: no name before the '='")
+    if path.exists():
+        return prefix, path
+    named = [entry.name for entry in catalog if not entry.card.layout]
+    known = f" (data sets: {', '.join(named)})" if named else ""
+    raise UserError(f"no folder, manifest or data set {str(path)!r}{nearest(str(path), named)}{known}")
+
+
+def _layouts(catalog: Catalog[DatasetCard]) -> list[str]:
+    return [entry.name for entry in catalog if entry.card.layout]
+
+
+def _scan_layout(
+    catalog: Catalog[DatasetCard], path: Path, layout: str, options: Mapping[str, object]
+) -> list[TestSet]:
+    if layout not in _layouts(catalog):
+        raise unknown_name("layout", layout, _layouts(catalog))
+    try:
+        return _call(catalog, layout, path, options)
+    except LayoutMismatch as error:
+        raise UserError(f"{path} does not have the layout {layout!r}: {error}") from error
+
+
+def _call(
+    catalog: Catalog[DatasetCard], layout: str, path: Path, options: Mapping[str, object]
+) -> list[TestSet]:
+    scan = catalog.entry(layout).load()
+    catalog.check_options(layout, scan, dict(options))
+    sets: list[TestSet] = scan(path, **options)
+    return sets
+
+
+def _detect(catalog: Catalog[DatasetCard], path: Path, options: Mapping[str, object]) -> list[TestSet]:
+    reasons = []
+    for layout in _layouts(catalog):
+        try:
+            catalog.check_options(layout, catalog.entry(layout).load(), dict(options))
+        except UserError as error:
+            reasons.append(str(error))
+            continue
+        try:
+            sets = _call(catalog, layout, path, options)
+        except LayoutMismatch as error:
+            reasons.append(f"{layout}: {error}")
+            continue
+        logger.info("%s read as %s: %d test sets", path, layout, len(sets))
+        return sets
+    raise UserError(f"{path} has no known layout ({'; '.join(reasons) or 'none is registered'})")

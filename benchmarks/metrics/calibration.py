@@ -1,0 +1,37 @@
+"""How far scores can be read as probabilities; score = sigmoid(logit) in float64."""
+
+from __future__ import annotations
+
+import numpy as np
+from scipy.special import expit
+
+from benchmarks.metrics.tally import Floats, Tally, counted
+
+BINS = 15
+
+
+@counted()
+def ece(tally: Tally) -> Floats:
+    """Expected calibration error of P(generated). Lower is better.
+
+    15 bins of equal width over the score in [0, 1], closed below and open above, the last one closed
+    on both sides. Per bin |share of generated pictures − mean score|, averaged with the bins' shares of
+    all pictures (the l1 form; Guo et al., 2017, arXiv 1706.04599, for the positive class's score).
+    It depends on the share of generated pictures in the test set.
+    """
+    score = expit(tally.logits)
+    excess = tally.fake * (1 - score) - tally.real * score
+    membership = np.eye(BINS)[bin_of(score)]
+    return np.abs(excess @ membership).sum(-1) / (tally.n_real + tally.n_fake)
+
+
+@counted()
+def brier(tally: Tally) -> Floats:
+    """Mean of (score − label)². Lower is better."""
+    squares = tally.real @ expit(tally.logits) ** 2 + tally.fake @ expit(-tally.logits) ** 2
+    return squares / (tally.n_real + tally.n_fake)
+
+
+def bin_of(score: Floats) -> np.ndarray:
+    """Which of the `BINS` bins each score lies in, 0 to 14."""
+    return np.minimum((score * BINS).astype(int), BINS - 1)

@@ -1,0 +1,123 @@
+"""All metrics of one cell, from its score rows and what was asked."""
+
+from __future__ import annotations
+
+from collections import Counter, defaultdict
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from benchmarks.metrics import bootstrap
+from benchmarks.metrics.bootstrap import Metric
+from benchmarks.metrics.tally import CountedMetric, Floats, Tally, Undefined
+from registry.dataset import FAKE, REAL
+
+COMPLETE, PARTIAL, FAILED = "complete", "partial", "failed"
+_SHOWN = 3
+
+
+@dataclass(frozen=True)
+class Measurement:
+    """Values of one cell. values, intervals: None where undefined; undefined: why, by metric.
+
+    replicates: bootstrap replicates of the defined metrics, float64 (resamples,).
+    """
+
+    values: dict[str, float | None]
+    intervals: dict[str, tuple[float, float] | None]
+    undefined: dict[str, str]
+    replicates: dict[str, Floats] = field(default_factory=dict)
+
+
+def measure(
+    metrics: Mapping[str, Metric],
+    labels: NDArray[Any],
+    logits: NDArray[Any],
+    resamples: int,
+    rng: np.random.Generator,
+) -> Measurement:
+    """Every metric on one sample of finite logits, with 95 % intervals if `resamples` is not 0."""
+    values: dict[str, float | None] = dict.fromkeys(metrics)
+    undefined: dict[str, str] = {}
+    tally = Tally.of(labels, logits)
+    for name, metric in metrics.items():
+        try:
+            if isinstance(metric, CountedMetric):
+                value = float(metric.measure(tally))
+            else:
+                value = float(metric(labels, logits))
+        except Undefined as reason:
+            undefined[name] = str(reason)
+        except Exception as error:  # an outside plugin's metric ends its own column only
+            undefined[name] = f"{type(error).__name__}: {error}"
+        else:
+            if np.isfinite(value):
+                values[name] = value
+            else:
+                undefined[name] = f"the value is {value}"
+    known = {name: metric for name, metric in metrics.items() if values[name] is not None}
+    replicates = {}
+    if resamples and known and bootstrap.enough(labels):
+        replicates = bootstrap.replicates(known, labels, logits, resamples, rng)
+    intervals = {
+        name: bootstrap.interval(replicates[name]) if name in replicates else None for name in metrics
+    }
+    return Measurement(values, intervals, undefined, replicates)
+
+
+@dataclass(frozen=True)
+class Coverage:
+    """How much of what was asked has a score. reason: empty for a complete cell."""
+
+    n_real: int
+    n_fake: int
+    n_error: int
+    status: str
+    reason: str
+
+
+def coverage(
+    rows: pd.DataFrame, scored: pd.Series, asked: Mapping[str, int], failure: str | None
+) -> Coverage:
+    """Compare the rows of a cell with what was asked.
+
+    scored: True for rows with a finite logit. failure: why the detector stopped, if it did.
+    """
+    n_real, n_fake = (int((rows["label"][scored] == kind).sum()) for kind in (REAL, FAKE))
+    errors = rows["error"][~scored].fillna("the logit is not finite")
+    want_real, want_fake = asked["real"], asked["fake"]
+    wanted = want_real + want_fake
+    absent = wanted - n_real - n_fake - len(errors)
+    reasons = []
+    if not wanted:
+        reasons.append("the test set has no pictures")
+    if len(errors):
+        reasons.append(f"{len(errors)} of {wanted} pictures failed ({_most_common(errors)})")
+    if absent > 0:
+        reasons.append(f"{absent} of {wanted} pictures have no row")
+    elif absent < 0:
+        reasons.append(f"{-absent} more pictures than the {wanted} asked for")
+    elif not len(errors) and n_real != want_real:
+        reasons.append(f"{n_real} real and {n_fake} generated instead of {want_real} and {want_fake}")
+    if reasons and failure:
+        reasons.append(failure)
+    status = COMPLETE if not reasons else PARTIAL if n_real + n_fake else FAILED
+    return Coverage(n_real, n_fake, len(errors), status, "; ".join(reasons))
+
+
+def _most_common(errors: pd.Series) -> str:
+    counts = Counter(errors)
+    shown = [f"{text} ×{count}" if count > 1 else text for text, count in counts.most_common(_SHOWN)]
+    return "; ".join([*shown, *(["…"] if len(counts) > _SHOWN else [])])
+
+
+def grouped_reasons(undefined: Mapping[str, str]) -> str:
+    """`metric, metric: reason; …` with equal reasons named once."""
+    names: dict[str, list[str]] = defaultdict(list)
+    for name, reason in undefined.items():
+        names[reason].append(name)
+    return "; ".join(f"{', '.join(group)}: {reason}" for reason, group in names.items())

@@ -1,0 +1,69 @@
+"""`jpeg:75` as a named, seeded function of a picture."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable
+from dataclasses import dataclass
+from decimal import Decimal
+
+import numpy as np
+from PIL.Image import Image
+
+from benchmarks.pictures import PictureError
+from registry.card import PerturbationCard
+from registry.catalog import Catalog
+
+_MOST_DIGITS = 12
+
+
+@dataclass(frozen=True)
+class Perturbation:
+    """A perturbation with its parameter. name: canonical, so that equal ones have equal names."""
+
+    name: str
+    function: Callable[[Image, np.random.Generator], Image]
+
+    def apply(self, picture: Image, key: str, seed: int) -> Image:
+        """The perturbed RGB picture.
+
+        key: names the picture (test set and path). Random choices depend on (seed, name, key) alone:
+            they are the same for every detector, in any order, in any process, for either class.
+
+        Raises:
+            PictureError: the picture cannot be perturbed this way, for example larger than WebP allows.
+        """
+        try:
+            return self.function(picture, seeded_rng(seed, self.name, key))
+        except (OSError, ValueError) as error:
+            raise PictureError(f"{self.name}: {error}") from error
+
+
+def seeded_rng(seed: int, name: str, key: str) -> np.random.Generator:
+    """A generator of its own for each (seed, name, key)."""
+    digest = hashlib.sha256(f"{seed}\0{name}\0{key}".encode()).digest()
+    return np.random.Generator(np.random.PCG64(int.from_bytes(digest[:16], "big")))
+
+
+def parse_perturbation(text: str, catalog: Catalog[PerturbationCard]) -> Perturbation:
+    """The perturbation written as `name` or `name:parameter`; `jpeg:075` and `jpeg:75` are one.
+
+    Raises:
+        UserError: an unknown name (with the nearest one), or a parameter it does not take (with its range).
+    """
+    name, _, parameter = text.strip().partition(":")
+    parameter = _canonical(parameter.strip())
+    function = catalog.entry(name.strip()).load()(parameter)
+    return Perturbation(f"{name.strip()}:{parameter}" if parameter else name.strip(), function)
+
+
+def _canonical(parameter: str) -> str:
+    """Numbers without superfluous zeros or exponents; anything else as it is."""
+    try:
+        value = Decimal(parameter).normalize()
+    except ArithmeticError:
+        return parameter
+    digits = value.as_tuple()
+    if not isinstance(digits.exponent, int) or abs(digits.exponent) > _MOST_DIGITS:
+        return parameter
+    return format(value, "f") if value else "0"

@@ -1,0 +1,84 @@
+"""The test loop over test sets and perturbations, in mmengine's Runner."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+from mmengine.runner.base_loop import BaseLoop
+from torch.utils.data import DataLoader
+
+from benchmarks.perturbations import Perturbation
+from benchmarks.runner.model import ScoringModel
+from benchmarks.runner.pending import Job
+from benchmarks.runner.pictures import Prepared, PreparedPictures, keep_list
+from benchmarks.runner.writer import ShardWriter
+from benchmarks.scores import Cell
+
+
+class EvaluationLoop(BaseLoop):
+    """Scores every job, writing rows as it goes.
+
+    A batch holds all perturbed versions of a few pictures, so that each picture is decoded once;
+    about `batch_size` samples go through the networks together. There is no collective operation
+    in here: a rank that fails leaves no other one waiting.
+    """
+
+    def __init__(
+        self,
+        runner: Any,
+        jobs: Sequence[Job],
+        perturbations: Mapping[str, Perturbation],
+        writer: ShardWriter,
+        *,
+        batch_size: int,
+        workers: int,
+        dataset: Callable[..., PreparedPictures],
+    ) -> None:
+        super().__init__(runner, dataloader=[])
+        self.jobs = jobs
+        self.perturbations = perturbations
+        self.writer = writer
+        self.batch_size = batch_size
+        self.workers = workers
+        self.dataset = dataset
+        self.job: Job | None = None
+
+    def run(self) -> dict[str, float]:
+        """Score all jobs. Rows that were computed are on the disk when this returns or raises."""
+        self.runner.call_hook("before_test")
+        try:
+            for job in self.jobs:
+                self._run_job(job)
+        finally:
+            self.writer.flush()
+        self.runner.call_hook("after_test")
+        return {}
+
+    def _run_job(self, job: Job) -> None:
+        model: ScoringModel = self.runner.model
+        self.job = job
+        self.dataloader = self._loader(job, model)
+        self.runner.call_hook("before_test_epoch")
+        for index, batch in enumerate(self.dataloader):
+            self.runner.call_hook("before_test_iter", batch_idx=index, data_batch=batch)
+            scored = model.test_step(batch, job.detectors)
+            for one in scored:
+                cell = Cell(one.detector, job.test_set.name, one.perturbation)
+                self.writer.add(cell, one.row(job.test_set.paradigm, job.test_set.generator))
+            self.writer.flush_if_due()
+            self.runner.call_hook("after_test_iter", batch_idx=index, data_batch=batch, outputs=scored)
+            if all(name in model.stopped for name in job.detectors):
+                break
+        self.writer.end_test_set()
+        self.runner.call_hook("after_test_epoch", metrics={})
+
+    def _loader(self, job: Job, model: ScoringModel) -> DataLoader[Prepared]:
+        active = [name for name in job.detectors if name not in model.stopped]
+        perturbations = [self.perturbations[name] for name in job.perturbations]
+        return DataLoader(
+            self.dataset(job.test_set, job.pictures, perturbations, model.pipeline.views(active)),
+            batch_size=max(1, self.batch_size // len(perturbations)),
+            num_workers=self.workers,
+            collate_fn=keep_list,
+        )

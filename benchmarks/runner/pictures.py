@@ -1,0 +1,84 @@
+"""Decodes each picture once and makes everything of it that any detector reads."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from PIL.Image import Image
+from torch.utils.data import Dataset
+
+from benchmarks.perturbations import Perturbation
+from benchmarks.pictures import PictureError, open_picture
+from registry import Picture, TestSet, View
+
+Arrays = dict[View, np.ndarray]
+
+
+@dataclass(frozen=True)
+class Prepared:
+    """One picture: per perturbation its views, float32 (3, height, width), or the reason there are none."""
+
+    picture: Picture
+    samples: Mapping[str, Arrays | str]
+
+
+class PreparedPictures(Dataset[Prepared]):
+    """Pictures of a test set, perturbed and turned into views.
+
+    Arrays are numpy: they reach the main process through a pipe, where tensors would each take a
+    file descriptor and a place in /dev/shm, which containers keep small.
+    """
+
+    def __init__(
+        self,
+        test_set: TestSet,
+        pictures: Sequence[Picture],
+        perturbations: Sequence[Perturbation],
+        views: Sequence[View],
+        *,
+        seed: int,
+        max_pixels: int,
+        transform: Callable[[Image], Image] | None = None,
+    ) -> None:
+        self.test_set = test_set
+        self.pictures = pictures
+        self.perturbations = perturbations
+        self.views = views
+        self.seed = seed
+        self.max_pixels = max_pixels
+        self.transform = transform
+
+    def __len__(self) -> int:
+        return len(self.pictures)
+
+    def __getitem__(self, index: int) -> Prepared:
+        picture = self.pictures[index]
+        try:
+            decoded = open_picture(self.test_set.root / picture.path, self.max_pixels)
+            if self.transform is not None:
+                decoded = self.transform(decoded)
+        except PictureError as error:
+            return Prepared(picture, {perturbation.name: str(error) for perturbation in self.perturbations})
+        key = f"{self.test_set.name}/{picture.path}"
+        return Prepared(
+            picture,
+            {
+                perturbation.name: self._sample(decoded, perturbation, key)
+                for perturbation in self.perturbations
+            },
+        )
+
+    def _sample(self, decoded: Image, perturbation: Perturbation, key: str) -> Arrays | str:
+        try:
+            perturbed = perturbation.apply(decoded, key, self.seed)
+            return {view: view(perturbed).numpy() for view in self.views}
+        except Exception as error:
+            # one picture that a codec or a stranger's perturbation cannot take must not end the run
+            return f"{perturbation.name}: {type(error).__name__}: {error}"
+
+
+def keep_list(batch: list[Prepared]) -> list[Prepared]:
+    """Collate function: pictures differ in size, so a batch stays a list."""
+    return batch

@@ -1,0 +1,51 @@
+"""Collects rows and writes them to the run folder often enough that a kill loses little."""
+
+from __future__ import annotations
+
+import time
+import uuid
+from collections import defaultdict
+from pathlib import Path
+
+from benchmarks.scores import Cell, write_shard
+
+ROWS_PER_SHARD = 5000
+
+
+class ShardWriter:
+    """Rows by cell. Each cell has one growing shard per process, rewritten atomically at every flush,
+    so that frequent flushes do not leave thousands of files."""
+
+    def __init__(self, run: Path, flush_seconds: float) -> None:
+        self.run = run
+        self.flush_seconds = flush_seconds
+        self._rows: dict[Cell, list[dict[str, object]]] = defaultdict(list)
+        self._names: dict[Cell, str] = {}
+        self._unwritten: set[Cell] = set()
+        self._flushed = time.monotonic()
+
+    def add(self, cell: Cell, row: dict[str, object]) -> None:
+        """Keep one row of a cell; columns that the cell itself gives may be left out."""
+        self._rows[cell].append(row)
+        self._unwritten.add(cell)
+
+    def flush_if_due(self) -> None:
+        """Flush if the last one is `flush_seconds` ago."""
+        if time.monotonic() - self._flushed >= self.flush_seconds:
+            self.flush()
+
+    def flush(self) -> None:
+        """Write every cell that has new rows."""
+        for cell in sorted(self._unwritten):
+            name = self._names.setdefault(cell, f"part-{uuid.uuid4().hex}")
+            write_shard(self.run, cell, self._rows[cell], name)
+            self._unwritten.discard(cell)
+            if len(self._rows[cell]) >= ROWS_PER_SHARD:
+                del self._rows[cell], self._names[cell]
+        self._flushed = time.monotonic()
+
+    def end_test_set(self) -> None:
+        """Flush, and let go of the rows."""
+        self.flush()
+        self._rows.clear()
+        self._names.clear()

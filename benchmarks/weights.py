@@ -1,0 +1,113 @@
+"""Where weights files lie: named by the user, or fetched into the weights folder."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from registry import Catalogs, DetectorCard, EncoderCard, PublishedWeights, UserError, WeightsError
+from registry.errors import unknown_name
+from registry.weights import sha256
+
+FOLDER_VARIABLE = "D3QE_BENCH_WEIGHTS"
+
+
+def weights_folder() -> Path:
+    """The folder of fetched weights: `$D3QE_BENCH_WEIGHTS`, else in the user's cache."""
+    if os.environ.get(FOLDER_VARIABLE):
+        return Path(os.environ[FOLDER_VARIABLE])
+    cache = os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
+    return Path(cache, "d3qe-bench", "weights")
+
+
+def card_of(catalogs: Catalogs, name: str) -> DetectorCard | EncoderCard:
+    """The card of the detector or encoder called `name`; an unknown name is refused."""
+    for catalog in (catalogs.detectors, catalogs.encoders):
+        if name in catalog:
+            return catalog.entry(name).card
+    raise unknown_name("detector or encoder", name, [*catalogs.detectors.names(), *catalogs.encoders.names()])
+
+
+def stored(name: str, published: PublishedWeights) -> Path:
+    """Where the published file of detector or encoder `name` lies once it is fetched."""
+    return weights_folder() / name / published.file.rsplit("/", 1)[-1]
+
+
+def find(name: str, card: DetectorCard | EncoderCard) -> Path | None:
+    """The fetched weights of `name`, the first published file that is present, or None."""
+    candidates = (stored(name, published) for published in card.weights)
+    return next((path for path in candidates if path.is_file()), None)
+
+
+@dataclass(frozen=True)
+class Store:
+    """Weights by name: files the user named first, then fetched ones."""
+
+    catalogs: Catalogs
+    given: Mapping[str, Path]
+
+    def __post_init__(self) -> None:
+        for name, path in self.given.items():
+            if not Path(path).is_file():
+                raise WeightsError(f"--weights {name}={path}: there is no such file")
+
+    def path(self, name: str) -> Path | None:
+        """The file to load for a registry name, or None."""
+        return self.given.get(name) or find(name, card_of(self.catalogs, name))
+
+
+def fetch(catalogs: Catalogs, name: str) -> list[Path]:
+    """Download every published file of `name` into the weights folder; files that are there stay.
+
+    Nothing downloaded is executed. A file whose SHA-256 is not the recorded one is refused and removed.
+
+    Raises:
+        UserError: nothing is published for it, or a download failed.
+    """
+    published = card_of(catalogs, name).weights
+    if not published:
+        raise UserError(
+            f"no published weights are known for {name!r}; name a file with --weights {name}=PATH"
+        )
+    return [_fetch_one(stored(name, one), one) for one in published]
+
+
+def _fetch_one(target: Path, published: PublishedWeights) -> Path:
+    if not target.is_file():
+        try:
+            target.parent.mkdir(parents=True, exist_ok=True)
+            if published.source.startswith("hf:"):
+                _from_hub(target, published)
+            else:
+                _from_address(target, published)
+        except Exception as error:  # every client raises its own kinds; all mean the same to a user
+            raise UserError(
+                f"cannot fetch {published.file} from {published.source}: {str(error).splitlines()[0]}"
+            ) from error
+    if published.sha256 and (found := sha256(target)) != published.sha256:
+        target.unlink()
+        raise UserError(f"{published.file}: SHA-256 {found} is not the published {published.sha256}; removed")
+    return target
+
+
+def _from_hub(target: Path, published: PublishedWeights) -> None:
+    from huggingface_hub import hf_hub_download
+
+    repository = published.source.removeprefix("hf:")
+    found = Path(hf_hub_download(repository, published.file, local_dir=target.parent))
+    if found != target:
+        os.replace(found, target)
+
+
+def _from_address(target: Path, published: PublishedWeights) -> None:
+    import pooch
+
+    pooch.retrieve(
+        f"{published.source.rstrip('/')}/{published.file}",
+        known_hash=published.sha256 or None,
+        fname=target.name,
+        path=target.parent,
+        progressbar=False,
+    )

@@ -1,0 +1,31 @@
+"""Input protocols: as a detector was published, or the same resize and crop for all."""
+
+from __future__ import annotations
+
+from registry.card import PROTOCOLS
+from registry.errors import UserError, nearest
+from registry.view import View
+
+UNIFORM_RESIZE = 256
+"""Length of the short side in pixels under the uniform protocol."""
+
+
+def view_for(protocol: str, original: View, *, crop: int = 224) -> View:
+    """The view that a detector reads under `protocol`.
+
+    original: the published preprocessing.
+    crop: side of the centred square under `uniform`, in pixels: 224, or 256 for networks that need it.
+
+    Returns:
+        `original`, or its normalisation after the resize and crop that all detectors share.
+
+    Raises:
+        UserError: no such protocol.
+    """
+    if protocol not in PROTOCOLS:
+        raise UserError(
+            f"unknown protocol {protocol!r}{nearest(protocol, PROTOCOLS)} (known: {', '.join(PROTOCOLS)})"
+        )
+    if protocol == "original":
+        return original
+    return View(resize=UNIFORM_RESIZE, crop=crop, scale=original.scale, mean=original.mean, std=original.std)

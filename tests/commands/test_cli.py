@@ -1,0 +1,168 @@
+"""The command's answers to wrong requests, and what it must not import."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from tests.conftest import ROOT
+from tests.pictures import make_class_folders, make_test_sets
+
+PLUGIN = Path(__file__).parents[1] / "runner" / "plugin_file.py"
+
+
+@pytest.mark.parametrize(
+    "arguments", [["--help"], ["list", "detectors"], ["list", "plugins"], ["run", "--help"]]
+)
+def test_help_and_list_import_nothing_heavy(arguments):
+    code = (
+        "import sys; sys.argv = ['d3qe-bench', *sys.argv[1:]]\n"
+        "from benchmarks.cli import main\n"
+        "try:\n    main()\nexcept SystemExit as stop:\n    assert not stop.code, stop.code\n"
+        "heavy = {'torch', 'mmengine', 'open_clip', 'pandas', 'torchvision', 'sklearn', 'matplotlib'} & set(sys.modules)\n"
+        "assert not heavy, heavy\n"
+    )
+    environment = {**os.environ, "PYTHONPATH": str(ROOT)}
+    done = subprocess.run(
+        [sys.executable, "-c", code, *arguments], capture_output=True, text=True, env=environment, check=False
+    )
+    assert done.returncode == 0, done.stderr
+
+
+@pytest.mark.parametrize("kind", ["detectors", "encoders", "datasets", "perturbations", "metrics", "plugins"])
+def test_list_shows_every_name(invoke, kind):
+    from registry import load_plugins
+
+    catalogs = load_plugins()
+    names = [p.name for p in catalogs.plugins] if kind == "plugins" else getattr(catalogs, kind).names()
+
+    shown = invoke("list", kind)
+    facts = json.loads(invoke("list", kind, "--json").out)
+
+    assert shown.code == 0
+    assert all(name in shown.out for name in names)
+    assert [fact["name"] for fact in facts] == names
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (["--detectors", "brightnes"], "did you mean 'brightness'"),
+        (["--detectors", "brightness", "--perturb", "jpg:75"], "did you mean 'jpeg'"),
+        (["--detectors", "brightness", "--perturb", "jpeg:400"], "jpeg"),
+        (["--detectors", "brightness", "--batch-size", "0"], "batch_size"),
+        (["--detectors", "brightness", "--option", "brightness.widht=3"], "widht"),
+        (["--detectors", "brightness", "--weights", "brightnes=x"], "brightnes"),
+        (["--detectors", "brightness", "--device", "cuda:99"], "cuda:99"),
+        (["--detectors", "brightness", "--protocol", "origina"], "protocol"),
+        (["--detectors", "brightness", "--launcher", "slurm"], "srun"),
+        (["--detectors", "brightness", "--no-clean"], "--perturb"),
+    ],
+)
+def test_wrong_options_are_refused_in_one_line(invoke, tmp_path, arguments, said):
+    make_test_sets(tmp_path / "data", count=2)
+
+    result = invoke(
+        "run", "--data", tmp_path / "data", "--plugin", PLUGIN, "--out", tmp_path / "run", *arguments
+    )
+
+    assert result.code == 2
+    assert said in result.err
+    assert "Traceback" not in result.err
+    assert len(result.err.strip().splitlines()) == 1
+    assert not list((tmp_path / "run").rglob("*.parquet"))
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("batchsize: 3", "did you mean 'batch_size'"),
+        ("batch_size: '3'", "batch_size"),
+        ("flush_seconds: 1e1", "write 1.0e-3"),
+        ("detectors: [{name: brightness, optoins: {}}]", "did you mean 'options'"),
+        ("- a list", "keys and values"),
+        ("a: [", "not YAML"),
+    ],
+)
+def test_wrong_settings_are_refused(invoke, tmp_path, text, said):
+    (tmp_path / "config.yaml").write_text(text)
+
+    result = invoke("run", tmp_path / "config.yaml", "--plugin", PLUGIN)
+
+    assert result.code == 2
+    assert said in result.err
+
+
+def test_a_settings_file_does_what_its_options_do(invoke, tmp_path):
+    make_test_sets(tmp_path / "data", count=2)
+    (tmp_path / "config.yaml").write_text(
+        f"data: [{tmp_path / 'data'}]\n"
+        "detectors: [{name: brightness, label: mine}]\n"
+        f"plugins: [{PLUGIN}]\nperturbations: ['jpeg:50']\nbootstrap: 10\n"
+    )
+
+    result = invoke("run", tmp_path / "config.yaml", "--out", tmp_path / "run")
+
+    assert result.code == 0, result.err
+    record = json.loads((tmp_path / "run" / "run.json").read_text())
+    assert list(record["detectors"]) == ["mine"]
+    assert record["config"]["bootstrap"] == 10
+
+
+def test_every_setting_is_an_option_of_run(invoke):
+    from benchmarks.config import RunSettings
+
+    spelled = {
+        "paradigms": "paradigm",
+        "perturbations": "perturb",
+        "plugins": "plugin",
+        "data_options": "data-option",
+    }
+    shown = invoke("run", "--help").out
+    for name in RunSettings.model_fields:
+        assert f"--{spelled.get(name, name).replace('_', '-')}" in shown
+
+
+@pytest.mark.parametrize("missing", ["data", "class", "empty class"])
+def test_data_that_is_not_there(invoke, tmp_path, missing):
+    data = tmp_path / "data"
+    if missing != "data":
+        make_class_folders(data / "VAR", count=2)
+        for picture in (data / "VAR" / "1_fake").iterdir():
+            picture.unlink()
+        if missing == "class":
+            (data / "VAR" / "1_fake").rmdir()
+
+    result = invoke(
+        "run", "--data", data, "--plugin", PLUGIN, "--detectors", "brightness", "--out", tmp_path / "run"
+    )
+
+    assert result.code == 2
+    assert str(data) in result.err
+    assert len(result.err.strip().splitlines()) == 1
+
+
+def test_an_unwritable_run_folder(invoke, tmp_path):
+    make_class_folders(tmp_path / "data" / "VAR", count=2)
+    (tmp_path / "file").write_text("in the way")
+
+    result = invoke(
+        "run", "--data", tmp_path / "data", "--plugin", PLUGIN, "--detectors", "brightness",
+        "--out", tmp_path / "file" / "run",
+    )  # fmt: skip
+
+    assert result.code == 2
+    assert "cannot write to the run folder" in result.err
+
+
+def test_doctor_names_what_a_run_needs(invoke):
+    result = invoke("doctor")
+
+    assert result.code == 0, result.out
+    for what in ("torch", "opencv", "mmengine's Runner", "GPU", "weights folder", "plugin d3qe"):
+        assert what in result.out

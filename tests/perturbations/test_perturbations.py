@@ -1,0 +1,205 @@
+"""Each perturbation against an independent computation, and the rules that hold for all of them."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from io import BytesIO
+
+import cv2
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from PIL import Image
+from scipy.stats import kstest
+from skimage.filters import gaussian
+
+from benchmarks.perturbations import parse_perturbation
+from benchmarks.perturbations.spec import Perturbation, seeded_rng
+from benchmarks.pictures import PictureError
+from registry import UserError, load_plugins
+
+CATALOGS = load_plugins(environ={"D3QE_BENCH_PLUGINS": ""})
+ALL = ("none", "jpeg:75", "crop:0.8", "resize:0.5", "blur:1.5", "noise:5", "webp:75")
+
+
+def parse(text: str) -> Perturbation:
+    return parse_perturbation(text, CATALOGS.perturbations)
+
+
+def photo(width: int = 90, height: int = 60, seed: int = 0) -> Image.Image:
+    """Smooth colours with some noise."""
+    rng = np.random.default_rng(seed)
+    y, x = np.mgrid[:height, :width]
+    waves = np.stack([np.sin(x / 9 + c) * np.cos(y / (7 + c)) for c in range(3)], -1)
+    return Image.fromarray((127 + 90 * waves + rng.normal(0, 6, waves.shape)).clip(0, 255).astype(np.uint8))
+
+
+def pixels(picture: Image.Image) -> np.ndarray:
+    return np.asarray(picture).astype(int)
+
+
+def test_the_tests_cover_every_registered_perturbation() -> None:
+    assert {text.partition(":")[0] for text in ALL} == set(CATALOGS.perturbations.names())
+
+
+@pytest.mark.parametrize("text", ALL)
+@pytest.mark.parametrize("size", [(90, 60), (1, 1), (1, 37), (300, 200)])
+def test_result_is_rgb_and_repeatable_and_leaves_the_picture_alone(text: str, size: tuple[int, int]) -> None:
+    picture = photo(*size)
+    before = pixels(picture)
+    first, again = (parse(text).apply(picture, "AR/VAR/x.png", seed=3) for _ in range(2))
+    assert first.mode == "RGB"
+    assert first.size == again.size
+    np.testing.assert_array_equal(pixels(first), pixels(again))
+    np.testing.assert_array_equal(pixels(picture), before)
+    if not text.startswith("resize"):
+        assert first.size == size
+
+
+@pytest.mark.parametrize("text", ["crop:0.8", "noise:5"])
+def test_random_choices_depend_on_seed_name_and_picture_and_nothing_else(text: str) -> None:
+    picture, perturbation = photo(), parse(text)
+    results = [
+        pixels(perturbation.apply(picture, key, seed)).tobytes()
+        for key, seed in (("a", 0), ("b", 0), ("a", 1))
+    ]
+    assert len(set(results)) == 3
+    # order and use of other generators in between change nothing
+    np.random.default_rng(0).random(5)
+    assert pixels(perturbation.apply(picture, "a", 0)).tobytes() == results[0]
+
+
+def test_random_choices_are_the_same_in_another_process() -> None:
+    script = "from benchmarks.perturbations.spec import seeded_rng as r; print(r(3, 'crop:0.8', 'é').integers(0, 10**9, 3))"
+    printed = subprocess.run(
+        [sys.executable, "-c", script], capture_output=True, text=True, check=True
+    ).stdout
+    assert printed.strip() == str(seeded_rng(3, "crop:0.8", "é").integers(0, 10**9, 3))
+    # published results depend on this stream
+    assert seeded_rng(3, "crop:0.8", "é").integers(0, 10**9, 3).tolist() == PINNED
+
+
+PINNED = [859948312, 267113184, 714221533]
+
+
+@pytest.mark.parametrize("quality", [95, 50, 1])
+def test_jpeg_is_what_pillows_codec_makes(quality: int) -> None:
+    buffer = BytesIO()
+    photo().save(buffer, "JPEG", quality=quality)
+    decoded = cv2.imdecode(np.frombuffer(buffer.getvalue(), np.uint8), cv2.IMREAD_COLOR)[..., ::-1].astype(
+        int
+    )
+    # two builds of libjpeg differ by a rounding step at most
+    assert np.abs(pixels(parse(f"jpeg:{quality}").apply(photo(), "k", 0)) - decoded).max() <= 3
+
+
+@pytest.mark.parametrize("name", ["jpeg", "webp"])
+def test_lower_quality_is_further_from_the_picture(name: str) -> None:
+    def error(quality: int) -> float:
+        return float(
+            np.square(pixels(parse(f"{name}:{quality}").apply(photo(), "k", 0)) - pixels(photo())).mean()
+        )
+
+    errors = [error(quality) for quality in (95, 75, 50, 10)]
+    assert errors == sorted(errors)
+    assert 0 < errors[0] < errors[-1] / 2
+
+
+@pytest.mark.parametrize(("width", "height"), [(90, 60), (60, 90), (61, 33)])
+def test_crop_is_a_resized_part_with_the_sides_kept_apart(width: int, height: int) -> None:
+    picture = photo(width, height)
+    rng = seeded_rng(5, "crop:0.5", "k")
+    w, h = max(1, round(width * 0.5)), max(1, round(height * 0.5))
+    left, top = rng.integers(0, width - w + 1), rng.integers(0, height - h + 1)
+    part = np.asarray(picture)[top : top + h, left : left + w]
+    expected = cv2.resize(part, (width, height), interpolation=cv2.INTER_LINEAR).astype(int)
+    got = pixels(parse("crop:0.5").apply(picture, "k", 5))
+    assert np.abs(got - expected).max() <= 2
+
+
+def test_crop_positions_are_uniform() -> None:
+    # each pixel of the ramp is its column, so the first output pixel tells where the crop lies
+    ramp = Image.fromarray(np.repeat(np.arange(200, dtype=np.uint8)[None, :, None], 10, 0).repeat(3, 2))
+    lefts = [pixels(parse("crop:0.5").apply(ramp, f"picture {i}", 0))[0, 0, 0] for i in range(400)]
+    assert kstest(np.array(lefts) / 100, "uniform").pvalue > 0.01
+
+
+def test_crop_and_resize_by_one_change_nothing() -> None:
+    for text in ("crop:1", "resize:1", "none", "blur:0", "noise:0"):
+        np.testing.assert_array_equal(pixels(parse(text).apply(photo(), "k", 0)), pixels(photo()))
+
+
+@pytest.mark.parametrize(("factor", "size"), [("0.5", (45, 30)), ("2", (180, 120)), ("0.05", (4, 3))])
+def test_resize_changes_both_sides_by_the_factor(factor: str, size: tuple[int, int]) -> None:
+    resized = parse(f"resize:{factor}").apply(photo(), "k", 0)
+    assert resized.size == size
+    assert pixels(resized).mean() == pytest.approx(pixels(photo()).mean(), abs=3)
+
+
+@pytest.mark.parametrize("sigma", [0.5, 1.5, 4])
+def test_blur_equals_scikit_images(sigma: float) -> None:
+    expected = gaussian(
+        np.asarray(photo()).astype(float), sigma, mode="reflect", preserve_range=True, channel_axis=2
+    )
+    got = pixels(parse(f"blur:{sigma}").apply(photo(), "k", 0))
+    assert np.abs(got - expected).max() <= 0.51
+
+
+def test_noise_is_white_gaussian_of_the_given_strength() -> None:
+    grey = Image.new("RGB", (200, 200), (128, 128, 128))
+    difference = (pixels(parse("noise:9").apply(grey, "k", 0)) - 128).astype(float)
+    assert difference.std() == pytest.approx(9, rel=0.02)
+    assert abs(difference.mean()) < 0.2
+    channels = np.corrcoef(difference.reshape(-1, 3).T)
+    assert np.abs(channels - np.eye(3)).max() < 0.02
+    assert abs(np.corrcoef(difference[:, 1:].ravel(), difference[:, :-1].ravel())[0, 1]) < 0.02
+
+
+@pytest.mark.parametrize(
+    ("text", "name"),
+    [("jpeg:075", "jpeg:75"), (" jpeg : 75.0 ", "jpeg:75"), ("crop:.80", "crop:0.8"), ("crop:1.0", "crop:1"),
+     ("noise:1e1", "noise:10"), ("resize:2.50", "resize:2.5"), ("none", "none"), ("noise:-0.0", "noise:0")],
+)  # fmt: skip
+def test_equal_perturbations_have_equal_names(text: str, name: str) -> None:
+    assert parse(text).name == name
+
+
+@given(st.floats(0.05, 1))
+@settings(max_examples=50, deadline=None, derandomize=True)
+def test_a_canonical_name_means_the_same_number(ratio: float) -> None:
+    name = parse(f"crop:{ratio!r}").name
+    assert float(name.partition(":")[2]) == ratio
+    assert parse(name).name == name
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("jpeg", r"jpeg takes a number from 1 to 100, such as jpeg:75$"),
+        ("jpeg:", r"such as jpeg:75$"),
+        ("jpeg:0", r"from 1 to 100.*got 0"),
+        ("jpeg:101", r"from 1 to 100.*got 101"),
+        ("jpeg:75.5", r"whole number from 1 to 100, got 75\.5"),
+        ("jpeg:high", r"from 1 to 100.*got 'high'"),
+        ("jpeg:nan", r"from 1 to 100"),
+        ("jpeg:1e999999999", r"from 1 to 100"),
+        ("crop:0", r"crop takes a number from 0\.05 to 1,"),
+        ("crop:1.2", r"from 0\.05 to 1,.* got 1\.2"),
+        ("resize:9", r"from 0\.05 to 4"),
+        ("blur:-1", r"from 0 to 20"),
+        ("noise:inf", r"from 0 to 128"),
+        ("webp:0", r"from 1 to 100"),
+        ("none:1", r"takes no parameter, got '1'"),
+        ("jpg:75", r"unknown perturbation 'jpg', did you mean 'jpeg'"),
+    ],
+)
+def test_wrong_requests_are_refused_with_what_is_allowed(text: str, message: str) -> None:
+    with pytest.raises(UserError, match=message):
+        parse(text)
+
+
+def test_what_a_codec_cannot_hold_is_a_picture_error() -> None:
+    with pytest.raises(PictureError, match="webp:75: "):
+        parse("webp:75").apply(Image.new("RGB", (20000, 1)), "k", 0)

@@ -1,0 +1,261 @@
+"""No work is done twice, and a failure stays where it happened."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Collection, Mapping
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+from torch import Tensor
+
+from registry import (
+    Detector,
+    Encoder,
+    EncoderCard,
+    EncoderPool,
+    EncoderSpec,
+    Feature,
+    Pipeline,
+    UserError,
+    View,
+    WeightsError,
+)
+from registry.catalog import Catalog, Entry
+
+SMALL, LARGE = View(resize=16, crop=16), View(resize=24, crop=24)
+
+
+class CountingEncoder(Encoder):
+    """Means of the channels, and their maxima; counts its forward passes and the outputs asked for."""
+
+    outputs = ("mean", "max")
+
+    def __init__(self, width: int = 1) -> None:
+        super().__init__()
+        self.weight = torch.nn.Parameter(torch.randn(width))
+        self.calls: list[tuple[int, tuple[str, ...]]] = []
+
+    def forward(self, images: Tensor, outputs: Collection[str]) -> dict[str, Tensor]:
+        self.calls.append((len(images), tuple(sorted(outputs))))
+        table = {"mean": images.mean(dim=(2, 3)), "max": images.amax(dim=(2, 3))}
+        return {name: table[name] for name in outputs}
+
+    def load_weights(self, path: Path) -> None:
+        if path.read_text() != "good":
+            raise WeightsError(f"{path} does not fit")
+
+
+class Linear(Detector):
+    """Sums its only input; counts batches. Refuses pictures whose first value is `poison`."""
+
+    def __init__(self, source: View | Feature, poison: float | None = None) -> None:
+        super().__init__()
+        self.source, self.poison, self.batches = source, poison, []
+
+    @property
+    def inputs(self) -> Mapping[str, View | Feature]:
+        return {"x": self.source}
+
+    def forward(self, inputs: Mapping[str, Tensor]) -> Tensor:
+        values = inputs["x"].flatten(1)
+        self.batches.append(len(values))
+        if self.poison is not None and (values[:, 0] == self.poison).any():
+            raise ArithmeticError("poisoned picture")
+        return values.sum(dim=1)
+
+
+def pool(**options: object) -> EncoderPool:
+    catalog = Catalog("encoder", EncoderCard)
+    for name in ("clip", "vq"):
+        catalog.add(Entry(name, CountingEncoder, EncoderCard(), "test"))
+    return EncoderPool(catalog, **{"allow_untrained": True, **options})  # type: ignore[arg-type]
+
+
+def picture(level: int, size: tuple[int, int] = (40, 30)) -> Image.Image:
+    return Image.new("RGB", size, (level, level, level))
+
+
+CLIP, VQ = EncoderSpec("clip"), EncoderSpec("vq")
+
+
+def test_equal_encoder_and_view_run_once_per_batch_whoever_asks() -> None:
+    encoders = pool()
+    pipeline = Pipeline(
+        {
+            "one": Linear(Feature(CLIP, SMALL, "mean")),
+            "two": Linear(Feature(CLIP, SMALL, "max")),
+            "three": Linear(Feature(CLIP, SMALL, "mean")),
+            "other view": Linear(Feature(CLIP, LARGE, "mean")),
+            "other encoder": Linear(Feature(VQ, SMALL, "mean")),
+            "pixels": Linear(SMALL),
+        },
+        encoders,
+    )
+    scores = pipeline.score([pipeline.prepare(picture(level)) for level in (0, 51, 255)])
+    assert encoders.get(CLIP).calls == [(3, ("max", "mean")), (3, ("mean",))]
+    assert encoders.get(VQ).calls == [(3, ("mean",))]
+    assert scores["one"] == scores["three"] == pytest.approx([0.0, 0.6, 3.0])
+
+
+def test_a_second_batch_is_computed_afresh() -> None:
+    encoders = pool()
+    pipeline = Pipeline({"it": Linear(Feature(CLIP, SMALL, "mean"))}, encoders)
+    first = pipeline.score([pipeline.prepare(picture(0))])
+    second = pipeline.score([pipeline.prepare(picture(255))])
+    assert (first["it"], second["it"]) == ([0.0], [3.0])
+    assert len(encoders.get(CLIP).calls) == 2
+
+
+def test_each_view_is_computed_once_per_picture(monkeypatch: pytest.MonkeyPatch) -> None:
+    calls: Counter[View] = Counter()
+    original = View.__call__
+    monkeypatch.setattr(View, "__call__", lambda view, image: calls.update([view]) or original(view, image))
+    names = {"a": Linear(SMALL), "b": Linear(Feature(CLIP, SMALL, "mean")), "c": Linear(LARGE)}
+    pipeline = Pipeline(names, pool())
+    assert pipeline.views() == [SMALL, LARGE]
+    assert pipeline.views(["c"]) == [LARGE]
+    pipeline.prepare(picture(1))
+    assert calls == {SMALL: 1, LARGE: 1}
+
+
+@pytest.mark.parametrize("source", [SMALL, Feature(CLIP, SMALL, "mean")])
+def test_a_failure_stays_at_its_picture(source: View | Feature) -> None:
+    pipeline = Pipeline({"weak": Linear(source, poison=1.0), "strong": Linear(source)}, pool())
+    scores = pipeline.score([pipeline.prepare(picture(level)) for level in (0, 255, 51)])
+    good, bad, other = scores["weak"]
+    assert isinstance(bad, ArithmeticError)
+    assert [good, other] == pytest.approx([scores["strong"][0], scores["strong"][2]])
+    assert pipeline.detectors["weak"].batches == [3, 1, 1, 1]
+    assert pipeline.detectors["strong"].batches == [3]
+
+
+def test_a_failing_encoder_fails_those_who_read_it_only(monkeypatch: pytest.MonkeyPatch) -> None:
+    encoders = pool()
+    pipeline = Pipeline({"reads": Linear(Feature(CLIP, SMALL, "mean")), "pixels": Linear(SMALL)}, encoders)
+
+    def fail(*_: object) -> dict[str, Tensor]:
+        raise RuntimeError("encoder is out of order")
+
+    monkeypatch.setattr(encoders.get(CLIP), "forward", fail)
+    scores = pipeline.score([pipeline.prepare(picture(9)), pipeline.prepare(picture(8))])
+    assert [str(outcome) for outcome in scores["reads"]] == ["encoder is out of order"] * 2
+    assert all(isinstance(outcome, float) for outcome in scores["pixels"])
+
+
+def test_logits_of_a_wrong_shape_are_an_error_at_every_picture() -> None:
+    class Square(Linear):
+        def forward(self, inputs: Mapping[str, Tensor]) -> Tensor:
+            return super().forward(inputs)[:, None]
+
+    pipeline = Pipeline({"it": Square(SMALL)}, pool())
+    for outcome in pipeline.score([pipeline.prepare(picture(1)), pipeline.prepare(picture(2))])["it"]:
+        assert isinstance(outcome, ValueError)
+        assert "it returned logits of shape (1, 1) for 1 pictures, expected (1,)" in str(outcome)
+
+
+def test_pictures_of_different_sizes_are_batched_by_size_and_keep_their_order() -> None:
+    pipeline = Pipeline({"whole": Linear(View()), "cut": Linear(SMALL)}, pool())
+    sizes = [(8, 8), (10, 8), (8, 8), (8, 10), (10, 8)]
+    samples = [pipeline.prepare(picture(255, size)) for size in sizes]
+    scores = pipeline.score(samples)
+    assert scores["whole"] == pytest.approx([3.0 * width * height for width, height in sizes])
+    assert sorted(pipeline.detectors["whole"].batches) == [1, 2, 2]
+    assert pipeline.detectors["cut"].batches == [5]
+
+
+def test_batch_pixels_bound_a_batch_but_never_below_one_picture() -> None:
+    pipeline = Pipeline({"it": Linear(View())}, pool(), batch_pixels=200)
+    samples = [pipeline.prepare(picture(255, (10, 10))) for _ in range(5)]
+    pipeline.score([*samples, pipeline.prepare(picture(255, (50, 50)))])
+    assert pipeline.detectors["it"].batches == [2, 2, 1, 1]
+
+
+def test_names_choose_detectors_and_no_sample_is_no_score() -> None:
+    pipeline = Pipeline({"a": Linear(SMALL), "b": Linear(SMALL)}, pool())
+    assert list(pipeline.score([pipeline.prepare(picture(1))], ["b"])) == ["b"]
+    assert pipeline.score([]) == {"a": [], "b": []}
+
+
+def test_scoring_records_no_gradients_and_uses_evaluation_mode() -> None:
+    seen = {}
+
+    class Watching(Linear):
+        def forward(self, inputs: Mapping[str, Tensor]) -> Tensor:
+            seen.update(training=self.training, inference=torch.is_inference_mode_enabled())
+            return super().forward(inputs)
+
+    pipeline = Pipeline({"it": Watching(SMALL).train()}, pool())
+    pipeline.score([pipeline.prepare(picture(1))])
+    assert seen == {"training": False, "inference": True}
+
+
+def test_autocast_is_applied() -> None:
+    seen = []
+
+    class Product(Linear):
+        def forward(self, inputs: Mapping[str, Tensor]) -> Tensor:
+            product = inputs["x"].flatten(1) @ torch.ones(768, 1)
+            seen.append(product.dtype)
+            return product[:, 0]
+
+    pipeline = Pipeline({"it": Product(SMALL)}, pool(), dtype=torch.bfloat16)
+    (logit,) = pipeline.score([pipeline.prepare(picture(255))])["it"]
+    assert seen == [torch.bfloat16]
+    assert logit == 768.0
+
+
+def test_an_output_that_the_encoder_lacks_is_refused_at_once() -> None:
+    with pytest.raises(UserError, match=r"encoder 'clip' has no output 'means', did you mean 'mean'\?"):
+        Pipeline({"it": Linear(Feature(CLIP, SMALL, "means"))}, pool())
+
+
+def test_an_encoder_without_weights_is_refused_with_the_command_that_gets_them() -> None:
+    with pytest.raises(WeightsError, match="d3qe-bench weights get clip"):
+        pool(allow_untrained=False).get(CLIP)
+
+
+def test_untrained_encoders_are_seeded_by_name_and_listed() -> None:
+    first, again, other_seed = pool(seed=1), pool(seed=1), pool(seed=2)
+    assert torch.equal(first.get(CLIP).weight, again.get(CLIP).weight)
+    assert not torch.equal(first.get(CLIP).weight, first.get(VQ).weight)
+    assert not torch.equal(first.get(CLIP).weight, other_seed.get(CLIP).weight)
+    assert first.untrained == {"clip", "vq"}
+
+
+def test_building_an_encoder_leaves_the_global_generator_alone() -> None:
+    torch.manual_seed(5)
+    expected = torch.rand(1)
+    torch.manual_seed(5)
+    pool().get(CLIP)
+    assert torch.equal(torch.rand(1), expected)
+
+
+def test_encoders_are_built_once_frozen_and_from_their_file(tmp_path: Path) -> None:
+    good, bad = tmp_path / "good", tmp_path / "bad"
+    good.write_text("good")
+    bad.write_text("bad")
+    encoders = pool(weights={"clip": good, "vq": bad}, allow_untrained=False)
+    encoder = encoders.get(CLIP)
+    assert encoders.get(EncoderSpec("clip")) is encoder
+    assert not encoder.training
+    assert not any(parameter.requires_grad for parameter in encoder.parameters())
+    assert encoders.untrained == set()
+    with pytest.raises(WeightsError, match="does not fit"):
+        encoders.get(VQ)
+
+
+def test_encoder_options_make_another_network() -> None:
+    encoders = pool()
+    wide = encoders.get(EncoderSpec("clip", (("width", 7),)))
+    assert wide.weight.shape == (7,)
+    assert wide is not encoders.get(CLIP)
+
+
+def test_prepared_values_are_the_views() -> None:
+    pipeline = Pipeline({"it": Linear(SMALL)}, pool())
+    image = Image.fromarray(np.arange(40 * 30 * 3, dtype=np.uint8).reshape(30, 40, 3))
+    assert torch.equal(pipeline.prepare(image)[SMALL], SMALL(image))
