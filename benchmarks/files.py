@@ -27,3 +27,11 @@ def write_json(path: Path, content: Any) -> None:
     text = json.dumps(content, indent=2, ensure_ascii=False, allow_nan=False)
     with atomic(path) as draft:
         draft.write_text(text + "\n", encoding="utf-8")
+
+
+def user_folder(variable: str, name: str) -> Path:
+    """A folder for what can be made or fetched again: `$variable`, else `name` in the user's cache."""
+    if os.environ.get(variable):
+        return Path(os.environ[variable])
+    cache = os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
+    return Path(cache, "d3qe-bench", name)

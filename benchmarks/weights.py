@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+from benchmarks.files import user_folder
 from registry import Catalogs, DetectorCard, EncoderCard, PublishedWeights, UserError, WeightsError
 from registry.errors import unknown_name
 from registry.weights import sha256
@@ -16,10 +17,7 @@ FOLDER_VARIABLE = "D3QE_BENCH_WEIGHTS"
 
 def weights_folder() -> Path:
     """The folder of fetched weights: `$D3QE_BENCH_WEIGHTS`, else in the user's cache."""
-    if os.environ.get(FOLDER_VARIABLE):
-        return Path(os.environ[FOLDER_VARIABLE])
-    cache = os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
-    return Path(cache, "d3qe-bench", "weights")
+    return user_folder(FOLDER_VARIABLE, "weights")
 
 
 def card_of(catalogs: Catalogs, name: str) -> DetectorCard | EncoderCard:

@@ -1,6 +1,6 @@
 """Builds everything that ships with the mini benchmark, from photographs to weights.
 
-    python -m benchmarks.mini.build --extra-photos DIR
+python -m benchmarks.mini.build --extra-photos DIR
 """
 
 from __future__ import annotations
@@ -12,7 +12,6 @@ from typing import Annotated
 
 import torch
 import typer
-from torch import nn
 
 from benchmarks.mini import packed
 from benchmarks.mini.autoregressive import RasterGenerator
@@ -59,7 +58,8 @@ class Builder:
         torch.manual_seed(SEED ^ zlib.crc32(name.encode()))
         network = train(self.stages[name](), name, self.work, SEED)
         packed.write(
-            self.out / f"{name}.safetensors", network.transformer if hasattr(network, "transformer") else network
+            self.out / f"{name}.safetensors",
+            network.transformer if hasattr(network, "transformer") else network,
         )
 
     def _transformer(
@@ -71,7 +71,9 @@ class Builder:
 
 def main(
     only: Annotated[list[str] | None, typer.Argument(help="Stages to run; all by default.")] = None,
-    work: Annotated[Path, typer.Option(help="Checkpoints lie here; run again to resume.")] = Path("build/mini"),
+    work: Annotated[Path, typer.Option(help="Checkpoints lie here; run again to resume.")] = Path(
+        "build/mini"
+    ),
     out: Annotated[Path, typer.Option(help="Where the weights that ship are written.")] = WEIGHTS,
     extra_photos: Annotated[
         Path | None, typer.Option(help="Folder of JPEG photographs that the tokenizers learn from as well.")

@@ -43,9 +43,7 @@ SOURCES = (
     Source(
         "skimage", "data/astronaut.png", "88431cd9653ccd539741b555fb0a46b61558b301d4110412b5bc28b5e3ea6cb5"
     ),
-    Source(
-        "skimage", "data/chelsea.png", "596aa1e7cb875eb79f437e310381d26b338a81c2da23439704a73c4651e8c4bb"
-    ),
+    Source("skimage", "data/chelsea.png", "596aa1e7cb875eb79f437e310381d26b338a81c2da23439704a73c4651e8c4bb"),
     Source("skimage", "data/coffee.png", "cc02f8ca188b167c775a7101b5d767d1e71792cf762c33d6fa15a4599b5a8de7"),
     Source(
         "skimage",
@@ -81,14 +79,18 @@ def find(source: Source) -> Path:
     """
     spec = importlib.util.find_spec(source.package)
     if spec is None or spec.origin is None:
-        raise UserError(f"the mini benchmark needs the photographs of {source.package!r}: install it with pip")
+        raise UserError(
+            f"the mini benchmark needs the photographs of {source.package!r}: install it with pip"
+        )
     path = Path(spec.origin).parent / source.file
     if not path.is_file():
         raise UserError(
             f"no photograph at {path}: this build of {source.package} leaves it out; install the one from PyPI"
         )
     if sha256(path) != source.sha256:
-        raise UserError(f"{path} is not the photograph that the mini benchmark was made from (SHA-256 differs)")
+        raise UserError(
+            f"{path} is not the photograph that the mini benchmark was made from (SHA-256 differs)"
+        )
     return path
 
 

@@ -82,7 +82,10 @@ def train(recipe: Recipe, name: str, folder: Path, seed: int) -> nn.Module:
 
 def _progress() -> Progress:
     return Progress(
-        TextColumn("{task.description}"), BarColumn(), TimeRemainingColumn(), TextColumn("{task.fields[seen]}")
+        TextColumn("{task.description}"),
+        BarColumn(),
+        TimeRemainingColumn(),
+        TextColumn("{task.fields[seen]}"),
     )
 
 
