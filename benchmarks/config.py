@@ -13,6 +13,7 @@ from typing import Annotated, Any, Literal, TypeVar, get_args
 import yaml
 from pydantic import BaseModel, ConfigDict, Field, Strict, ValidationError
 
+from benchmarks.pictures import MAX_PIXELS
 from registry import UserError
 from registry.errors import nearest
 
@@ -75,7 +76,7 @@ class RunSettings(Settings):
     )
     seed: StrictInt = Field(0, ge=0, description="of perturbations, bootstrap and untrained weights")
     bootstrap: StrictInt = Field(1000, ge=0, description="resamples for confidence intervals; 0 for none")
-    max_pixels: StrictInt = Field(100_000_000, ge=1, description="larger pictures are refused undecoded")
+    max_pixels: StrictInt = Field(MAX_PIXELS, ge=1, description="larger pictures are refused undecoded")
     fingerprint: Literal["content", "names"] = Field(
         "content", description="data fingerprint from file contents, or faster from names and sizes"
     )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -96,6 +97,15 @@ class EncoderSpec:
 
     name: str
     options: tuple[tuple[str, object], ...] = ()
+
+    @classmethod
+    def of(cls, name: str, options: Mapping[str, object] | None = None) -> EncoderSpec:
+        """The spec with these options; lists become tuples, and the order in which they were given is lost."""
+        return cls(name, tuple(sorted((key, _frozen(value)) for key, value in (options or {}).items())))
+
+
+def _frozen(value: object) -> object:
+    return tuple(map(_frozen, value)) if isinstance(value, list | tuple) else value
 
 
 @dataclass(frozen=True)

@@ -21,9 +21,13 @@ def report(
         typer.Option("--metric", help="Metrics to tabulate, comma-separated"),
     ] = None,
     out: Annotated[
-        Path | None, typer.Option(help="Folder for the tables (default the first run folder)")
+        Path | None,
+        typer.Option(help="Folder for the tables (default the run folder; needed for several runs)"),
     ] = None,
-    bootstrap: Annotated[int, typer.Option(help="Resamples for intervals, 0 for none")] = 1000,
+    bootstrap: Annotated[
+        int | None,
+        typer.Option(min=0, help="Resamples for intervals, 0 for none (default as computed before)"),
+    ] = None,
     recompute: Annotated[
         bool, typer.Option("--recompute", help="Compute metrics.json anew from the score files")
     ] = False,
@@ -31,8 +35,7 @@ def report(
     """Render leaderboard tables; metrics come from the score files, no network is run."""
     from rich.console import Console
 
-    from benchmarks.reports import print_leaderboard, render
-    from benchmarks.reports.load import load_metrics
+    from benchmarks.reports import load_metrics, print_leaderboard, render
 
     chosen = split_list(metrics)
     files = render(
@@ -40,5 +43,5 @@ def report(
     )
     console = Console()
     for run in runs:
-        print_leaderboard(load_metrics(run), console)
+        print_leaderboard(load_metrics(run), console, chosen)
     console.print("\n".join(f"written: {file}" for file in files), markup=False, soft_wrap=True)

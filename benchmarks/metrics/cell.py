@@ -97,7 +97,9 @@ def coverage(
         reasons.append("the test set has no pictures")
     if len(errors):
         reasons.append(f"{len(errors)} of {wanted} pictures failed ({_most_common(errors)})")
-    if absent > 0:
+    if absent and absent == wanted:
+        reasons.append("no picture was reached")
+    elif absent > 0:
         reasons.append(f"{absent} of {wanted} pictures have no row")
     elif absent < 0:
         reasons.append(f"{-absent} more pictures than the {wanted} asked for")

@@ -93,7 +93,6 @@ def _evaluate(
         generator(seed, cell.dataset),
     )
     covered = coverage(rows, scored, dataset["asked"], detector.get("failed"))
-    reasons = [reason for reason in (covered.reason, grouped_reasons(measurement.undefined)) if reason]
     return {
         "detector": cell.detector,
         "dataset": cell.dataset,
@@ -105,7 +104,7 @@ def _evaluate(
         "n_fake": covered.n_fake,
         "n_error": covered.n_error,
         "status": covered.status,
-        "reason": "; ".join(reasons) or None,
+        "reason": covered.reason or grouped_reasons(measurement.undefined) or None,
         "metrics": measurement.values,
         "ci": {name: list(bounds) if bounds else None for name, bounds in measurement.intervals.items()},
         "undefined": measurement.undefined,

@@ -198,7 +198,7 @@ def _finish(request: Request, failed: Mapping[str, str]) -> dict[str, Any]:
     for name in request.loaded.records:
         record["detectors"][name]["failed"] = failed.get(name)
     write_record(out, record)
-    return evaluate_run(out, request.catalogs.metrics, resamples=request.settings.bootstrap)
+    return evaluate_run(out, request.catalogs.metrics, bootstrap=request.settings.bootstrap)
 
 
 def _rank_and_size() -> tuple[int, int]:

@@ -1,0 +1,7 @@
+"""Tables and pages from the metrics files of run folders; nothing here computes a metric."""
+
+from benchmarks.reports.documents import render
+from benchmarks.reports.load import load_metrics
+from benchmarks.reports.terminal import print_leaderboard
+
+__all__ = ["load_metrics", "print_leaderboard", "render"]

@@ -1,0 +1,219 @@
+"""A leaderboard: detectors × (test sets and means) for one metric under one perturbation.
+
+A column is a test set *and its pictures* (the data fingerprint), or the mean over certain such sets.
+Two runs over different pictures therefore never share a column, and nothing is ranked across columns.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from benchmarks.metrics.cell import COMPLETE, FAILED, PARTIAL
+from benchmarks.metrics.means import ALL
+from benchmarks.reports.load import Run, directions, perturbations
+from registry.dataset import PARADIGMS
+
+DIGITS = 4
+"""Decimals shown; values that look the same share a rank."""
+
+
+@dataclass(frozen=True)
+class Column:
+    """One column. group: paradigm or `all`; pictures: the (test set, fingerprint) pairs it covers."""
+
+    group: str
+    label: str
+    is_mean: bool
+    pictures: frozenset[tuple[str, str]]
+
+
+@dataclass(frozen=True)
+class Row:
+    """One detector of one run. parts: what of it is untrained, empty for a trained detector."""
+
+    run: str
+    detector: str
+    label: str
+    untrained: bool
+    parts: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Entry:
+    """One number with what is known of it, straight from metrics.json."""
+
+    value: float | None
+    low: float | None
+    high: float | None
+    status: str
+    reason: str
+    rank: int | None = None
+
+    @property
+    def failed(self) -> bool:
+        return self.status == FAILED
+
+    @property
+    def partial(self) -> bool:
+        return self.status == PARTIAL
+
+
+@dataclass
+class Board:
+    """The table of one metric under one perturbation. entries: by (row, column)."""
+
+    metric: str
+    perturbation: str
+    higher_is_better: bool
+    columns: list[Column]
+    rows: list[Row]
+    entries: dict[tuple[Row, Column], Entry] = field(default_factory=dict)
+
+    def blocks(self, width: int) -> Iterator[list[Column]]:
+        """The columns in tables of at most `width`, whole groups together where they fit."""
+        block: list[Column] = []
+        for group in dict.fromkeys(column.group for column in self.columns):
+            members = [column for column in self.columns if column.group == group]
+            if block and len(block) + len(members) > width:
+                yield block
+                block = []
+            block = [*block, *members]
+            while len(block) > width:
+                yield block[:width]
+                block = block[width:]
+        if block:
+            yield block
+
+
+def grouped(columns: Iterable[Column]) -> list[tuple[str, list[Column]]]:
+    """Neighbouring columns of one group together."""
+    found: list[tuple[str, list[Column]]] = []
+    for column in columns:
+        if not found or found[-1][0] != column.group:
+            found.append((column.group, []))
+        found[-1][1].append(column)
+    return found
+
+
+def boards(runs: Sequence[Run], metrics: Sequence[str]) -> list[Board]:
+    """One board per metric and perturbation, clean pictures first as they were asked for."""
+    rows, known = _rows(runs), directions(runs)
+    return [
+        _board(runs, rows, metric, perturbation, known[metric])
+        for metric in metrics
+        for perturbation in perturbations(runs)
+    ]
+
+
+def warnings(runs: Sequence[Run]) -> list[str]:
+    """What a reader must know before comparing rows of several runs."""
+    prints: dict[str, dict[str, list[str]]] = {}
+    for run in runs:
+        for dataset in dict.fromkeys(cell["dataset"] for cell in run.cells()):
+            prints.setdefault(dataset, {}).setdefault(run.fingerprint(dataset), []).append(run.label)
+    return [
+        f"{dataset} held different pictures in "
+        + " and in ".join(f"{', '.join(labels)} ({_short(mark)})" for mark, labels in by_print.items())
+        + ": these columns cannot be compared, and neither can means that include them."
+        for dataset, by_print in prints.items()
+        if len(by_print) > 1
+    ]
+
+
+def _rows(runs: Sequence[Run]) -> list[Row]:
+    names = [detector for run in runs for detector in run.detectors]
+    rows = []
+    for run in runs:
+        untrained = {cell["detector"] for cell in run.cells() if cell["untrained"]}
+        for detector in run.detectors:
+            label = detector if names.count(detector) == 1 else f"{detector} ({run.label})"
+            parts = tuple(run.facts(detector).get("untrained_parts") or ())
+            rows.append(Row(run.label, detector, label, detector in untrained, parts))
+    return rows
+
+
+def _board(
+    runs: Sequence[Run], rows: Sequence[Row], metric: str, perturbation: str, higher_is_better: bool
+) -> Board:
+    several = {name for name, marks in _fingerprints(runs).items() if len(marks) > 1}
+    found: dict[tuple[Row, Column], Entry] = {}
+    by_name = {(row.run, row.detector): row for row in rows}
+    for run in runs:
+        for item, column in _columns(run, perturbation, several):
+            found[by_name[run.label, item["detector"]], column] = _entry(item, metric)
+    columns = sorted(dict.fromkeys(column for _, column in found), key=_position)
+    board = Board(metric, perturbation, higher_is_better, columns, list(rows), found)
+    for column in columns:
+        _rank(board, column)
+    return board
+
+
+def _fingerprints(runs: Sequence[Run]) -> dict[str, set[str]]:
+    found: dict[str, set[str]] = {}
+    for run in runs:
+        for cell in run.cells():
+            found.setdefault(cell["dataset"], set()).add(run.fingerprint(cell["dataset"]))
+    return found
+
+
+def _columns(run: Run, perturbation: str, several: set[str]) -> Iterator[tuple[Mapping[str, Any], Column]]:
+    """Cells and means of a run under one perturbation, each with its column."""
+    members: dict[str, set[tuple[str, str]]] = {}
+    for cell in run.cells():
+        if cell["perturbation"] != perturbation:
+            continue
+        dataset, paradigm = cell["dataset"], cell["paradigm"]
+        pair = (dataset, run.fingerprint(dataset))
+        for scope in (paradigm, ALL):
+            members.setdefault(scope, set()).add(pair)
+        label = dataset.removeprefix(f"{paradigm}/")
+        if dataset in several:
+            label += f" #{_short(pair[1])}"
+        yield cell, Column(paradigm, label, False, frozenset([pair]))
+    for mean in run.metrics["means"]:
+        if mean["perturbation"] == perturbation:
+            pictures = frozenset(members[mean["scope"]])
+            label = f"mean of {len(pictures)}"
+            if marks := sorted(f"#{_short(mark)}" for name, mark in pictures if name in several):
+                label += f" with {', '.join(marks)}"
+            yield mean, Column(mean["scope"], label, True, pictures)
+
+
+def _short(fingerprint: str) -> str:
+    return fingerprint[:8] or "unknown"
+
+
+def _position(column: Column) -> tuple[int, str, bool]:
+    order = [*PARADIGMS, ALL]
+    if column.group == ALL:
+        return len(order), "", column.is_mean
+    known = order.index(column.group) if column.group in order else len(PARADIGMS)
+    return known, column.group, column.is_mean
+
+
+def _entry(item: Mapping[str, Any], metric: str) -> Entry:
+    value = item["metrics"].get(metric)
+    low, high = item["ci"].get(metric) or (None, None)
+    status = item["status"]
+    undefined = item.get("undefined", {}).get(metric, "" if metric in item["metrics"] else "not computed")
+    reason = item["reason"] or "" if status != COMPLETE else undefined
+    return Entry(value, low, high, status, reason)
+
+
+def _rank(board: Board, column: Column) -> None:
+    """Give ranks 1, 2, … to what can be compared: trained detectors with complete cells."""
+    eligible: dict[Row, float] = {}
+    for row in board.rows:
+        entry = board.entries.get((row, column))
+        if entry and not row.untrained and entry.status == COMPLETE and entry.value is not None:
+            eligible[row] = round(entry.value, DIGITS)
+    if len(eligible) < 2:
+        return
+    ordered = sorted(set(eligible.values()), reverse=board.higher_is_better)
+    for row, value in eligible.items():
+        known = board.entries[row, column]
+        board.entries[row, column] = Entry(
+            known.value, known.low, known.high, known.status, known.reason, ordered.index(value) + 1
+        )

@@ -1,0 +1,57 @@
+"""`leaderboard.tex`: booktabs tables to include in a paper."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from pylatexenc.latexencode import UnicodeToLatexEncoder
+
+from benchmarks.reports.board import DIGITS, Entry, boards, grouped, warnings
+from benchmarks.reports.load import Run
+from benchmarks.reports.notes import FAILED, PARTIAL, UNDEFINED, UNTRAINED, legend, mark, notes
+from benchmarks.reports.reported import reported
+from benchmarks.reports.templates import environment
+
+BLOCK = 10
+"""Columns of one table."""
+
+_ENCODER = UnicodeToLatexEncoder(unknown_char_policy="keep", unknown_char_warning=False)
+_MARKS = {
+    UNTRAINED: r"\textsuperscript{\dag}",
+    PARTIAL: r"\textsuperscript{\ddag}",
+    FAILED: r"$\times$",
+    UNDEFINED: "--",
+}
+
+
+def escape(text: object) -> str:
+    """Text that LaTeX typesets as it is; letters that have no command stay as they are."""
+    return _ENCODER.unicode_to_latex(" ".join(str(text).split())).replace("|", r"{\textbar}")
+
+
+def number(entry: Entry | None) -> str:
+    """One table cell: value and mark; best in bold, second underlined."""
+    sign = _MARKS.get(mark(entry), "")
+    if entry is None or entry.value is None:
+        return sign
+    text = f"{entry.value:.{DIGITS}f}"
+    text = {1: rf"\textbf{{{text}}}", 2: rf"\underline{{{text}}}"}.get(entry.rank or 0, text)
+    return text + sign
+
+
+def latex(runs: Sequence[Run], metrics: Sequence[str]) -> str:
+    """The whole file: one `table*` per block of columns."""
+    template = environment(escape).get_template("leaderboard.tex.j2")
+    return template.render(
+        boards=boards(runs, metrics),
+        width=BLOCK,
+        warnings=warnings(runs),
+        reported=reported(runs),
+        number=number,
+        notes=notes,
+        legend=legend,
+        marks=_MARKS,
+        untrained=UNTRAINED,
+        grouped=grouped,
+        digits=DIGITS,
+    )

@@ -1,0 +1,110 @@
+"""Metrics and request of one or several run folders, as reports read them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from benchmarks.metrics.bootstrap import RESAMPLES
+from benchmarks.metrics.evaluate import FILE, evaluate_run
+from benchmarks.metrics.request import read_json
+from registry import load_plugins
+from registry.errors import UserError, unknown_name
+
+METRICS = ("ap", "acc", "auroc")
+"""What a report shows unless told otherwise."""
+
+
+@dataclass(frozen=True)
+class Run:
+    """One run. label: how it is told from others; metrics, request: its metrics.json and run.json."""
+
+    label: str
+    metrics: Mapping[str, Any]
+    request: Mapping[str, Any] = field(default_factory=dict)
+
+    @property
+    def detectors(self) -> list[str]:
+        return list(dict.fromkeys(cell["detector"] for cell in self.metrics["cells"]))
+
+    def fingerprint(self, dataset: str) -> str:
+        """Which pictures a test set held; empty where it is not known."""
+        return self.request.get("datasets", {}).get(dataset, {}).get("fingerprint") or ""
+
+    def facts(self, detector: str) -> Mapping[str, Any]:
+        """What run.json says of a detector."""
+        return self.request.get("detectors", {}).get(detector, {})
+
+    def cells(self) -> Iterator[Mapping[str, Any]]:
+        yield from self.metrics["cells"]
+
+
+def read_runs(folders: Sequence[Path], bootstrap: int | None = None, recompute: bool = False) -> list[Run]:
+    """Read run folders, with metrics as `load_metrics` gives them; labels are folder names, with as much of the path as tells them apart.
+
+    Raises:
+        UserError: a folder has no readable run.json, or is given twice.
+    """
+    paths = [Path(folder).resolve() for folder in folders]
+    for path in paths:
+        if paths.count(path) > 1:
+            raise UserError(f"{path} is given twice")
+    return [
+        Run(label, load_metrics(path, bootstrap, recompute), read_json(path / "run.json"))
+        for label, path in zip(_labels(paths), paths, strict=True)
+    ]
+
+
+def load_metrics(run: Path, bootstrap: int | None = None, recompute: bool = False) -> dict[str, Any]:
+    """A run's metrics.json, computed first where it is absent or older than the scores.
+
+    bootstrap: resamples of the intervals; None takes what the file has. recompute: compute in any case.
+
+    Raises:
+        UserError: the folder has no readable run.json.
+    """
+    file = Path(run, FILE)
+    known = read_json(file) if file.is_file() and not _outdated(file) else None
+    if known and not recompute and bootstrap in (None, known["bootstrap"]["resamples"]):
+        return known
+    return evaluate_run(run, load_plugins().metrics, RESAMPLES if bootstrap is None else bootstrap)
+
+
+def _outdated(file: Path) -> bool:
+    """True where a score file or the request was written after the metrics."""
+    run, written = file.parent, file.stat().st_mtime_ns
+    sources = (run / "run.json", *(run / "scores").glob("*/*/*/*.parquet"))
+    return any(source.stat().st_mtime_ns > written for source in sources if source.exists())
+
+
+def _labels(paths: Sequence[Path]) -> list[str]:
+    depth = 1
+    while True:
+        labels = ["/".join(path.parts[-depth:]) for path in paths]
+        if len(set(labels)) == len(labels):
+            return labels
+        depth += 1
+
+
+def perturbations(runs: Sequence[Run]) -> list[str]:
+    """All perturbations of the runs in the order they were asked for."""
+    return list(dict.fromkeys(cell["perturbation"] for run in runs for cell in run.cells()))
+
+
+def directions(runs: Sequence[Run]) -> dict[str, bool]:
+    """All metrics of the runs; True where higher is better."""
+    return {
+        name: bool(facts["higher_is_better"])
+        for run in reversed(runs)
+        for name, facts in run.metrics["metrics"].items()
+    }
+
+
+def check_metrics(runs: Sequence[Run], names: Sequence[str]) -> None:
+    """Refuse a metric that no run has, with the nearest name."""
+    known = directions(runs)
+    for name in names:
+        if name not in known:
+            raise unknown_name("metric", name, known)

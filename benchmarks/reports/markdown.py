@@ -1,0 +1,51 @@
+"""`leaderboard.md`: one table per metric and perturbation, with intervals and footnotes."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+
+from benchmarks.reports.board import DIGITS, Entry, boards, warnings
+from benchmarks.reports.load import Run
+from benchmarks.reports.notes import UNTRAINED, legend, mark, notes
+from benchmarks.reports.reported import reported
+from benchmarks.reports.templates import environment
+
+BLOCK = 9
+"""Columns of one table."""
+
+
+def escape(text: object) -> str:
+    """Text that Markdown shows as it is, also inside a table."""
+    shown = str(text).replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
+    shown = re.sub(r"([\\`*|\[\]~#])", r"\\\1", shown)
+    shown = re.sub(r"(?<!\w)_|_(?!\w)", r"\\_", shown)
+    return " ".join(shown.split())
+
+
+def number(entry: Entry | None) -> str:
+    """One table cell: value, interval and mark; best in bold, second underlined."""
+    if entry is None or entry.value is None:
+        return mark(entry)
+    text = f"{entry.value:.{DIGITS}f}{mark(entry)}"
+    text = {1: f"**{text}**", 2: f"<u>{text}</u>"}.get(entry.rank or 0, text)
+    if entry.low is not None:
+        text += f" [{entry.low:.{DIGITS}f}, {entry.high:.{DIGITS}f}]"
+    return text
+
+
+def markdown(runs: Sequence[Run], metrics: Sequence[str]) -> str:
+    """The whole document."""
+    template = environment(escape).get_template("leaderboard.md.j2")
+    return template.render(
+        runs=runs,
+        boards=boards(runs, metrics),
+        width=BLOCK,
+        warnings=warnings(runs),
+        reported=reported(runs),
+        number=number,
+        notes=notes,
+        legend=legend,
+        untrained=UNTRAINED,
+        digits=DIGITS,
+    )

@@ -1,0 +1,55 @@
+"""Marks in a table and the footnotes that explain them."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from benchmarks.reports.board import Board, Entry
+
+UNTRAINED, PARTIAL, FAILED, UNDEFINED, ABSENT = "†", "‡", "✗", "–", ""
+_ORDER = [PARTIAL, FAILED, UNDEFINED]
+
+LEGEND = {
+    UNTRAINED: "untrained: random weights",
+    PARTIAL: "partial: not every picture has a score",
+    FAILED: "failed: no picture has a score",
+    UNDEFINED: "undefined",
+}
+"""What each mark means; none of these is ever ranked."""
+
+
+def mark(entry: Entry | None) -> str:
+    """The mark of one entry, empty for a plain number and where a run has no such cell."""
+    if entry is None:
+        return ABSENT
+    if entry.failed:
+        return FAILED
+    if entry.partial:
+        return PARTIAL
+    return UNDEFINED if entry.value is None else ""
+
+
+def notes(board: Board) -> list[tuple[str, str]]:
+    """(mark, text): what is untrained, and why test sets carry a mark, equal reasons named once."""
+    found = [
+        (UNTRAINED, f"{row.label}: {', '.join(row.parts) or 'weights'} untrained")
+        for row in board.rows
+        if row.untrained
+    ]
+    where: dict[tuple[str, str, str], list[str]] = {}
+    for row in board.rows:
+        for column in board.columns:
+            entry = board.entries.get((row, column))
+            sign = mark(entry)
+            if entry and sign and not column.is_mean:
+                where.setdefault((sign, row.label, entry.reason), []).append(f"{column.group} {column.label}")
+    for (sign, label, reason), places in sorted(where.items(), key=lambda item: _ORDER.index(item[0][0])):
+        found.append((sign, f"{label} on {', '.join(places)}: {reason}"))
+    return found
+
+
+def legend(boards: Sequence[Board]) -> list[tuple[str, str]]:
+    """(mark, meaning) of the marks that the boards carry."""
+    used = {mark(entry) for board in boards for entry in board.entries.values()}
+    used |= {UNTRAINED for board in boards for row in board.rows if row.untrained}
+    return [(sign, meaning) for sign, meaning in LEGEND.items() if sign in used]

@@ -1,0 +1,97 @@
+"""CLIP's image tower, frozen: the picture's feature and the class token inside every block."""
+
+from __future__ import annotations
+
+import zipfile
+from collections.abc import Collection, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import torch
+from open_clip.transformer import QuickGELU, VisionTransformer
+from torch import Tensor
+
+from registry.encoder import Encoder
+from registry.errors import WeightsError
+from registry.weights import load_strict, read_state_dict
+
+_TOWER = "visual."
+
+
+class ClipVision(Encoder):
+    """ViT-L/14 by default, with OpenAI's quick GELU (arXiv 2103.00020).
+
+    Outputs, for normalised pictures (N, 3, image_size, image_size):
+        feature: (N, features) after the projection, not normalised.
+        block_tokens: (N, layers, width), the class token after the second layer norm of every
+            block; computed only where it is asked for.
+    """
+
+    outputs = ("feature", "block_tokens")
+
+    def __init__(
+        self,
+        image_size: int = 224,
+        patch_size: int = 14,
+        width: int = 1024,
+        layers: int = 24,
+        heads: int = 16,
+        features: int = 768,
+    ) -> None:
+        super().__init__()
+        self.visual = VisionTransformer(
+            image_size=image_size,
+            patch_size=patch_size,
+            width=width,
+            layers=layers,
+            heads=heads,
+            mlp_ratio=4.0,
+            output_dim=features,
+            act_layer=QuickGELU,
+        )
+
+    def forward(self, images: Tensor, outputs: Collection[str] = outputs) -> dict[str, Tensor]:
+        if "block_tokens" not in outputs:
+            return {"feature": self.visual(images)}
+        with self._recorded_tokens() as tokens:
+            feature = self.visual(images)
+        return {"feature": feature, "block_tokens": torch.stack(tokens, dim=1)}
+
+    @contextmanager
+    def _recorded_tokens(self) -> Iterator[list[Tensor]]:
+        """A list that one pass fills with the class token after each block's second layer norm."""
+        tokens: list[Tensor] = []
+        hooks = [
+            block.ln_2.register_forward_hook(lambda _layer, _input, output: tokens.append(output[:, 0]))
+            for block in self.visual.transformer.resblocks
+        ]
+        try:
+            yield tokens
+        finally:
+            for hook in hooks:
+                hook.remove()
+
+    def load_weights(self, path: Path) -> None:
+        """Load open_clip's file of a whole model (`visual.…` among the text tower's) or of the image tower alone.
+
+        Raises:
+            WeightsError: it does not fit, or is OpenAI's TorchScript archive, which holds code.
+        """
+        if _is_torchscript(path):
+            raise WeightsError(
+                f"{path} is a TorchScript archive, which holds code: use open_clip's file of the same weights, "
+                "open_clip_model.safetensors from hf:timm/vit_large_patch14_clip_224.openai"
+            )
+        state = read_state_dict(path)
+        if any(name.startswith(_TOWER) for name in state):
+            state = {
+                name.removeprefix(_TOWER): value for name, value in state.items() if name.startswith(_TOWER)
+            }
+        load_strict(self.visual, state, path)
+
+
+def _is_torchscript(path: Path) -> bool:
+    if not zipfile.is_zipfile(path):
+        return False
+    with zipfile.ZipFile(path) as archive:
+        return any(name.endswith("/constants.pkl") for name in archive.namelist())

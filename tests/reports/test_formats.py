@@ -1,0 +1,224 @@
+"""Every number of every table, read back from the file, equals metrics.json; odd names survive."""
+
+from __future__ import annotations
+
+import csv
+import html
+import io
+import re
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from pylatexenc.latex2text import LatexNodes2Text
+from rich.console import Console
+
+from benchmarks.reports import load_metrics, print_leaderboard, render
+from benchmarks.scores import Cell, write_shard
+from registry import UserError
+from tests.metrics.samples import normal
+from tests.reports.conftest import ODD, PERTURBATIONS
+from tests.runs import rows_of
+
+Key = tuple[str, str, str, str, str]
+METRICS = ("ap", "acc", "auroc", "tpr_at_fpr_1")
+
+
+def expected(metrics: dict[str, Any]) -> dict[Key, tuple[float | None, list[float] | None]]:
+    """(metric, perturbation, detector, group, column) → value and interval."""
+    found = {}
+    for item in [*metrics["cells"], *metrics["means"]]:
+        if "scope" in item:
+            group, label = item["scope"], f"mean of {item['n_sets_expected']}"
+        else:
+            group, label = item["paradigm"], item["dataset"].split("/", 1)[1]
+        for name in METRICS:
+            key = (name, item["perturbation"], item["detector"], group, label)
+            found[key] = (item["metrics"][name], item["ci"][name])
+    return found
+
+
+@pytest.fixture(scope="module")
+def folder(run: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    out = tmp_path_factory.mktemp("tables")
+    files = render(run, metrics=METRICS, out=out)
+    assert {f.name for f in files} == {f.name for f in out.iterdir()}
+    return out
+
+
+def markdown_rows(text: str) -> Iterator[tuple[Key, str]]:
+    """Every table cell of the measured part of a Markdown leaderboard."""
+    columns: list[str] = []
+    metric = perturbation = ""
+    for line in text.split("## Reported")[0].splitlines():
+        if heading := re.match(r"## (\S+) \(.*?\), (.*)", line):
+            metric, perturbation = heading[1], "none" if heading[2] == "clean pictures" else heading[2]
+        if not line.startswith("|") or line.startswith("|:"):
+            continue
+        parts = [
+            re.sub(r"\\(.)", r"\1", html.unescape(p)).strip() for p in re.split(r"(?<!\\)\|", line)[1:-1]
+        ]
+        if parts[0] == "detector":
+            columns = parts[1:]
+            continue
+        assert len(parts) == len(columns) + 1
+        for column, cell in zip(columns, parts[1:], strict=True):
+            group, label = column.split(": ", 1)
+            yield (metric, perturbation, parts[0].removesuffix(" †"), group, label), cell
+
+
+def test_markdown_equals_metrics_json(folder: Path, metrics: dict[str, Any]) -> None:
+    text = (folder / "leaderboard.md").read_text(encoding="utf-8")
+    found = dict(markdown_rows(text))
+    wanted = expected(metrics)
+    assert set(found) == set(wanted)
+    for key, (value, ci) in wanted.items():
+        shown = re.findall(r"\d\.\d+", found[key])
+        assert shown == [f"{x:.4f}" for x in ([] if value is None else [value, *(ci or [])])], key
+
+
+def test_marks_are_where_they_belong(folder: Path, metrics: dict[str, Any]) -> None:
+    text = (folder / "leaderboard.md").read_text(encoding="utf-8")
+    found = dict(markdown_rows(text))
+    assert "‡" in found["ap", "none", "strong", "GAN", "ProGAN"]
+    assert "**" not in found["ap", "none", "strong", "GAN", "ProGAN"]
+    assert "**" in found["ap", "none", "strong", "AR", "VAR"]
+    assert "<u>" in found["ap", "none", ODD, "AR", "VAR"]
+    assert found["ap", "none", "stopped", "GAN", "ProGAN"] == "✗"
+    assert found["tpr_at_fpr_1", "none", ODD, "GAN", "ProGAN"] == "–"
+    assert "| fresh_one † |" in text
+    for key, cell in found.items():
+        if key[2] == "fresh_one":
+            assert "**" not in cell
+            assert "<u>" not in cell
+    assert "truncated \\| file" in text
+    assert "it broke" in text
+
+
+def test_csv_equals_metrics_json_at_full_precision(folder: Path, metrics: dict[str, Any]) -> None:
+    lines = list(csv.DictReader(io.StringIO((folder / "leaderboard.csv").read_text(encoding="utf-8"))))
+    found = {
+        (r["metric"], r["perturbation"], r["detector"], r["paradigm"], r["column"]): (
+            float(r["value"]) if r["value"] else None,
+            [float(r["low"]), float(r["high"])] if r["low"] else None,
+        )
+        for r in lines
+    }
+    assert found == expected(metrics)
+    assert len(lines) == len(found)
+    assert {r["detector"] for r in lines if r["untrained"] == "true"} == {"fresh_one"}
+    assert {r["status"] for r in lines} == {"complete", "partial", "failed"}
+    published = list(csv.DictReader(io.StringIO((folder / "leaderboard.reported.csv").read_text("utf-8"))))
+    assert [(r["detector"], r["metric"], float(r["value"])) for r in published] == [("strong", "acc", 0.8211)]
+
+
+def latex_rows(text: str) -> Iterator[tuple[Key, str]]:
+    def read(latex: str) -> str:
+        return LatexNodes2Text().latex_to_text(latex.replace(r"{\textbar}", "|"))
+
+    for table in re.findall(r"\\begin{table\*}(.*?)\\end{table\*}", text, re.S):
+        caption = re.search(r"\\caption{(.*?) \(.*?\), (.*?)\. Best", table)
+        if not caption:
+            continue
+        metric, perturbation = read(caption[1]), read(caption[2])
+        perturbation = "none" if perturbation == "clean pictures" else perturbation
+        body = re.search(r"\\toprule(.*)\\bottomrule", table, re.S)
+        assert body
+        header, labels, *rows = [re.split(r"(?<!\\)&", r) for r in re.split(r"\\\\\n", body[1])][:-1]
+        groups = [
+            read(m[2])
+            for part in header[1:]
+            if (m := re.search(r"multicolumn{(\d+)}{c}{(.*)}", part))
+            for _ in range(int(m[1]))
+        ]
+        names = [read(label).strip() for label in labels[1:]]
+        assert len(groups) == len(names)
+        for row in rows:
+            detector = read(row[0].replace(r"\midrule", "").replace(r"\textsuperscript{\dag}", "")).strip()
+            assert len(row) == len(names) + 1
+            for group, name, cell in zip(groups, names, row[1:], strict=True):
+                yield (metric, perturbation, detector, group, name), cell.strip()
+
+
+def test_latex_equals_metrics_json(folder: Path, metrics: dict[str, Any]) -> None:
+    text = (folder / "leaderboard.tex").read_text(encoding="utf-8")
+    found, wanted = dict(latex_rows(text)), expected(metrics)
+    assert set(found) == set(wanted)
+    for key, (value, _) in wanted.items():
+        assert re.findall(r"\d\.\d+", found[key]) == ([] if value is None else [f"{value:.4f}"]), key
+    assert found["ap", "none", "strong", "AR", "VAR"].startswith(r"\textbf{")
+    assert found["ap", "none", ODD, "AR", "VAR"].startswith(r"\underline{")
+    assert found["ap", "none", "stopped", "GAN", "ProGAN"] == r"$\times$"
+    assert found["ap", "none", "strong", "GAN", "ProGAN"].endswith(r"\textsuperscript{\ddag}")
+    assert r"a\_b \& c{\textbar}d 50\% D{\textthreesuperior}QE" in text
+    assert text.count("{") == text.count("}")
+
+
+def test_reported_figures_are_apart(folder: Path) -> None:
+    text = (folder / "leaderboard.md").read_text(encoding="utf-8")
+    measured, published = text.split("## Reported elsewhere")
+    assert "0.8211" not in measured
+    assert "| strong | ARForensics, mean \\| of 7 | acc | 0.8211 | arXiv &amp; co_2510 |" in published
+
+
+def test_runs_over_different_pictures_carry_a_warning(run: Path, other_data: Path, tmp_path: Path) -> None:
+    with pytest.raises(UserError, match="--out"):
+        render([run, other_data])
+    render([run, other_data], metrics=["ap"], out=tmp_path)
+    for file, sign in (("leaderboard.md", "> **Warning:**"), ("leaderboard.tex", r"\textbf{Warning:}")):
+        text = (tmp_path / file).read_text(encoding="utf-8")
+        assert sign in text
+        assert "held different pictures" in text
+    lines = list(csv.DictReader(io.StringIO((tmp_path / "leaderboard.csv").read_text("utf-8"))))
+    assert all("held different pictures" in line["warning"] for line in lines)
+    first = {r["pictures"] for r in lines if r["run"] == "run one" and r["column"].startswith("VAR")}
+    second = {r["pictures"] for r in lines if r["run"] == "run two" and r["column"].startswith("VAR")}
+    assert not first & second
+
+
+def test_terminal_is_legible_at_100_columns(metrics: dict[str, Any]) -> None:
+    stream = io.StringIO()
+    print_leaderboard(metrics, Console(width=100, file=stream, color_system=None), ["ap"])
+    text = stream.getvalue()
+    assert all(len(line) <= 100 for line in text.splitlines())
+    for perturbation in PERTURBATIONS:
+        assert (
+            f"ap (higher is better), {'clean pictures' if perturbation == 'none' else perturbation}" in text
+        )
+    shown = re.findall(r"(?<![\d.])\d\.\d{3}(?!\d)", text)
+    values = [v for (name, *_), (v, _) in expected(metrics).items() if name == "ap" and v is not None]
+    assert sorted(shown) == sorted(f"{v:.3f}" for v in values)
+    assert "fresh_one †" in text
+    assert "it broke" in text
+
+
+def test_unknown_names_are_refused(run: Path, tmp_path: Path) -> None:
+    with pytest.raises(UserError, match="unknown metric 'aurocc', did you mean 'auroc'"):
+        render(run, metrics=["aurocc"])
+    with pytest.raises(UserError, match="unknown report format 'latex'"):
+        render(run, formats=["latex"])
+    with pytest.raises(UserError, match=r"no run\.json"):
+        render(tmp_path)
+    with pytest.raises(UserError, match="given twice"):
+        render([run, run], out=tmp_path)
+
+
+def test_metrics_are_computed_where_absent_or_outdated(run: Path, tmp_path: Path) -> None:
+    copy = tmp_path / "copy"
+    shutil.copytree(run, copy)
+    before = load_metrics(copy)
+    assert before["bootstrap"]["resamples"] == 50
+    assert load_metrics(copy, bootstrap=0)["bootstrap"]["resamples"] == 0
+    assert load_metrics(copy)["bootstrap"]["resamples"] == 0
+    (copy / "metrics.json").unlink()
+    assert load_metrics(copy, bootstrap=50) == before
+    shutil.rmtree(next((copy / "scores").glob("detector=strong")))
+    later = rows_of(*normal(120, 120, 4.0, seed=0))
+    write_shard(copy, Cell("strong", "AR/VAR", "none"), later)
+    after = load_metrics(copy, bootstrap=50)
+    assert [c["status"] for c in after["cells"] if c["detector"] == "strong"].count("complete") == 1
+    (copy / "run.json").unlink()
+    with pytest.raises(UserError, match=r"no run\.json"):
+        load_metrics(copy, recompute=True)
