@@ -21,6 +21,7 @@ from benchmarks.mini.photos import SOURCES, read_folder
 from benchmarks.mini.recipes.data import TrainingCrops
 from benchmarks.mini.recipes.diffusion import DiffusionRecipe
 from benchmarks.mini.recipes.gan import GanRecipe
+from benchmarks.mini.recipes.image_encoder import ImageEncoderRecipe
 from benchmarks.mini.recipes.recipe import Recipe, train
 from benchmarks.mini.recipes.tokenizer import TokenizerRecipe
 from benchmarks.mini.recipes.transformers import TransformerRecipe
@@ -44,12 +45,13 @@ class Builder:
         """Name of the file to what trains its content."""
         return {
             "tokenizer": lambda: TokenizerRecipe(Tokenizer(), self.all, steps=1800),
-            "raster": lambda: self._transformer(RasterGenerator(len(SOURCES)), "tokenizer", steps=1000),
-            "gan": lambda: GanRecipe(len(SOURCES), self.own, steps=1800),
-            "diffusion": lambda: DiffusionRecipe(len(SOURCES), self.own, steps=1500),
-            "multiscale_tokenizer": lambda: TokenizerRecipe(MultiScaleTokenizer(), self.all, steps=1300),
+            "raster": lambda: self._transformer(RasterGenerator(len(SOURCES)), "tokenizer", steps=800),
+            "image_encoder": lambda: ImageEncoderRecipe(self.all, steps=500),
+            "gan": lambda: GanRecipe(len(SOURCES), self.own, steps=1200),
+            "diffusion": lambda: DiffusionRecipe(len(SOURCES), self.own, steps=1000),
+            "multiscale_tokenizer": lambda: TokenizerRecipe(MultiScaleTokenizer(), self.all, steps=800),
             "next_scale": lambda: self._transformer(
-                ScaleGenerator(len(SOURCES)), "multiscale_tokenizer", steps=700
+                ScaleGenerator(len(SOURCES)), "multiscale_tokenizer", steps=450
             ),
         }
 

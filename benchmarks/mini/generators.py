@@ -16,6 +16,7 @@ from benchmarks.mini.diffusion import UNet
 from benchmarks.mini.gan import StyleGenerator
 from benchmarks.mini.next_scale import ScaleGenerator
 from benchmarks.mini.photos import SOURCES
+from benchmarks.mini.tokenizer import Tokenizer
 
 WEIGHTS = Path(__file__).parent / "weights"
 
@@ -63,3 +64,14 @@ def load_generator(name: str, weights: Path = WEIGHTS) -> Samples:
     for file, attribute in assembly.parts.items():
         packed.load(weights / f"{file}.safetensors", network.get_submodule(attribute))
     return cast(Samples, network.to(assembly.dtype).eval().requires_grad_(False))
+
+
+def load_tokenizer(weights: Path = WEIGHTS) -> Tokenizer:
+    """The tokenizer of the first generator, in float32.
+
+    Raises:
+        WeightsError: the file is missing or does not fit.
+    """
+    tokenizer = Tokenizer()
+    packed.load(weights / "tokenizer.safetensors", tokenizer)
+    return tokenizer.eval().requires_grad_(False)
