@@ -2,13 +2,51 @@
 
 from __future__ import annotations
 
-from registry import PublishedWeights, hookimpl
+from registry import PublishedWeights, Reported, hookimpl
 from registry.hookspecs import Register
+
+_GITHUB = "https://raw.githubusercontent.com"
+_SIDBENCH = "hf:dkarageo/sidbench"
+_RETRAINED = "D³QE, arXiv 2510.05891, after retraining on ARForensics' LlamaGen split"
 
 
 @hookimpl
 def register_detectors(register: Register) -> None:
     """The baselines, one file each."""
+    register(
+        "univfd",
+        "baselines.univfd:UnivFD",
+        summary="linear classifier on the frozen CLIP ViT-L/14 feature",
+        paper="Towards Universal Fake Image Detectors, CVPR 2023, arXiv 2302.10174",
+        licence="MIT",
+        trained_on="ForenSynths ProGAN, 20 classes",
+        weights=(
+            PublishedWeights(
+                f"{_GITHUB}/WisconsinAIVision/UniversalFakeDetect/"
+                "76a0e3e60a8a06458707a625d269ba815a2e5919/pretrained_weights",
+                "fc_weights.pth",
+                licence="MIT",
+                sha256="477100745713bcc957beb2b40859536859b6483fd6301b3b9293151b194c7847",
+            ),
+        ),
+        reported=(Reported("VAR", "acc", 0.8053, _RETRAINED),),
+    )
+    register(
+        "cnnspot",
+        "baselines.cnnspot:CNNSpot",
+        summary="ResNet-50 on the picture",
+        paper="CNN-generated images are surprisingly easy to spot, CVPR 2020, arXiv 1912.11035",
+        licence="CC BY-NC-SA 4.0",
+        trained_on="ForenSynths ProGAN, 20 classes",
+        weights=(
+            PublishedWeights(_SIDBENCH, "blur_jpg_prob0.5.pth", licence="CC BY-NC-SA 4.0"),
+            PublishedWeights(_SIDBENCH, "blur_jpg_prob0.1.pth", licence="CC BY-NC-SA 4.0"),
+        ),
+        reported=(
+            Reported("VAR", "acc", 0.5026, _RETRAINED),
+            Reported("LlamaGen", "acc", 0.999, _RETRAINED),
+        ),
+    )
     register(
         "ferretnet_s",
         "baselines.ferretnet:FerretNet",
@@ -18,7 +56,7 @@ def register_detectors(register: Register) -> None:
         trained_on="ForenSynths ProGAN, 4 classes (car, cat, chair, horse)",
         weights=(
             PublishedWeights(
-                "https://github.com/xigua7105/FerretNet/raw/e92796c1a2fb07ccc57ecd7e718e6dce067be5fa/"
+                f"{_GITHUB}/xigua7105/FerretNet/e92796c1a2fb07ccc57ecd7e718e6dce067be5fa/"
                 "checkpoints/4cls_ckpt",
                 "ferretnet-s-median-3.pth",
                 licence="Apache-2.0",

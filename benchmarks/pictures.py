@@ -119,14 +119,14 @@ def picture_suffixes() -> frozenset[str]:
     return frozenset(known | _OPTIONAL_CODECS)
 
 
-def is_picture_name(name: str) -> bool:
+def is_picture(path: PurePath) -> bool:
     """Whether a file of this name counts as a picture: by its last suffix, unless it is hidden."""
-    return not name.startswith(".") and PurePath(name).suffix.lower() in picture_suffixes()
+    return not path.name.startswith(".") and path.suffix.lower() in picture_suffixes()
 
 
-def is_junk_name(name: str) -> bool:
+def is_junk(path: PurePath) -> bool:
     """Whether a file of this name is expected beside pictures and can be passed over without a word."""
-    folded = name.casefold()
+    folded = path.name.casefold()
     return folded.startswith((".", "readme")) or folded in _JUNK
 
 

@@ -9,7 +9,7 @@ from pathlib import Path
 from torch.utils.data import DataLoader
 
 from benchmarks.perturbations import parse_perturbation
-from benchmarks.pictures import is_picture_name
+from benchmarks.pictures import is_picture
 from benchmarks.runner.model import Scored, ScoringModel
 from benchmarks.runner.pictures import PreparedPictures, keep_list
 from benchmarks.scores import CLEAN
@@ -38,10 +38,10 @@ def _expand(pattern: str) -> Iterator[Path]:
     if path.is_file():
         yield path
     elif path.is_dir():
-        yield from sorted(file for file in path.rglob("*") if file.is_file() and is_picture_name(file.name))
+        yield from sorted(file for file in path.rglob("*") if file.is_file() and is_picture(file))
     else:
         matches = map(Path, sorted(glob.glob(pattern, recursive=True)))
-        yield from (match for match in matches if match.is_file() and is_picture_name(match.name))
+        yield from (match for match in matches if match.is_file() and is_picture(match))
 
 
 def predict(

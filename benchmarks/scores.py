@@ -38,6 +38,15 @@ SCHEMA = pa.schema(
 """logit: float32, higher = more likely generated; score: sigmoid(logit) in float64, so that confident
 pictures are not tied; both null where `error` (null otherwise) says why there is no score."""
 
+_FOLDER_COLUMNS = ("detector", "dataset", "perturbation")
+_FILE_SCHEMA = pa.schema(
+    [
+        # pandas and pyarrow.parquet read folder names as dictionaries and refuse to merge them with text
+        field.with_type(pa.dictionary(pa.int32(), pa.string())) if field.name in _FOLDER_COLUMNS else field
+        for field in SCHEMA
+    ]
+)
+
 CLEAN = "none"
 """The perturbation column of pictures as they are."""
 
@@ -69,7 +78,7 @@ def write_shard(run: Path, cell: Cell, rows: Sequence[Mapping[Any, object]], nam
     rows: dictionaries of the schema's columns; the cell's own columns are filled in.
     name: file name without suffix; by default a new unique one.
     """
-    table = pa.Table.from_pylist([{**row, **asdict(cell)} for row in rows], schema=SCHEMA)
+    table = pa.Table.from_pylist([{**row, **asdict(cell)} for row in rows], schema=_FILE_SCHEMA)
     target = cell.folder(run) / f"{name or f'part-{uuid.uuid4().hex}'}.parquet"
     with atomic(target) as draft:
         pq.write_table(table, draft)
@@ -97,7 +106,8 @@ def read_cell(run: Path, cell: Cell, columns: Sequence[str] = tuple(SCHEMA.names
 
 def _read_shard(file: Path, columns: list[str]) -> pa.Table:
     try:
-        return pq.ParquetFile(file).read(columns=columns)
+        schema = pa.schema([SCHEMA.field(name) for name in columns])
+        return pq.ParquetFile(file).read(columns=columns).select(columns).cast(schema)
     except (pa.ArrowInvalid, OSError) as error:
         raise UserError(f"{file} cannot be read as scores: {error}") from error
 

@@ -15,7 +15,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from PIL import Image, ImageFile
 
-from benchmarks.pictures import PictureError, is_junk_name, is_picture_name, open_picture, picture_suffixes
+from benchmarks.pictures import PictureError, is_junk, is_picture, open_picture, picture_suffixes
 
 
 def levels(height: int = 24, width: int = 32, channels: int = 3, seed: int = 0) -> np.ndarray:
@@ -211,7 +211,10 @@ def test_threads_leave_the_warning_filters_as_they_were(tmp_path: Path) -> None:
 def test_which_names_are_pictures() -> None:
     assert {".png", ".jpg", ".jpeg", ".webp", ".gif", ".tif", ".bmp", ".avif", ".jfif"} <= picture_suffixes()
     assert not {".eps", ".ps", ".mpg", ".h5", ".pdf", ".txt"} & picture_suffixes()
-    assert all(map(is_picture_name, ["a.JPG", "v1.0.final.PnG", "ä b.webp", "photo.heic"]))
-    assert not any(map(is_picture_name, [".hidden.png", "._x.jpg", "Thumbs.db", "png", "a.png.txt"]))
-    assert all(map(is_junk_name, ["Thumbs.db", ".DS_Store", "manifest.csv", "README", "readme.md"]))
-    assert not is_junk_name("labels.npy")
+    pictures = ["a.JPG", "v1.0.final.PnG", "ä b.webp", "photo.heic"]
+    others = [".hidden.png", "._x.jpg", "Thumbs.db", "png", "a.png.txt"]
+    junk = ["Thumbs.db", ".DS_Store", "manifest.csv", "README", "readme.md"]
+    assert all(is_picture(Path("folder", name)) for name in pictures)
+    assert not any(is_picture(Path("folder", name)) for name in others)
+    assert all(is_junk(Path(name)) for name in junk)
+    assert not is_junk(Path("labels.npy"))

@@ -54,17 +54,19 @@ def _print_table(catalogs: Catalogs, kind: Kind) -> None:
     from rich.table import Table
 
     columns = {
-        Kind.detectors: ("name", "summary", "protocols", "weights", "licence", "origin"),
-        Kind.encoders: ("name", "summary", "weights", "licence", "origin"),
-        Kind.datasets: ("name", "summary", "origin"),
-        Kind.perturbations: ("name", "parameter", "summary", "origin"),
-        Kind.metrics: ("name", "summary", "higher_is_better", "origin"),
+        Kind.detectors: ("name", "weights", "licence", "from", "summary"),
+        Kind.encoders: ("name", "weights", "licence", "from", "summary"),
+        Kind.datasets: ("name", "from", "summary"),
+        Kind.perturbations: ("name", "from", "parameter", "summary"),
+        Kind.metrics: ("name", "from", "higher is better", "summary"),
         Kind.plugins: ("name", "status", "origin", "error", "registered"),
     }[kind]
     table = Table(box=None, pad_edge=False, header_style="bold")
     for column in columns:
-        table.add_column(column.replace("_", " "), overflow="fold")
+        table.add_column(column, no_wrap=column in ("name", "weights", "from"), overflow="fold")
     for facts in _facts(catalogs, kind):
+        facts["from"] = facts["origin"].partition(" (")[0]
+        facts["higher is better"] = facts.get("higher_is_better")
         facts["weights"] = _weights_state(facts) if "weights" in columns else ""
         table.add_row(*(_shown(facts[column]) for column in columns))
     Console().print(table)

@@ -11,7 +11,7 @@ from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 
-from benchmarks.pictures import is_junk_name, is_picture_name
+from benchmarks.pictures import is_junk, is_picture
 from registry.dataset import FAKE, REAL, Picture, TestSet
 from registry.errors import LayoutMismatch, UserError
 
@@ -79,11 +79,9 @@ def make_test_set(
 
 def _pictures_in(folder: Path, root: Path, follow_links: bool) -> list[Path]:
     files = list(_files_below(folder, root, follow_links, ()))
-    pictures = [path for path in files if is_picture_name(path.name)]
+    pictures = [path for path in files if is_picture(path)]
     others = Counter(
-        path.suffix.lower() or "no suffix"
-        for path in files
-        if not is_picture_name(path.name) and not is_junk_name(path.name)
+        path.suffix.lower() or "no suffix" for path in files if not is_picture(path) and not is_junk(path)
     )
     found = ", ".join(f"{count} × {suffix}" for suffix, count in sorted(others.items()))
     if not pictures:

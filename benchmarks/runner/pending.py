@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -43,15 +43,26 @@ def pending_jobs(
         }
         groups: dict[tuple[tuple[str, ...], tuple[str, ...]], list[Picture]] = defaultdict(list)
         for picture in test_set.pictures[rank::world_size]:
-            missing = [key for key, paths in done.items() if picture.path not in paths]
-            needed = (
-                tuple(name for name in detectors if any(name == d for d, _ in missing)),
-                tuple(name for name in perturbations if any(name == p for _, p in missing)),
-            )
-            if missing:
-                groups[needed].append(picture)
-        jobs += [Job(test_set, tuple(pictures), *needed) for needed, pictures in groups.items()]
+            for block in _missing_blocks(picture, done, detectors, perturbations):
+                groups[block].append(picture)
+        jobs += [Job(test_set, tuple(pictures), *block) for block, pictures in groups.items()]
     return jobs
+
+
+def _missing_blocks(
+    picture: Picture,
+    done: Mapping[tuple[str, str], frozenset[str]],
+    detectors: Sequence[str],
+    perturbations: Sequence[str],
+) -> Iterator[tuple[tuple[str, ...], tuple[str, ...]]]:
+    """What a picture lacks, as (detectors, perturbations) that are all missing: one block for a fresh one."""
+    by_detectors: dict[tuple[str, ...], list[str]] = defaultdict(list)
+    for perturbation in perturbations:
+        missing = tuple(name for name in detectors if picture.path not in done[name, perturbation])
+        if missing:
+            by_detectors[missing].append(perturbation)
+    for names, conditions in by_detectors.items():
+        yield names, tuple(conditions)
 
 
 def _scored(run: Path, cell: Cell) -> frozenset[str]:

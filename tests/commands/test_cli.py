@@ -56,7 +56,10 @@ def test_list_shows_every_name(invoke, kind):
         (["--detectors", "brightness", "--perturb", "jpg:75"], "did you mean 'jpeg'"),
         (["--detectors", "brightness", "--perturb", "jpeg:400"], "jpeg"),
         (["--detectors", "brightness", "--batch-size", "0"], "batch_size"),
-        (["--detectors", "brightness", "--option", "brightness.widht=3"], "widht"),
+        (
+            ["--detectors", "learned", "--allow-untrained", "--option", "learned.scael=3"],
+            "did you mean 'scale'",
+        ),
         (["--detectors", "brightness", "--weights", "brightnes=x"], "brightnes"),
         (["--detectors", "brightness", "--device", "cuda:99"], "cuda:99"),
         (["--detectors", "brightness", "--protocol", "origina"], "protocol"),

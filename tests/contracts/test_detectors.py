@@ -6,9 +6,34 @@ from registry import check_detector, load_plugins
 
 CATALOGS = load_plugins()
 
+CLIP = {"image_size": 28, "patch_size": 14, "width": 16, "layers": 2, "heads": 2, "features": 12}
+TOKENIZER = {
+    "width": 8,
+    "multipliers": (1, 2, 2),
+    "blocks": 1,
+    "groups": 4,
+    "z_channels": 8,
+    "codebook_size": 32,
+    "code_channels": 4,
+}
+
 TOY = {
+    "univfd": {"clip_options": CLIP, "features": 12, "size": 28},
+    "cnnspot": {"blocks": (1, 1, 1, 1)},
     "ferretnet_s": {"width": 8, "depths": (1, 1)},
     "random_score": {},
+    "d3qe": {
+        "width": 16,
+        "heads": 2,
+        "tokenizer_options": TOKENIZER,
+        "codebook_size": 32,
+        "latent_channels": 4,
+        "grid": 8,
+        "size": 32,
+        "clip_options": CLIP,
+        "clip_features": 12,
+        "clip_size": 28,
+    },
 }
 """Options that build each detector small."""
 

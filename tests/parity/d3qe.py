@@ -33,7 +33,9 @@ def arrays(seed: int) -> Arrays:
     pictures = images(2, 256, seed)
     encode = tokenizer(seed)
     found = encode(pictures)
-    feature = clip(seed)(normalize(center_crop(pictures, [224, 224]), CLIP_MEAN, CLIP_STD), ["feature"])["feature"]
+    feature = clip(seed)(normalize(center_crop(pictures, [224, 224]), CLIP_MEAN, CLIP_STD), ["feature"])[
+        "feature"
+    ]
     indices = found["indices"]
     inputs = {"indices": indices, "tokens": found["quantization_error"], "clip": feature}
     off, on = head(seed, "released"), head(seed, "paper")

@@ -26,9 +26,9 @@ class Brightness(Detector):
 class Learned(Brightness):
     """As Brightness, with one parameter to load."""
 
-    def __init__(self):
+    def __init__(self, scale=1.0):
         super().__init__()
-        self.weight = nn.Parameter(torch.ones(()))
+        self.weight = nn.Parameter(torch.full((), float(scale)))
 
     def forward(self, inputs):
         return self.weight * super().forward(inputs)

@@ -210,8 +210,8 @@ def test_one_picture_that_a_detector_cannot_take_is_one_error_row(invoke, tmp_pa
     assert (cell["status"], cell["n_real"], cell["n_fake"], cell["n_error"]) == ("partial", 6, 6, 2)
     assert cell_of(tmp_path / "run", detector="brightness")["n_error"] == 0
     rows = read_scores(tmp_path / "run").set_index(["detector", "path"])["error"]
-    assert rows["picky", "0_real/dark.png"] == "ValueError: too dark"
-    assert rows["picky", "0_real/white.png"] == "the logit is nan"
+    assert rows["picky", "VAR/0_real/dark.png"] == "ValueError: too dark"
+    assert rows["picky", "VAR/0_real/white.png"] == "the logit is nan"
     assert "dark.png" in result.err
 
 

@@ -1,0 +1,39 @@
+"""Every golden file is met within 1e-4; of 512 code indices at most 2 differ."""
+
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+
+from tests.parity import NAMES, compare, compute
+from tests.parity.filling import GOLDEN, GOLDEN_SEED
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", NAMES)
+def test_golden(name):
+    with np.load(GOLDEN / f"{name}.npz") as golden:
+        for difference in compare(compute(name, GOLDEN_SEED), dict(golden)):
+            assert difference.error <= 1e-4, difference
+            assert difference.flipped <= 2, difference
+
+
+def test_comparison_sees_a_difference():
+    golden = {"logit": np.array([1.0, -4.0], np.float32), "indices": np.array([3, 4])}
+    ours = {"logit": np.array([1.0, -4.4], np.float32), "indices": np.array([3, 5])}
+    logit, indices = compare(ours, golden)
+    assert logit.error == pytest.approx(0.1)
+    assert indices.flipped == 1
+    with pytest.raises(AssertionError, match="other arrays"):
+        list(compare({}, golden))
+
+
+@pytest.mark.slow
+def test_command_writes_the_arrays_of_another_seed(tmp_path):
+    out = tmp_path / "ours.npz"
+    command = [sys.executable, "-m", "tests.parity", "resnet50_binary", "--seed", "7", "--out", str(out)]
+    subprocess.run(command, check=True, cwd=GOLDEN.parents[1])
+    with np.load(out) as ours, np.load(GOLDEN / "resnet50_binary.npz") as golden:
+        (difference,) = compare(dict(ours), dict(golden))
+    assert difference.error > 1e-4
