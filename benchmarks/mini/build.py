@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import zlib
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Annotated
 
@@ -15,6 +16,8 @@ import typer
 
 from benchmarks.mini import packed
 from benchmarks.mini.autoregressive import RasterGenerator
+from benchmarks.mini.first_use import remake
+from benchmarks.mini.generators import WEIGHTS
 from benchmarks.mini.multiscale import MultiScaleTokenizer
 from benchmarks.mini.next_scale import ScaleGenerator
 from benchmarks.mini.photos import SOURCES, read_folder
@@ -28,20 +31,19 @@ from benchmarks.mini.recipes.transformers import TransformerRecipe
 from benchmarks.mini.tokenizer import Tokenizer
 from registry.errors import unknown_name
 
-WEIGHTS = Path(__file__).parent / "weights"
 SEED = 0
 
 
 class Builder:
-    """The stages in the order of their dependencies; each leaves one file in `out`."""
+    """The stages in the order of their dependencies; each leaves one file among the weights that ship."""
 
-    def __init__(self, work: Path, out: Path, extra_photos: Path | None) -> None:
-        self.work, self.out = work, out
+    def __init__(self, work: Path, extra_photos: Path | None) -> None:
+        self.work = work
         self.own = TrainingCrops()
         self.all = TrainingCrops(read_folder(extra_photos) if extra_photos else ())
 
     @property
-    def stages(self) -> dict[str, Callable[[], Recipe]]:
+    def networks(self) -> dict[str, Callable[[], Recipe]]:
         """Name of the file to what trains its content."""
         return {
             "tokenizer": lambda: TokenizerRecipe(Tokenizer(), self.all, steps=1800),
@@ -58,16 +60,14 @@ class Builder:
     def run(self, name: str) -> None:
         """Train one stage to its end, or on from where it was interrupted, and store its weights."""
         torch.manual_seed(SEED ^ zlib.crc32(name.encode()))
-        network = train(self.stages[name](), name, self.work, SEED)
-        packed.write(
-            self.out / f"{name}.safetensors",
-            network.transformer if hasattr(network, "transformer") else network,
-        )
+        network = train(self.networks[name](), name, self.work, SEED)
+        # a transformer's tokenizer has a file of its own
+        packed.write(WEIGHTS / f"{name}.safetensors", getattr(network, "transformer", network))
 
     def _transformer(
         self, generator: RasterGenerator | ScaleGenerator, tokenizer: str, steps: int
     ) -> TransformerRecipe:
-        packed.load(self.out / f"{tokenizer}.safetensors", generator.tokenizer)
+        packed.load(WEIGHTS / f"{tokenizer}.safetensors", generator.tokenizer)
         return TransformerRecipe(generator, self.own, steps)
 
 
@@ -76,7 +76,6 @@ def main(
     work: Annotated[Path, typer.Option(help="Checkpoints lie here; run again to resume.")] = Path(
         "build/mini"
     ),
-    out: Annotated[Path, typer.Option(help="Where the weights that ship are written.")] = WEIGHTS,
     extra_photos: Annotated[
         Path | None, typer.Option(help="Folder of JPEG photographs that the tokenizers learn from as well.")
     ] = None,
@@ -84,11 +83,12 @@ def main(
 ) -> None:
     """Train every network of the mini benchmark; about 75 minutes on one core with bfloat16 units."""
     torch.set_num_threads(threads)
-    builder = Builder(work, out, extra_photos)
-    for name in only or builder.stages:
-        if name not in builder.stages:
-            raise unknown_name("stage", name, builder.stages)
-        builder.run(name)
+    builder = Builder(work, extra_photos)
+    stages = {name: partial(builder.run, name) for name in builder.networks} | {"pictures": remake}
+    for name in only or stages:
+        if name not in stages:
+            raise unknown_name("stage", name, stages)
+        stages[name]()
 
 
 if __name__ == "__main__":

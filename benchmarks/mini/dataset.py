@@ -19,7 +19,7 @@ PARADIGM_OF = {"raster": "AR", "next_scale": "AR", "gan": "GAN", "diffusion": "d
 """The generators, in the order of tables; detectors are trained on pictures of the first."""
 
 TRAINED_ON = "raster"
-COUNTS = {"train": 800, "val": 150, "test": 200}
+COUNTS = {"train": 500, "val": 100, "test": 200}
 """Real and generated pictures each, per test set."""
 
 CLASS_FOLDERS = {REAL: "0_real", FAKE: "1_fake"}

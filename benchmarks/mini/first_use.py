@@ -15,10 +15,18 @@ from PIL import Image
 from rich.console import Console
 from rich.progress import Progress
 
-from benchmarks.mini.dataset import CLASS_FOLDERS, COUNTS, part_name, picture_name
+from benchmarks.mini.dataset import (
+    CLASS_FOLDERS,
+    COUNTS,
+    PARADIGM_OF,
+    TRAINED_ON,
+    folder,
+    part_name,
+    picture_name,
+)
 from benchmarks.mini.generators import load_generator
 from benchmarks.mini.making import Part, make
-from benchmarks.mini.manifest import agrees, describe, read_manifest, seal
+from benchmarks.mini.manifest import agrees, describe, read_manifest, seal, write_manifest
 from registry.dataset import FAKE, REAL
 
 logger = logging.getLogger(__name__)
@@ -84,3 +92,19 @@ def _check(name: str, made: dict[str, Any], known: dict[str, Any]) -> None:
             name,
             " and ".join(inexact),
         )
+
+
+def remake() -> None:
+    """Make every part from the weights that are there, and let the manifest know these pictures."""
+    wanted = [("test", generator) for generator in PARADIGM_OF]
+    wanted += [(split, TRAINED_ON) for split in COUNTS if split != "test"]
+    made = {}
+    with Progress(console=Console(stderr=True)) as bar:
+        for split, generator in wanted:
+            name = part_name(split, generator)
+            task = bar.add_task(f"making mini/{name}", total=COUNTS[split])
+            made[name] = make_part(split, generator, lambda done, task=task: bar.advance(task, done))
+    write_manifest({name: describe_part(part) for name, part in made.items()})
+    home = folder()  # named after the new manifest
+    for name, part in made.items():
+        store(part, home / name)

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import os
 from pathlib import Path
 
 import torch
 from safetensors.torch import save_file
 from torch import Tensor, nn
 
+from benchmarks.files import atomic
 from registry.weights import load_strict, read_state_dict
 
 _SCALE = "#scale"
@@ -40,10 +40,9 @@ def unpack(packed: dict[str, Tensor]) -> dict[str, Tensor]:
 
 def write(path: Path, module: nn.Module) -> None:
     """Store a module's weights; the file appears whole or not at all."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    draft = path.with_suffix(f".{os.getpid()}.tmp")
-    save_file(pack(module.state_dict()), draft)
-    os.replace(draft, path)
+    with atomic(path) as draft:
+        save_file(pack(module.state_dict()), draft)
+        draft.chmod(0o644)
 
 
 def load(path: Path, module: nn.Module) -> None:

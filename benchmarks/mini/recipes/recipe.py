@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-import os
 import time
 from abc import ABC, abstractmethod
 from pathlib import Path
@@ -13,6 +12,8 @@ import torch
 from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 from torch import nn
 from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
+
+from benchmarks.files import atomic
 
 _SECONDS_BETWEEN_CHECKPOINTS = 60.0
 _WARM_UP = 0.02
@@ -59,7 +60,8 @@ def train(recipe: Recipe, name: str, folder: Path, seed: int) -> nn.Module:
     """Run a recipe to its end, from its checkpoint in `folder` if there is one."""
     checkpoint = folder / f"{name}.checkpoint.pt"
     first, spent = _resume(recipe, checkpoint)
-    started = saved = time.monotonic()
+    saved = time.monotonic()
+    started = time.process_time()
     with _progress() as bar:
         task = bar.add_task(name, total=recipe.steps, completed=first, seen="")
         for step in range(first, recipe.steps):
@@ -72,10 +74,10 @@ def train(recipe: Recipe, name: str, folder: Path, seed: int) -> nn.Module:
             last = step + 1 == recipe.steps
             if last or now - saved > _SECONDS_BETWEEN_CHECKPOINTS:
                 saved = now
-                seconds = spent + now - started
+                seconds = spent + time.process_time() - started
                 _save(recipe, checkpoint, step + 1, seconds)
                 bar.console.print(
-                    f"{name}: step {step + 1} of {recipe.steps}, {seconds:.0f} s, {_line(watched)}"
+                    f"{name}: step {step + 1} of {recipe.steps}, {seconds:.0f} s of processor time, {_line(watched)}"
                 )
     return recipe.trained().eval().requires_grad_(False)
 
@@ -101,16 +103,14 @@ def _set_rates(recipe: Recipe, factor: float) -> None:
 
 
 def _save(recipe: Recipe, path: Path, step: int, seconds: float) -> None:
-    path.parent.mkdir(parents=True, exist_ok=True)
     state = {
         "step": step,
         "seconds": seconds,
         "networks": recipe.state_dict(),
         "optimizers": [optimizer.state_dict() for optimizer in recipe.optimizers],
     }
-    draft = path.with_suffix(".tmp")
-    torch.save(state, draft)
-    os.replace(draft, path)
+    with atomic(path) as draft:
+        torch.save(state, draft)
 
 
 def _resume(recipe: Recipe, path: Path) -> tuple[int, float]:
