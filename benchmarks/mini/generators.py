@@ -13,7 +13,7 @@ from torch import Tensor, nn
 from benchmarks.mini import packed
 from benchmarks.mini.autoregressive import RasterGenerator
 from benchmarks.mini.diffusion import UNet
-from benchmarks.mini.gan import StyleGenerator
+from benchmarks.mini.gan import ConvolutionalGenerator
 from benchmarks.mini.next_scale import ScaleGenerator
 from benchmarks.mini.photos import SOURCES
 from benchmarks.mini.tokenizer import Tokenizer
@@ -48,7 +48,7 @@ _ASSEMBLIES = {
     "next_scale": Assembly(
         ScaleGenerator, {"multiscale_tokenizer": "tokenizer", "next_scale": "transformer"}
     ),
-    "gan": Assembly(StyleGenerator, {"gan": ""}),
+    "gan": Assembly(ConvolutionalGenerator, {"gan": ""}),
     "diffusion": Assembly(UNet, {"diffusion": ""}, torch.float32),
 }
 

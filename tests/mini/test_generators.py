@@ -9,7 +9,7 @@ from torch import Tensor
 
 from benchmarks.mini.autoregressive import RasterGenerator, RasterTransformer
 from benchmarks.mini.diffusion import UNet, signal_level
-from benchmarks.mini.gan import StyleGenerator
+from benchmarks.mini.gan import ConvolutionalGenerator
 from benchmarks.mini.layers import draw_tokens, to_pictures, to_tensor
 from benchmarks.mini.next_scale import LENGTHS, ScaleGenerator
 
@@ -98,7 +98,7 @@ def test_ddim_finds_the_picture_that_an_exact_denoiser_knows() -> None:
 
 
 @torch.no_grad()
-@pytest.mark.parametrize("build", [RasterGenerator, ScaleGenerator, StyleGenerator, UNet])
+@pytest.mark.parametrize("build", [RasterGenerator, ScaleGenerator, ConvolutionalGenerator, UNet])
 def test_pictures_depend_on_class_and_seed_alone(build: type[RasterGenerator]) -> None:
     network = build(3).double()
     options = {"steps": 2} if build is UNet else {}

@@ -43,6 +43,7 @@ def test_first_tokenizer_compares_directions() -> None:
     torch.testing.assert_close(tokenizer.codebook.vectors.norm(dim=1), torch.ones(CODES))
 
 
+@torch.no_grad()
 def test_finer_maps_leave_less_over() -> None:
     tokenizer = MultiScaleTokenizer(channels=16)
     latents = torch.randn(4, 8, 16, 16) / 4

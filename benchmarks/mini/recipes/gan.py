@@ -9,7 +9,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 from torch.nn.utils.parametrizations import spectral_norm
 
-from benchmarks.mini.gan import LATENT, StyleGenerator
+from benchmarks.mini.gan import LATENT, ConvolutionalGenerator
 from benchmarks.mini.recipes.data import TrainingCrops
 from benchmarks.mini.recipes.recipe import Recipe, averaged, mixed_precision
 
@@ -45,12 +45,12 @@ class GanRecipe(Recipe):
     def __init__(self, classes: int, crops: TrainingCrops, steps: int, batch: int = 16) -> None:
         super().__init__()
         self.steps, self.batch, self.crops = steps, batch, crops
-        self.generator = StyleGenerator(classes)
+        self.generator = ConvolutionalGenerator(classes)
         self.discriminator = Discriminator(classes)
         self.average = averaged(self.generator, 0.995)
         self.optimizers = [
-            torch.optim.Adam(self.generator.parameters(), 5e-4, betas=(0.0, 0.99)),
-            torch.optim.Adam(self.discriminator.parameters(), 8e-4, betas=(0.0, 0.99)),
+            torch.optim.Adam(self.generator.parameters(), 6e-4, betas=(0.0, 0.99)),
+            torch.optim.Adam(self.discriminator.parameters(), 6e-4, betas=(0.0, 0.99)),
         ]
 
     def rate(self, progress: float) -> float:
