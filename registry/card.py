@@ -98,6 +98,13 @@ class MetricCard(Card):
     higher_is_better: bool = True
 
 
+@dataclass(frozen=True)
+class FigureCard(Card):
+    """Facts about a figure. of: names of the detectors that it can be drawn of."""
+
+    of: tuple[str, ...] = ()
+
+
 def make_card(card_class: type[Card], facts: dict[str, object]) -> Card:
     """A card of `card_class` from keyword facts; an unknown fact is refused with the nearest one."""
     allowed = [field.name for field in fields(card_class)]

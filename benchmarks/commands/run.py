@@ -29,6 +29,7 @@ def run(
     limit: Annotated[
         int | None, typer.Option(help="At most this many pictures per class and test set")
     ] = None,
+    fair: Annotated[Text, typer.Option(help="Fair view of all pictures: size, jpeg96, or both")] = None,
     detectors: Annotated[Text, typer.Option(help="Names, comma-separated; LABEL=NAME runs one twice")] = None,
     option: Annotated[Text, typer.Option(help="DETECTOR.OPTION=VALUE constructor option")] = None,
     weights: Annotated[Text, typer.Option(help="NAME=PATH weights of a detector or encoder")] = None,
@@ -80,6 +81,7 @@ def run(
             "data_options": {k: parse_value(v) for k, v in split_pairs(data_option, "--data-option").items()},
             "paradigms": split_pairs(paradigm, "--paradigm"),
             "limit": limit,
+            "fair": split_list(fair),
             "detectors": parse_detectors(detectors, option),
             "weights": split_pairs(weights, "--weights"),
             "allow_untrained": allow_untrained,

@@ -47,7 +47,7 @@ class Builder:
         """Name of the file to what trains its content."""
         return {
             "tokenizer": lambda: TokenizerRecipe(Tokenizer(), self.all, steps=1800),
-            "raster": lambda: self._transformer(RasterGenerator(len(SOURCES)), "tokenizer", steps=600),
+            "raster": lambda: self._transformer(RasterGenerator(len(SOURCES)), "tokenizer", steps=400),
             "image_encoder": lambda: ImageEncoderRecipe(self.all, steps=400),
             "gan": lambda: GanRecipe(len(SOURCES), self.own, steps=1000),
             "diffusion": lambda: DiffusionRecipe(len(SOURCES), self.own, steps=700),
