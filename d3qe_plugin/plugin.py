@@ -57,7 +57,6 @@ def register_detectors(register: Register) -> None:
             Reported("diffusion, mean of 6", "ap", 0.8960, _PAPER),
         ),
     )
-<<<<<<< HEAD
     register(
         "d3qe_mini",
         "d3qe_plugin.mini:d3qe_mini",
@@ -70,7 +69,6 @@ def register_detectors(register: Register) -> None:
             PublishedWeights("package:benchmarks", "mini/weights/d3qe_mini.safetensors", licence="MIT"),
         ),
     )
-=======
 
 
 @hookimpl
@@ -84,5 +82,6 @@ def register_figures(register: Register) -> None:
         "delta_sensitivity": "how far logits move when ΔD is changed by its own spread",
     }
     for name, summary in figures.items():
-        register(name, f"d3qe_plugin.figures.{name}:draw", summary=summary, paper=_PAPER, of=("d3qe",))
->>>>>>> main
+        register(
+            name, f"d3qe_plugin.figures.{name}:draw", summary=summary, paper=_PAPER, of=("d3qe", "d3qe_mini")
+        )
