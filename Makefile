@@ -29,5 +29,8 @@ lint: install
 	$(BIN)/ruff check .
 	$(BIN)/mypy
 
+demo: install
+	$(BIN)/d3qe-bench run
+
 clean:
 	rm -rf $(VENV) build *.egg-info .pytest_cache .mypy_cache .ruff_cache

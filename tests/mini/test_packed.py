@@ -8,8 +8,9 @@ import pytest
 import torch
 from torch import nn
 
-from benchmarks.mini import packed
+from benchmarks.mini import packed, ship
 from registry.errors import WeightsError
+from registry.weights import read_state_dict
 
 
 def _network() -> nn.Module:
@@ -47,3 +48,17 @@ def test_another_networks_file_is_refused(tmp_path: Path) -> None:
     packed.write(tmp_path / "a.safetensors", nn.Linear(100, 100))
     with pytest.raises(WeightsError, match="does not fit"):
         packed.load(tmp_path / "a.safetensors", _network())
+
+
+def test_shipped_detectors_keep_counts_and_round_matrices(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(ship, "WEIGHTS", tmp_path)
+    torch.manual_seed(0)
+    state = {"counts": torch.tensor([3.0e6, 1.0]), "seen": torch.tensor(7), "layer.weight": torch.randn(4, 5)}
+    torch.save({"model": state}, tmp_path / "best.pth")
+    ship.main([f"some_detector={tmp_path / 'best.pth'}"])
+    read = read_state_dict(tmp_path / "some_detector.safetensors")
+    assert torch.equal(read["counts"], state["counts"])
+    assert int(read["seen"]) == 7
+    torch.testing.assert_close(read["layer.weight"].float(), state["layer.weight"], rtol=1e-3, atol=0)
