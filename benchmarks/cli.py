@@ -13,6 +13,7 @@ from benchmarks.commands.listing import list_registered
 from benchmarks.commands.predict import predict
 from benchmarks.commands.report import report
 from benchmarks.commands.run import run
+from benchmarks.commands.submit import submit
 from registry import UserError
 
 app = typer.Typer(
@@ -26,6 +27,7 @@ app = typer.Typer(
 app.command("list")(list_registered)
 app.command("run")(run)
 app.command("report")(report)
+app.command("submit")(submit)
 app.command("predict")(predict)
 app.command("audit")(audit)
 app.command("doctor")(doctor)

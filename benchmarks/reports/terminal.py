@@ -10,7 +10,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from benchmarks.reports.board import Board, Column, Entry, Row, boards
+from benchmarks.reports.board import Board, Column, Entry, Row, boards, warnings
 from benchmarks.reports.load import METRICS, Run, check_metrics
 from benchmarks.reports.notes import UNTRAINED, legend, mark, notes
 
@@ -22,14 +22,20 @@ _LABEL = 28
 def print_leaderboard(
     metrics: Mapping[str, Any], console: Console, names: Sequence[str] | None = None
 ) -> None:
-    """Print the leaderboard of one run; wide ones in several tables, whole paradigms together.
+    """Print the leaderboard of one run.
 
     metrics: the content of metrics.json. names: metrics to show, one table each, by default `METRICS`.
     """
+    print_runs([Run("", metrics)], console, names)
+
+
+def print_runs(runs: Sequence[Run], console: Console, names: Sequence[str] | None = None) -> None:
+    """Print one leaderboard of all runs; wide ones in several tables, whole paradigms together."""
     names = names or METRICS
-    run = Run("", metrics)
-    check_metrics([run], names)
-    found = boards([run], names)
+    check_metrics(runs, names)
+    for warning in warnings(runs):
+        console.print(Text(f"Warning: {warning}", style="bold yellow"))
+    found = boards(runs, names)
     for board in found:
         label = min(_LABEL, max((len(row.label) for row in board.rows), default=0) + 2)
         for columns in board.blocks(max(1, (console.width - label - 4) // (_CELL + 2))):
