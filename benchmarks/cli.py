@@ -16,6 +16,7 @@ from benchmarks.commands.predict import predict
 from benchmarks.commands.report import report
 from benchmarks.commands.run import run
 from benchmarks.commands.study import study
+from benchmarks.commands.submit import submit
 from benchmarks.commands.train import train
 from benchmarks.hosts.command import app as host_app
 from registry import UserError
@@ -31,6 +32,7 @@ app = typer.Typer(
 app.command("list")(list_registered)
 app.command("run")(run)
 app.command("report")(report)
+app.command("submit")(submit)
 app.command("predict")(predict)
 app.command("train")(train)
 app.command("figures")(figures)

@@ -10,7 +10,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from benchmarks.reports.board import Board, Entry, Row, boards, grouped
+from benchmarks.reports.board import Board, Entry, Row, boards, grouped, warnings
 from benchmarks.reports.load import METRICS, Run, check_metrics
 from benchmarks.reports.notes import UNTRAINED, legend, mark, notes
 
@@ -22,14 +22,20 @@ _LABEL = 30
 def print_leaderboard(
     metrics: Mapping[str, Any], console: Console, names: Sequence[str] | None = None
 ) -> None:
-    """Print the leaderboard of one run: test sets down, detectors across, one table per metric.
+    """Print the leaderboard of one run.
 
     metrics: the content of metrics.json. names: metrics to show, by default `METRICS`.
     """
+    print_runs([Run("", metrics)], console, names)
+
+
+def print_runs(runs: Sequence[Run], console: Console, names: Sequence[str] | None = None) -> None:
+    """Print one leaderboard of all runs: test sets down, detectors across, one table per metric."""
     names = names or METRICS
-    run = Run("", metrics)
-    check_metrics([run], names)
-    found = boards([run], names)
+    check_metrics(runs, names)
+    for warning in warnings(runs):
+        console.print(Text(f"Warning: {warning}", style="bold yellow"))
+    found = boards(runs, names)
     across = max(1, (console.width - _LABEL) // (_CELL + 2))
     for board in found:
         for start in range(0, len(board.rows), across):
