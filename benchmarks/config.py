@@ -56,6 +56,7 @@ class RunSettings(Settings):
     limit: StrictInt | None = Field(
         None, ge=1, description="at most this many pictures per class and test set"
     )
+    fair: list[str] = Field([], description="fair views of all pictures: size, jpeg96")
     detectors: list[DetectorSettings] = Field([], description="detectors to compare")
     weights: dict[str, Path] = Field({}, description="weights files by detector or encoder name")
     allow_untrained: StrictBool = Field(False, description="run detectors without weights, seeded and marked")

@@ -8,7 +8,6 @@ from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from functools import lru_cache
 from pathlib import Path, PurePath
-from typing import IO
 
 import numpy as np
 from PIL import Image, ImageFile, UnidentifiedImageError
@@ -45,11 +44,26 @@ def open_picture(path: Path, max_pixels: int = MAX_PIXELS) -> Image.Image:
     Raises:
         PictureError: no such file, empty, not a picture, too large, truncated or damaged.
     """
+    with picture_file(path, max_pixels) as image:
+        return to_rgb(image)
+
+
+@contextmanager
+def picture_file(path: Path, max_pixels: int = MAX_PIXELS) -> Iterator[ImageFile.ImageFile]:
+    """Pillow's image of a file, its header read and checked, its pixels not yet decoded.
+
+    Pillow's warnings are silenced and its errors become `PictureError` for the whole block, so that
+    decoding belongs inside.
+
+    Raises:
+        PictureError: as `open_picture`.
+    """
     # much research code switches this on for the whole process; half a picture must not be scored
     ImageFile.LOAD_TRUNCATED_IMAGES = False
     try:
-        with open(path, "rb") as stream, _quiet():
-            return _decode(stream, max_pixels)
+        with open(path, "rb") as stream, _quiet(), Image.open(stream, formats=_formats()) as image:
+            _check_size(image.size, max_pixels)
+            yield image
     except PictureError:
         raise
     except UnidentifiedImageError:
@@ -64,14 +78,17 @@ def open_picture(path: Path, max_pixels: int = MAX_PIXELS) -> Image.Image:
         raise PictureError(f"damaged ({type(error).__name__}: {_line(error)})") from error
 
 
-def _decode(stream: IO[bytes], max_pixels: int) -> Image.Image:
-    with Image.open(stream, formats=_formats()) as image:
-        width, height = image.size
-        if width * height > max_pixels:
-            raise PictureError(f"{width}×{height} is more than the {max_pixels:,} pixels allowed")
-        if width * height == 0:
-            raise PictureError(f"{width}×{height} has no pixels")
-        picture = _to_rgb(image)
+def _check_size(size: tuple[int, int], max_pixels: int) -> None:
+    width, height = size
+    if width * height > max_pixels:
+        raise PictureError(f"{width}×{height} is more than the {max_pixels:,} pixels allowed")
+    if width * height == 0:
+        raise PictureError(f"{width}×{height} has no pixels")
+
+
+def to_rgb(image: Image.Image) -> Image.Image:
+    """The pixels of an image of any mode as 8-bit RGB, by the rules of `open_picture`, without metadata."""
+    picture = _to_rgb(image)
     picture.info.clear()
     return picture
 

@@ -2,8 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from PIL.Image import Image
 
 REAL, FAKE = 0, 1
 PARADIGMS = ("AR", "GAN", "diffusion")
@@ -24,6 +29,8 @@ class TestSet:
 
     name: unique in a run, for example `AR/VAR`. root: the folder that picture paths start from.
     generator: what made the generated pictures. paradigm: one of `PARADIGMS`, or `unknown`.
+    prepare: done to every decoded RGB picture before anything else, as part of what the set is (a fair
+        view); the set's name tells it, and `str(prepare)` is recorded with a run.
     """
 
     name: str
@@ -31,6 +38,7 @@ class TestSet:
     generator: str
     paradigm: str
     pictures: tuple[Picture, ...]
+    prepare: Callable[[Image], Image] | None = None
 
     __test__ = False  # not a pytest class
 

@@ -10,9 +10,14 @@ from pathlib import Path
 from typing import NamedTuple
 
 import pytest
+from hypothesis import settings
 
 ROOT = Path(__file__).parents[1]
 SHARED = ROOT.parent / "shared"
+
+# without a deadline (a loaded machine is no failure) and with the same examples every time
+settings.register_profile("deterministic", deadline=None, derandomize=True)
+settings.load_profile("deterministic")
 
 Command = Callable[..., subprocess.CompletedProcess[str]]
 

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 
+from benchmarks.datasets.fair import check_fair_views, with_fair_view
 from benchmarks.datasets.paradigms import check_paradigms, same_generator
 from benchmarks.datasets.selection import limit_per_class
 from registry.card import DatasetCard
@@ -27,6 +28,7 @@ def find_test_sets(
     options: Mapping[str, object] | None = None,
     paradigms: Mapping[str, str] | None = None,
     limit: int | None = None,
+    fair: Sequence[str] = (),
 ) -> list[TestSet]:
     """All test sets of some `--data` values, in the order given, each one's sorted by name.
 
@@ -36,6 +38,7 @@ def find_test_sets(
     options: given to the layout or data set; `true` and `false` as text become booleans.
     paradigms: generator → paradigm, where the table of generator names is wrong or silent.
     limit: at most this many pictures per class and test set, the same ones on every machine.
+    fair: names of fair views that all sets are seen through (`benchmarks.datasets.fair`).
 
     Raises:
         UserError: nothing there, no layout fits (each with its reason), an option that the layout
@@ -43,6 +46,7 @@ def find_test_sets(
     """
     paradigms = dict(paradigms or {})
     check_paradigms(paradigms)
+    check_fair_views(fair)
     chosen = {
         key: _FLAGS.get(value.casefold(), value) if isinstance(value, str) else value
         for key, value in (options or {}).items()
@@ -64,7 +68,9 @@ def find_test_sets(
         if not any(same_generator(name, generator) for generator in generators):
             raise UserError(f"no test set has a generator {name!r}{nearest(name, generators)}")
     sets = [replace(test_set, paradigm=_paradigm(test_set, paradigms)) for test_set in found.values()]
-    return sets if limit is None else [limit_per_class(test_set, limit) for test_set in sets]
+    if limit is not None:
+        sets = [limit_per_class(test_set, limit) for test_set in sets]
+    return [with_fair_view(test_set, fair) for test_set in sets]
 
 
 def _paradigm(test_set: TestSet, overrides: Mapping[str, str]) -> str:
@@ -124,6 +130,8 @@ def _call(
     scan = catalog.entry(layout).load()
     catalog.check_options(layout, scan, dict(options))
     sets: list[TestSet] = scan(path, **options)
+    if not sets:
+        raise LayoutMismatch("no test set found")
     return sets
 
 

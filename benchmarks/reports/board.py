@@ -6,17 +6,22 @@ Two runs over different pictures therefore never share a column, and nothing is 
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from benchmarks.metrics.cell import COMPLETE, FAILED, PARTIAL
 from benchmarks.metrics.means import ALL
-from benchmarks.reports.load import Run, directions, perturbations
+from benchmarks.reports.load import Pictures, Run, directions, perturbations
 from registry.dataset import PARADIGMS
 
 DIGITS = 4
 """Decimals shown; values that look the same share a rank."""
+
+Key = tuple[str, str]
+"""(run label, detector)."""
+Alike = Callable[[str, str, Pictures, Key, Key], bool]
+"""(metric, perturbation, pictures, first, second) → no significant difference."""
 
 
 @dataclass(frozen=True)
@@ -26,7 +31,7 @@ class Column:
     group: str
     label: str
     is_mean: bool
-    pictures: frozenset[tuple[str, str]]
+    pictures: Pictures
 
 
 @dataclass(frozen=True)
@@ -39,10 +44,19 @@ class Row:
     untrained: bool
     parts: tuple[str, ...] = ()
 
+    @property
+    def key(self) -> Key:
+        return self.run, self.detector
+
 
 @dataclass(frozen=True)
 class Entry:
-    """One number with what is known of it, straight from metrics.json."""
+    """One number with what is known of it, straight from metrics.json.
+
+    rank: 1 for the best of its column and all that do not differ from it significantly, 2 for the best of
+    the rest and all like it, and so on; None for what is not ranked. tied: it is not itself the best of
+    its rank, but not significantly different from it.
+    """
 
     value: float | None
     low: float | None
@@ -50,6 +64,7 @@ class Entry:
     status: str
     reason: str
     rank: int | None = None
+    tied: bool = False
 
     @property
     def failed(self) -> bool:
@@ -97,11 +112,15 @@ def grouped(columns: Iterable[Column]) -> list[tuple[str, list[Column]]]:
     return found
 
 
-def boards(runs: Sequence[Run], metrics: Sequence[str]) -> list[Board]:
-    """One board per metric and perturbation, clean pictures first as they were asked for."""
+def boards(runs: Sequence[Run], metrics: Sequence[str], alike: Alike | None = None) -> list[Board]:
+    """One board per metric and perturbation, in the order in which they were asked for.
+
+    alike: tells which pairs of a column are not significantly different; without it only equal values
+    share a rank.
+    """
     rows, known = _rows(runs), directions(runs)
     return [
-        _board(runs, rows, metric, perturbation, known[metric])
+        _board(runs, rows, metric, perturbation, known[metric], alike or _nothing_alike)
         for metric in metrics
         for perturbation in perturbations(runs)
     ]
@@ -135,18 +154,23 @@ def _rows(runs: Sequence[Run]) -> list[Row]:
 
 
 def _board(
-    runs: Sequence[Run], rows: Sequence[Row], metric: str, perturbation: str, higher_is_better: bool
+    runs: Sequence[Run],
+    rows: Sequence[Row],
+    metric: str,
+    perturbation: str,
+    higher_is_better: bool,
+    alike: Alike,
 ) -> Board:
     several = {name for name, marks in _fingerprints(runs).items() if len(marks) > 1}
     found: dict[tuple[Row, Column], Entry] = {}
     by_name = {(row.run, row.detector): row for row in rows}
     for run in runs:
-        for item, column in _columns(run, perturbation, several):
+        for item, column in _columns(run, metric, perturbation, several):
             found[by_name[run.label, item["detector"]], column] = _entry(item, metric)
-    columns = sorted(dict.fromkeys(column for _, column in found), key=_position)
+    columns = sorted(dict.fromkeys(column for _, column in found), key=position)
     board = Board(metric, perturbation, higher_is_better, columns, list(rows), found)
     for column in columns:
-        _rank(board, column)
+        _rank(board, column, alike)
     return board
 
 
@@ -158,23 +182,22 @@ def _fingerprints(runs: Sequence[Run]) -> dict[str, set[str]]:
     return found
 
 
-def _columns(run: Run, perturbation: str, several: set[str]) -> Iterator[tuple[Mapping[str, Any], Column]]:
+def _columns(
+    run: Run, metric: str, perturbation: str, several: set[str]
+) -> Iterator[tuple[Mapping[str, Any], Column]]:
     """Cells and means of a run under one perturbation, each with its column."""
-    members: dict[str, set[tuple[str, str]]] = {}
+    sets, means = run.set_pictures(), run.mean_pictures(metric)
     for cell in run.cells():
-        if cell["perturbation"] != perturbation:
-            continue
-        dataset, paradigm = cell["dataset"], cell["paradigm"]
-        pair = (dataset, run.fingerprint(dataset))
-        for scope in (paradigm, ALL):
-            members.setdefault(scope, set()).add(pair)
-        label = dataset.removeprefix(f"{paradigm}/")
-        if dataset in several:
-            label += f" #{_short(pair[1])}"
-        yield cell, Column(paradigm, label, False, frozenset([pair]))
+        if cell["perturbation"] == perturbation:
+            label = cell["dataset"].removeprefix(f"{cell['paradigm']}/")
+            if cell["dataset"] in several:
+                label += f" #{_short(run.fingerprint(cell['dataset']))}"
+            yield cell, Column(cell["paradigm"], label, False, sets[cell["dataset"]])
     for mean in run.metrics["means"]:
         if mean["perturbation"] == perturbation:
-            pictures = frozenset(members[mean["scope"]])
+            pictures = means[mean["scope"]]
+            if not pictures:
+                continue
             label = f"mean of {len(pictures)}"
             if marks := sorted(f"#{_short(mark)}" for name, mark in pictures if name in several):
                 label += f" with {', '.join(marks)}"
@@ -185,7 +208,8 @@ def _short(fingerprint: str) -> str:
     return fingerprint[:8] or "unknown"
 
 
-def _position(column: Column) -> tuple[int, str, bool]:
+def position(column: Column) -> tuple[int, str, bool]:
+    """Sorts columns by paradigm, the means of each last, and those over all at the end."""
     order = [*PARADIGMS, ALL]
     if column.group == ALL:
         return len(order), "", column.is_mean
@@ -202,18 +226,27 @@ def _entry(item: Mapping[str, Any], metric: str) -> Entry:
     return Entry(value, low, high, status, reason)
 
 
-def _rank(board: Board, column: Column) -> None:
-    """Give ranks 1, 2, … to what can be compared: trained detectors with complete cells."""
-    eligible: dict[Row, float] = {}
+def _nothing_alike(metric: str, perturbation: str, pictures: Pictures, first: Key, second: Key) -> bool:
+    return False
+
+
+def _rank(board: Board, column: Column, alike: Alike) -> None:
+    """Rank what can be compared: trained detectors with complete cells."""
+    values: dict[Row, float] = {}
     for row in board.rows:
         entry = board.entries.get((row, column))
         if entry and not row.untrained and entry.status == COMPLETE and entry.value is not None:
-            eligible[row] = round(entry.value, DIGITS)
-    if len(eligible) < 2:
+            values[row] = entry.value
+    if len(values) < 2:
         return
-    ordered = sorted(set(eligible.values()), reverse=board.higher_is_better)
-    for row, value in eligible.items():
-        known = board.entries[row, column]
-        board.entries[row, column] = Entry(
-            known.value, known.low, known.high, known.status, known.reason, ordered.index(value) + 1
-        )
+    left = sorted(values, key=lambda row: values[row], reverse=board.higher_is_better)
+    rank = 0
+    while left:
+        rank += 1
+        leader, shown = left[0], round(values[left[0]], DIGITS)
+        for row in list(left):
+            equal = round(values[row], DIGITS) == shown
+            if equal or alike(board.metric, board.perturbation, column.pictures, leader.key, row.key):
+                entry = board.entries[row, column]
+                board.entries[row, column] = replace(entry, rank=rank, tied=not equal)
+                left.remove(row)

@@ -2,14 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-
 from pylatexenc.latexencode import UnicodeToLatexEncoder
 
-from benchmarks.reports.board import DIGITS, Entry, boards, grouped, warnings
-from benchmarks.reports.load import Run
-from benchmarks.reports.notes import FAILED, PARTIAL, UNDEFINED, UNTRAINED, legend, mark, notes
-from benchmarks.reports.reported import reported
+from benchmarks.reports.board import DIGITS, Entry, grouped
+from benchmarks.reports.notes import FAILED, PARTIAL, TIED, UNDEFINED, UNTRAINED, legend, mark, notes
+from benchmarks.reports.report import Report
 from benchmarks.reports.templates import environment
 
 BLOCK = 10
@@ -21,6 +18,7 @@ _MARKS = {
     PARTIAL: r"\textsuperscript{\ddag}",
     FAILED: r"$\times$",
     UNDEFINED: "--",
+    TIED: r"\textsuperscript{$\approx$}",
 }
 
 
@@ -39,19 +37,20 @@ def number(entry: Entry | None) -> str:
     return text + sign
 
 
-def latex(runs: Sequence[Run], metrics: Sequence[str]) -> str:
+def latex(report: Report) -> str:
     """The whole file: one `table*` per block of columns."""
-    template = environment(escape).get_template("leaderboard.tex.j2")
-    return template.render(
-        boards=boards(runs, metrics),
-        width=BLOCK,
-        warnings=warnings(runs),
-        reported=reported(runs),
-        number=number,
-        notes=notes,
-        legend=legend,
-        marks=_MARKS,
-        untrained=UNTRAINED,
-        grouped=grouped,
-        digits=DIGITS,
+    return (
+        environment(escape)
+        .get_template("leaderboard.tex.j2")
+        .render(
+            report=report,
+            width=BLOCK,
+            number=number,
+            notes=notes,
+            legend=legend,
+            marks=_MARKS,
+            untrained=UNTRAINED,
+            grouped=grouped,
+            digits=DIGITS,
+        )
     )

@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
 
-from benchmarks.reports.board import DIGITS, Entry, boards, warnings
-from benchmarks.reports.load import Run
+from benchmarks.reports.board import DIGITS, Entry
 from benchmarks.reports.notes import UNTRAINED, legend, mark, notes
-from benchmarks.reports.reported import reported
+from benchmarks.reports.report import Report
+from benchmarks.reports.statistics.ranks import rank_board
 from benchmarks.reports.templates import environment
 
 BLOCK = 9
@@ -34,18 +33,19 @@ def number(entry: Entry | None) -> str:
     return text
 
 
-def markdown(runs: Sequence[Run], metrics: Sequence[str]) -> str:
+def markdown(report: Report) -> str:
     """The whole document."""
-    template = environment(escape).get_template("leaderboard.md.j2")
-    return template.render(
-        runs=runs,
-        boards=boards(runs, metrics),
-        width=BLOCK,
-        warnings=warnings(runs),
-        reported=reported(runs),
-        number=number,
-        notes=notes,
-        legend=legend,
-        untrained=UNTRAINED,
-        digits=DIGITS,
+    return (
+        environment(escape)
+        .get_template("leaderboard.md.j2")
+        .render(
+            report=report,
+            width=BLOCK,
+            number=number,
+            notes=notes,
+            legend=legend,
+            untrained=UNTRAINED,
+            rank_board=rank_board,
+            digits=DIGITS,
+        )
     )

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from benchmarks.reports.board import Board, Entry
 
-UNTRAINED, PARTIAL, FAILED, UNDEFINED, ABSENT = "†", "‡", "✗", "–", ""
+UNTRAINED, PARTIAL, FAILED, UNDEFINED, TIED, ABSENT = "†", "‡", "✗", "–", "≈", ""
 _ORDER = [PARTIAL, FAILED, UNDEFINED]
 
 LEGEND = {
@@ -14,8 +14,9 @@ LEGEND = {
     PARTIAL: "partial: not every picture has a score",
     FAILED: "failed: no picture has a score",
     UNDEFINED: "undefined",
+    TIED: "not significantly different from the best of its rank (p ≥ 0.05, Holm-corrected)",
 }
-"""What each mark means; none of these is ever ranked."""
+"""What each mark means; what carries one of the first four is never ranked."""
 
 
 def mark(entry: Entry | None) -> str:
@@ -26,7 +27,9 @@ def mark(entry: Entry | None) -> str:
         return FAILED
     if entry.partial:
         return PARTIAL
-    return UNDEFINED if entry.value is None else ""
+    if entry.value is None:
+        return UNDEFINED
+    return TIED if entry.tied and entry.rank in (1, 2) else ""
 
 
 def notes(board: Board) -> list[tuple[str, str]]:
@@ -41,7 +44,7 @@ def notes(board: Board) -> list[tuple[str, str]]:
         for column in board.columns:
             entry = board.entries.get((row, column))
             sign = mark(entry)
-            if entry and sign and not column.is_mean:
+            if entry and sign in _ORDER and not column.is_mean:
                 where.setdefault((sign, row.label, entry.reason), []).append(f"{column.group} {column.label}")
     for (sign, label, reason), places in sorted(where.items(), key=lambda item: _ORDER.index(item[0][0])):
         found.append((sign, f"{label} on {', '.join(places)}: {reason}"))

@@ -7,9 +7,8 @@ import io
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict
 
-from benchmarks.reports.board import boards, warnings
-from benchmarks.reports.load import Run
-from benchmarks.reports.reported import ReportedFigure, reported
+from benchmarks.reports.report import Report
+from benchmarks.reports.reported import ReportedFigure
 
 COLUMNS = [
     "run",
@@ -27,17 +26,36 @@ COLUMNS = [
     "status",
     "reason",
     "rank",
+    "tied",
     "warning",
 ]
 
+COMPARISON = [
+    "metric",
+    "perturbation",
+    "paradigm",
+    "column",
+    "test",
+    "first_run",
+    "first",
+    "second_run",
+    "second",
+    "difference",
+    "low",
+    "high",
+    "p",
+    "p_holm",
+]
 
-def tidy(runs: Sequence[Run], metrics: Sequence[str]) -> str:
+
+def tidy(report: Report) -> str:
     """Every entry of every board.
 
     pictures: the test sets that the number covers, `name@fingerprint`, separated by spaces: lines with
-    equal `pictures` can be compared. rank: among trained detectors with complete cells.
+    equal `pictures` can be compared. rank: among trained detectors with complete cells; tied: not itself
+    the best of its rank, but not significantly different from it.
     """
-    alarm = " ".join(warnings(runs))
+    alarm = " ".join(report.warnings)
     return _text(
         COLUMNS,
         (
@@ -57,9 +75,10 @@ def tidy(runs: Sequence[Run], metrics: Sequence[str]) -> str:
                 "status": entry.status,
                 "reason": entry.reason,
                 "rank": entry.rank,
+                "tied": str(entry.tied).lower(),
                 "warning": alarm,
             }
-            for board in boards(runs, metrics)
+            for board in report.boards
             for row in board.rows
             for column in board.columns
             if (entry := board.entries.get((row, column)))
@@ -67,9 +86,64 @@ def tidy(runs: Sequence[Run], metrics: Sequence[str]) -> str:
     )
 
 
-def tidy_reported(runs: Sequence[Run]) -> str:
+def tidy_reported(report: Report) -> str:
     """The published figures of the runs' detectors."""
-    return _text(list(ReportedFigure.__dataclass_fields__), map(asdict, reported(runs)))
+    return _text(list(ReportedFigure.__dataclass_fields__), map(asdict, report.reported))
+
+
+def tidy_losses(report: Report) -> str:
+    """Threshold or signal, for every test set and mean."""
+    return _text(
+        [
+            "run",
+            "detector",
+            "untrained",
+            "perturbation",
+            "paradigm",
+            "column",
+            "acc",
+            "threshold",
+            "signal",
+            "auroc",
+        ],
+        (
+            {
+                "run": loss.row.run,
+                "detector": loss.row.detector,
+                "untrained": str(loss.row.untrained).lower(),
+                "perturbation": loss.perturbation,
+                "paradigm": loss.column.group,
+                "column": loss.column.label,
+                "acc": loss.acc,
+                "threshold": loss.threshold,
+                "signal": loss.signal,
+                "auroc": loss.auroc,
+            }
+            for loss in report.losses
+        ),
+    )
+
+
+def tidy_comparisons(report: Report) -> str:
+    """Every pair of detectors, as `compare` gives them; columns named as in the tables."""
+    names = {
+        column.pictures: (column.group, column.label)
+        # a paradigm of one set has a mean over the same pictures: the set's own name wins
+        for board in report.boards
+        for column in sorted(board.columns, key=lambda column: not column.is_mean)
+    }
+    table = report.comparisons
+    places = [names[pictures] for pictures in table["pictures"]]
+    return str(
+        table.assign(
+            paradigm=[group for group, _ in places],
+            column=[label for _, label in places],
+            first_run=[run for run, _ in table["first"]],
+            first=[detector for _, detector in table["first"]],
+            second_run=[run for run, _ in table["second"]],
+            second=[detector for _, detector in table["second"]],
+        )[COMPARISON].to_csv(index=False, lineterminator="\n")
+    )
 
 
 def _text(columns: Sequence[str], rows: Iterable[Mapping[str, object]]) -> str:

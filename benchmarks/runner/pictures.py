@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -40,7 +40,6 @@ class PreparedPictures(Dataset[Prepared]):
         *,
         seed: int,
         max_pixels: int,
-        transform: Callable[[Image], Image] | None = None,
     ) -> None:
         self.test_set = test_set
         self.pictures = pictures
@@ -48,7 +47,6 @@ class PreparedPictures(Dataset[Prepared]):
         self.views = views
         self.seed = seed
         self.max_pixels = max_pixels
-        self.transform = transform
 
     def __len__(self) -> int:
         return len(self.pictures)
@@ -57,8 +55,8 @@ class PreparedPictures(Dataset[Prepared]):
         picture = self.pictures[index]
         try:
             decoded = open_picture(self.test_set.root / picture.path, self.max_pixels)
-            if self.transform is not None:
-                decoded = self.transform(decoded)
+            if self.test_set.prepare is not None:
+                decoded = self.test_set.prepare(decoded)
         except PictureError as error:
             return Prepared(picture, {perturbation.name: str(error) for perturbation in self.perturbations})
         key = f"{self.test_set.name}/{picture.path}"

@@ -65,6 +65,7 @@ def new_record(
         "device_name": device_name(device),
         "dtype": settings.precision,
         "seed": settings.seed,
+        "fair": settings.fair,
         "plugins": [dataclasses.asdict(plugin) for plugin in catalogs.plugins],
         "detectors": {name: dict(record) for name, record in detectors.items()},
         "datasets": {
@@ -74,6 +75,7 @@ def new_record(
                 "asked": {"real": test_set.count(REAL), "fake": test_set.count(FAKE)},
                 "fingerprint": fingerprint,
                 "fingerprint_of": settings.fingerprint,
+                **({"prepare": str(test_set.prepare)} if test_set.prepare else {}),
             }
             for test_set, fingerprint in test_sets
         },
@@ -162,9 +164,14 @@ def merged_record(old: Mapping[str, Any] | None, new: dict[str, Any], run: Path)
 
 
 def _changed_run(old: Mapping[str, Any], new: Mapping[str, Any]) -> list[str]:
-    return [
+    changes = [
         f"its {key} was {old[key]!r}, now {new[key]!r}" for key in ("seed", "dtype") if old[key] != new[key]
     ]
+    # means over test sets must not mix views; records from before there were any have no such key
+    views = [", ".join(record.get("fair", [])) or "none" for record in (old, new)]
+    if views[0] != views[1]:
+        changes.append(f"its fair view was {views[0]}, now {views[1]}")
+    return changes
 
 
 def _changed_detectors(old: Mapping[str, Any], new: Mapping[str, Any], run: Path) -> list[str]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
+import tempfile
 import uuid
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -86,6 +87,7 @@ def check_request(settings: RunSettings, device: str) -> Request:
         options=settings.data_options,
         paradigms=settings.paradigms,
         limit=settings.limit,
+        fair=settings.fair,
     )
     loaded = load_detectors(
         catalogs,
@@ -171,21 +173,23 @@ def _run_loop(request: Request, model: ScoringModel, jobs: Sequence[Job], consol
         )
 
     progress = ProgressHook(jobs, console)
-    try:
-        Runner(
-            model,
-            work_dir=str(settings.out / "logs"),
-            test_dataloader=[],
-            test_evaluator=[],
-            test_cfg={"type": build_loop},
-            default_hooks=_UNUSED_HOOKS,
-            custom_hooks=[progress],
-            log_level="ERROR",
-            experiment_name=f"d3qe-bench-{uuid.uuid4().hex}",
-            randomness={"seed": settings.seed},
-        ).test()
-    finally:
-        progress.bar.stop()
+    # the Runner leaves an empty log and a copy of its settings; run.json says more
+    with tempfile.TemporaryDirectory() as scratch:
+        try:
+            Runner(
+                model,
+                work_dir=scratch,
+                test_dataloader=[],
+                test_evaluator=[],
+                test_cfg={"type": build_loop},
+                default_hooks=_UNUSED_HOOKS,
+                custom_hooks=[progress],
+                log_level="ERROR",
+                experiment_name=f"d3qe-bench-{uuid.uuid4().hex}",
+                randomness={"seed": settings.seed},
+            ).test()
+        finally:
+            progress.bar.stop()
 
 
 def _finish(request: Request, failed: Mapping[str, str]) -> dict[str, Any]:

@@ -27,4 +27,5 @@ def environment(escape: Callable[[object], str]) -> Environment:
         autoescape=False,
     )
     made.filters["esc"] = escape
+    made.filters["zip"] = zip
     return made

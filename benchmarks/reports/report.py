@@ -1,0 +1,48 @@
+"""Everything that a report of one or several runs shows, computed once for all formats."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import pandas as pd
+
+from benchmarks.reports.board import Board, boards, warnings
+from benchmarks.reports.cellscores import ScoreReader
+from benchmarks.reports.load import Run, check_metrics
+from benchmarks.reports.reported import ReportedFigure, reported
+from benchmarks.reports.statistics.compare import compare
+from benchmarks.reports.statistics.verdicts import Verdicts
+from benchmarks.reports.thresholds import Loss, losses
+
+
+@dataclass(frozen=True)
+class Report:
+    """runs as read; boards: one per metric and perturbation; comparisons: the table of `compare`;
+    read: the score files, those already read kept."""
+
+    runs: Sequence[Run]
+    metrics: Sequence[str]
+    boards: Sequence[Board]
+    warnings: Sequence[str]
+    comparisons: pd.DataFrame
+    losses: Sequence[Loss]
+    reported: Sequence[ReportedFigure]
+    read: ScoreReader
+
+
+def make_report(runs: Sequence[Run], metrics: Sequence[str]) -> Report:
+    """Compare, rank and tabulate; raises `UserError` for a metric that no run has."""
+    check_metrics(runs, metrics)
+    read = ScoreReader()
+    comparisons = compare(runs, metrics, read)
+    return Report(
+        runs,
+        metrics,
+        boards(runs, metrics, Verdicts(comparisons).alike),
+        warnings(runs),
+        comparisons,
+        losses(runs),
+        reported(runs),
+        read,
+    )

@@ -1,0 +1,1 @@
+"""Are two detectors really different? Paired tests on the same pictures, and ranks over test sets."""

@@ -1,0 +1,177 @@
+"""Every pair of detectors on every test set and mean of a leaderboard: difference, interval, p-values."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from benchmarks.metrics.bootstrap import LEVEL, Metric, generator, replicates
+from benchmarks.metrics.cell import COMPLETE
+from benchmarks.reports.cellscores import ScoreReader
+from benchmarks.reports.load import Pictures, Run, perturbations
+from benchmarks.reports.statistics.paired import Floats, bootstrap_p, delong, delong_p, holm, mcnemar
+from benchmarks.scores import Cell
+from registry import load_plugins
+
+BOOTSTRAP, DELONG, MCNEMAR = "paired bootstrap", "DeLong", "McNemar"
+
+Detector = tuple[str, str]
+"""(run label, detector)."""
+
+COLUMNS = [
+    "metric",
+    "perturbation",
+    "pictures",
+    "test",
+    "first",
+    "second",
+    "difference",
+    "low",
+    "high",
+    "p",
+    "p_holm",
+]
+
+
+@dataclass
+class Sample:
+    """What all detectors said of the same pictures: labels (N,), logits (N,) float32 by detector."""
+
+    dataset: str
+    pictures: Pictures
+    labels: NDArray[np.int64]
+    logits: dict[Detector, NDArray[np.float32]] = field(default_factory=dict)
+
+
+def compare(runs: Sequence[Run], metrics: Sequence[str], read: ScoreReader | None = None) -> pd.DataFrame:
+    """All pairs of trained detectors with complete cells over the same pictures.
+
+    One row per metric, perturbation, pictures, test and pair. `first`, `second`: (run, detector).
+    `difference`: first − second, with the 95 % interval `low`, `high` from the paired bootstrap. `p`,
+    and `p_holm` corrected for all pairs of that metric, perturbation, test and pictures. The paired
+    bootstrap covers every metric where the runs' metrics have intervals; DeLong's test covers AUROC and
+    McNemar's the accuracy of single test sets.
+    """
+    read = read or ScoreReader()
+    resamples = min((run.metrics["bootstrap"]["resamples"] for run in runs if run.folder), default=0)
+    seed = next((run.metrics["bootstrap"]["seed"] for run in runs), 0)
+    catalog = load_plugins().metrics
+    chosen = {name: catalog.entry(name).load() for name in metrics if name in catalog}
+    columns = {
+        pictures for run in runs for pictures in (*run.set_pictures().values(), *run.mean_pictures().values())
+    }
+    tables = []
+    for perturbation in perturbations(runs):
+        found = list(_analytic(list(samples(runs, perturbation, read)), chosen))
+        if resamples:
+            found += _bootstrap(runs, perturbation, chosen, columns, resamples, seed, read)
+        tables += [table.assign(perturbation=perturbation) for table in found]
+    return pd.concat(tables, ignore_index=True)[COLUMNS] if tables else pd.DataFrame(columns=COLUMNS)
+
+
+def samples(runs: Sequence[Run], perturbation: str, read: ScoreReader) -> Iterator[Sample]:
+    """Pictures and logits of the trained detectors with complete cells, one test set at a time."""
+    wanted: dict[tuple[str, str], list[tuple[Path, Detector]]] = defaultdict(list)
+    for run in runs:
+        for cell in run.cells() if run.folder else ():
+            fits = cell["perturbation"] == perturbation and cell["status"] == COMPLETE
+            if fits and not cell["untrained"]:
+                key = (cell["dataset"], run.fingerprint(cell["dataset"]))
+                wanted[key].append((run.folder, (run.label, cell["detector"])))
+    for (dataset, fingerprint), members in wanted.items():
+        by_paths: dict[bytes, Sample] = {}
+        for folder, detector in members:
+            scores = read(folder, Cell(detector[1], dataset, perturbation))
+            pictures = frozenset([(dataset, fingerprint)])
+            sample = by_paths.setdefault(scores.digest, Sample(dataset, pictures, scores.labels.astype(int)))
+            sample.logits[detector] = scores.logits
+        yield from by_paths.values()
+
+
+def _analytic(found: Sequence[Sample], metrics: Mapping[str, Metric]) -> Iterator[pd.DataFrame]:
+    for sample in found:
+        detectors = list(sample.logits)
+        counts = np.bincount(sample.labels, minlength=2)
+        if len(detectors) < 2 or counts.min() < 2:
+            continue
+        logits = np.stack(list(sample.logits.values())).astype(float)
+        if "auroc" in metrics:
+            auroc, covariance = delong(sample.labels, logits)
+            yield _table("auroc", sample.pictures, DELONG, detectors, auroc, delong_p(auroc, covariance))
+        if "acc" in metrics:
+            right = (logits > 0) == (sample.labels == 1)
+            yield _table("acc", sample.pictures, MCNEMAR, detectors, right.mean(1), mcnemar(right))
+
+
+def _bootstrap(
+    runs: Sequence[Run],
+    perturbation: str,
+    metrics: Mapping[str, Metric],
+    columns: set[Pictures],
+    resamples: int,
+    seed: int,
+    read: ScoreReader,
+) -> Iterator[pd.DataFrame]:
+    """Paired replicates of each test set, and averaged over test sets for the means."""
+    sums: dict[tuple[Pictures, str], dict[Detector, list[Floats]]] = defaultdict(lambda: defaultdict(list))
+    values = {
+        (run.label, cell["detector"], cell["dataset"]): cell["metrics"]
+        for run in runs
+        for cell in run.cells()
+        if cell["perturbation"] == perturbation
+    }
+    for sample in samples(runs, perturbation, read):
+        for detector, logits in sample.logits.items():
+            known = values[(*detector, sample.dataset)]
+            defined = {name: metric for name, metric in metrics.items() if known.get(name) is not None}
+            drawn = replicates(defined, sample.labels, logits, resamples, generator(seed, sample.dataset))
+            for name, replicated in drawn.items():
+                # the value itself rides along as the last replicate
+                whole = np.append(replicated, known[name])
+                for column in columns:
+                    if sample.pictures <= column:
+                        sums[column, name][detector].append(whole)
+    for (column, name), found in sums.items():
+        means = {d: np.mean(parts, axis=0) for d, parts in found.items() if len(parts) == len(column)}
+        if len(means) > 1:
+            stacked = np.stack(list(means.values()))
+            yield _bootstrap_table(name, column, list(means), stacked[:, -1], stacked[:, :-1])
+
+
+def _bootstrap_table(
+    metric: str, pictures: Pictures, detectors: Sequence[Detector], values: Floats, replicated: Floats
+) -> pd.DataFrame:
+    first, second = np.triu_indices(len(detectors), 1)
+    differences = replicated[first] - replicated[second]
+    p = np.full((len(detectors),) * 2, np.nan)
+    p[first, second] = bootstrap_p(values[first] - values[second], differences)
+    table = _table(metric, pictures, BOOTSTRAP, detectors, values, p)
+    bounds = np.quantile(differences, [(1 - LEVEL) / 2, (1 + LEVEL) / 2], axis=-1)
+    return table.assign(low=bounds[0], high=bounds[1])
+
+
+def _table(
+    metric: str, pictures: Pictures, test: str, detectors: Sequence[Detector], values: Floats, p: Floats
+) -> pd.DataFrame:
+    """One row per pair; values (D,), p (D, D)."""
+    first, second = np.triu_indices(len(detectors), 1)
+    return pd.DataFrame(
+        {
+            "metric": metric,
+            "pictures": [pictures] * len(first),
+            "test": test,
+            "first": [detectors[int(i)] for i in first],
+            "second": [detectors[int(i)] for i in second],
+            "difference": values[first] - values[second],
+            "low": np.nan,
+            "high": np.nan,
+            "p": p[first, second],
+            "p_holm": holm(p[first, second]),
+        }
+    )

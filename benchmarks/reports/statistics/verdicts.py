@@ -1,0 +1,33 @@
+"""Which detectors of a column a paired test cannot tell apart."""
+
+from __future__ import annotations
+
+import pandas as pd
+
+from benchmarks.reports.load import Pictures
+from benchmarks.reports.statistics.compare import BOOTSTRAP, DELONG, MCNEMAR, Detector
+
+ALPHA = 0.05
+PREFERRED = (DELONG, MCNEMAR, BOOTSTRAP)
+"""Which test decides where several were made, the metric's own one first."""
+
+
+class Verdicts:
+    """Answers from a table of `compare`."""
+
+    def __init__(self, comparisons: pd.DataFrame) -> None:
+        self._p: dict[tuple[str, str, Pictures, frozenset[Detector]], float] = {}
+        for test in reversed(PREFERRED):
+            chosen = comparisons[(comparisons["test"] == test) & comparisons["p_holm"].notna()]
+            columns = (
+                chosen[name] for name in ["metric", "perturbation", "pictures", "first", "second", "p_holm"]
+            )
+            for metric, perturbation, pictures, first, second, p in zip(*columns, strict=True):
+                self._p[metric, perturbation, pictures, frozenset([first, second])] = p
+
+    def alike(
+        self, metric: str, perturbation: str, pictures: Pictures, first: Detector, second: Detector
+    ) -> bool:
+        """True where a test was made and found no significant difference (p ≥ 0.05 after correction)."""
+        p = self._p.get((metric, perturbation, pictures, frozenset([first, second])))
+        return p is not None and p >= ALPHA

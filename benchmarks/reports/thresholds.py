@@ -1,0 +1,51 @@
+"""Threshold or signal: why a detector is not right about every picture."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+from benchmarks.reports.board import Board, Column, Row, boards
+from benchmarks.reports.load import Run
+
+NEEDED = ("acc", "acc_best_threshold", "auroc")
+
+
+@dataclass(frozen=True)
+class Loss:
+    """The errors of one detector on one column, split in two; shares of all pictures.
+
+    acc + threshold + signal = 1. threshold: what the best threshold on these very pictures would win
+    back (it sees the labels, so this is an upper bound); signal: what no threshold wins back. auroc: how
+    well the logits rank, whatever the threshold.
+    """
+
+    row: Row
+    column: Column
+    perturbation: str
+    acc: float
+    threshold: float
+    signal: float
+    auroc: float
+
+
+def losses(runs: Sequence[Run]) -> list[Loss]:
+    """One for every cell and mean that has all three metrics, partial and untrained ones too."""
+    if any(name not in run.metrics["metrics"] for run in runs for name in NEEDED):
+        return []
+    found = boards(runs, NEEDED)
+    count = len(found) // len(NEEDED)
+    return [
+        loss
+        for acc, best, auroc in zip(found[:count], found[count:-count], found[-count:], strict=True)
+        for loss in _losses(acc, best, auroc)
+    ]
+
+
+def _losses(acc: Board, best: Board, auroc: Board) -> Iterator[Loss]:
+    for row in acc.rows:
+        for column in acc.columns:
+            entries = [board.entries.get((row, column)) for board in (acc, best, auroc)]
+            now, possible, area = (entry.value if entry else None for entry in entries)
+            if now is not None and possible is not None and area is not None:
+                yield Loss(row, column, acc.perturbation, now, possible - now, 1 - possible, area)
