@@ -57,7 +57,7 @@ def _load_suite(root: Path, notes: Notes) -> None:
     if str(root / "training") not in sys.path:
         sys.path.insert(0, str(root / "training"))
     detectors = ModuleType("detectors")
-    detectors.DETECTOR = importlib.import_module("metrics.registry").DETECTOR  # type: ignore[attr-defined]
+    detectors.DETECTOR = importlib.import_module("metrics.registry").DETECTOR
     _import_or("detectors", detectors, notes)
     dataset = ModuleType("dataset")
     dataset.__path__ = [str(root / "training" / "dataset")]
@@ -70,7 +70,7 @@ def _load_suite(root: Path, notes: Notes) -> None:
     if not hasattr(suite, "A"):
         raise UserError(f"the data sets of DeepfakeBench cannot be imported: {notes.shims}; {SUITE.install}")
     if not hasattr(suite.DeepfakeAbstractBaseDataset, "d3qe_bench"):
-        suite.DeepfakeAbstractBaseDataset = _dataset(suite.DeepfakeAbstractBaseDataset, root, notes)  # type: ignore[attr-defined]
+        suite.DeepfakeAbstractBaseDataset = _dataset(suite.DeepfakeAbstractBaseDataset, root, notes)
 
 
 def _import_or(name: str, blank: ModuleType, notes: Notes) -> None:
@@ -86,7 +86,7 @@ def _import_or(name: str, blank: ModuleType, notes: Notes) -> None:
 def _dataset(base: type, root: Path, notes: Notes) -> type:
     """The suite's test data set, whose pictures are left to the detector."""
 
-    class OurDataset(base):  # type: ignore[misc, valid-type]
+    class OurDataset(base):
         d3qe_bench = True
 
         def __init__(self, config: dict[str, Any], mode: str) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Sequence
+from itertools import repeat
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
     from PIL.Image import Image
 
     from registry import Pipeline
+    from registry.pipeline import Sample
 
 UNSCORED = 0.0
 """The logit a suite gets for a picture that could not be scored, which it then counts like any other."""
@@ -87,7 +89,8 @@ class Scorer:
 
         labels, test_set: noted in the journal, where the suite tells.
         """
-        samples, outcomes = [], []
+        samples: list[Sample] = []
+        outcomes: list[PictureError | None] = []
         for picture in pictures:
             try:
                 samples.append(self.pipeline.prepare(self._opened(picture)))
@@ -99,7 +102,7 @@ class Scorer:
         return [
             self._note({"path": str(picture), "label": label, "test_set": test_set}, outcome)
             for picture, label, outcome in zip(
-                pictures, labels or [None] * len(pictures), results, strict=True
+                pictures, labels or repeat(None, len(pictures)), results, strict=True
             )
         ]
 
