@@ -56,7 +56,7 @@ def _load_suite(root: Path, notes: Notes) -> None:
     """Make test.py's imports work: its packages `detectors` and `dataset` import everything there is."""
     if str(root / "training") not in sys.path:
         sys.path.insert(0, str(root / "training"))
-    detectors = ModuleType("detectors")
+    detectors: Any = ModuleType("detectors")
     detectors.DETECTOR = importlib.import_module("metrics.registry").DETECTOR
     _import_or("detectors", detectors, notes)
     dataset = ModuleType("dataset")
@@ -66,7 +66,7 @@ def _load_suite(root: Path, notes: Notes) -> None:
         blank = ModuleType(f"dataset.{name}")
         setattr(blank, kind, type(kind, (), {}))
         _import_or(f"dataset.{name}", blank, notes)
-    suite = sys.modules["dataset.abstract_dataset"]
+    suite: Any = sys.modules["dataset.abstract_dataset"]
     if not hasattr(suite, "A"):
         raise UserError(f"the data sets of DeepfakeBench cannot be imported: {notes.shims}; {SUITE.install}")
     if not hasattr(suite.DeepfakeAbstractBaseDataset, "d3qe_bench"):

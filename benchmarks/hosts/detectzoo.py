@@ -63,7 +63,7 @@ def register(
     return {one.shown: _register(suite, Scorer(chosen, one.shown)) for one in chosen.detectors}
 
 
-def _register(suite: ModuleType, scorer: Scorer) -> str:
+def _register(suite: Any, scorer: Scorer) -> str:
     from detectzoo.core import registry
 
     taken = registry._REGISTRY.get(scorer.label) or registry._ALIASES.get(scorer.label)

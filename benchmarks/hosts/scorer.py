@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Sequence
-from itertools import repeat
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -97,13 +96,12 @@ class Scorer:
                 outcomes.append(None)
             except PictureError as error:
                 outcomes.append(error)
+        known: Iterable[int | None] = labels or [None] * len(pictures)
         scored = iter(self.pipeline.score(samples)[self.label])
         results = [next(scored) if outcome is None else outcome for outcome in outcomes]
         return [
             self._note({"path": str(picture), "label": label, "test_set": test_set}, outcome)
-            for picture, label, outcome in zip(
-                pictures, labels or repeat(None, len(pictures)), results, strict=True
-            )
+            for picture, label, outcome in zip(pictures, known, results, strict=True)
         ]
 
     def _opened(self, picture: Path | Image) -> Image:
