@@ -3,7 +3,10 @@ VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 
-.PHONY: install test test-fast lint demo clean
+HOSTS := .venv-hosts
+HOSTS_STAMP := $(HOSTS)/.installed
+
+.PHONY: install test test-fast test-hosts lint demo clean
 
 install: $(STAMP)
 
@@ -21,6 +24,18 @@ $(STAMP): setup.cfg pyproject.toml
 test: install
 	$(BIN)/python -m pytest
 
+# Outside suites, in an environment that borrows all else from the project's own.
+$(HOSTS_STAMP): tests/hosts/requirements.txt tests/hosts/requirements-bare.txt $(STAMP)
+	$(PYTHON) -m venv --clear $(HOSTS)
+	$(BIN)/python -c "import sysconfig; print('import site; site.addsitedir(%r)' % sysconfig.get_path('purelib'))" \
+		> "$$($(HOSTS)/bin/python -c "import sysconfig; print(sysconfig.get_path('purelib'))")/project.pth"
+	$(HOSTS)/bin/python -m pip install --quiet --requirement tests/hosts/requirements.txt
+	$(HOSTS)/bin/python -m pip install --quiet --no-deps --requirement tests/hosts/requirements-bare.txt
+	touch $(HOSTS_STAMP)
+
+test-hosts: $(HOSTS_STAMP)
+	$(HOSTS)/bin/python -m pytest -m hosts
+
 test-fast: install
 	$(BIN)/python -m pytest -m "not slow"
 
@@ -29,5 +44,8 @@ lint: install
 	$(BIN)/ruff check .
 	$(BIN)/mypy
 
+demo: install
+	$(BIN)/d3qe-bench run
+
 clean:
-	rm -rf $(VENV) build *.egg-info .pytest_cache .mypy_cache .ruff_cache
+	rm -rf $(VENV) $(HOSTS) build *.egg-info .pytest_cache .mypy_cache .ruff_cache

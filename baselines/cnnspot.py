@@ -15,7 +15,7 @@ from registry.view import IMAGENET_MEAN, IMAGENET_STD, View
 class CNNSpot(NetworkDetector):
     """Reads the whole picture at its own size (`original`), so batches hold pictures of one size.
 
-    blocks: residual blocks of each stage.
+    blocks: residual blocks of each stage; fewer than four numbers leave the later stages out.
     """
 
     def __init__(self, protocol: str = "original", blocks: Sequence[int] = RESNET50) -> None:

@@ -13,6 +13,8 @@ from registry.view import View
 from registry.weights import load_strict, read_state_dict
 
 RESNET50 = (3, 4, 6, 3)
+_FIRST_STAGE = 256
+"""Channels after the first stage; each further one doubles them."""
 
 
 class NetworkDetector(Detector):
@@ -45,5 +47,13 @@ class NetworkDetector(Detector):
 
 
 def binary_resnet50(blocks: Sequence[int] = RESNET50) -> nn.Module:
-    """ResNet-50 (or one with other numbers of blocks) from (N, 3, height, width) to (N, 1)."""
-    return ResNet(Bottleneck, list(blocks), num_classes=1)
+    """ResNet-50 from (N, 3, height, width) to (N, 1).
+
+    blocks: of each stage; with fewer than four numbers the later stages are left out.
+    """
+    left_out = range(len(blocks), len(RESNET50))
+    network = ResNet(Bottleneck, [*blocks, *(1 for _ in left_out)], num_classes=1)
+    for stage in left_out:
+        setattr(network, f"layer{stage + 1}", nn.Identity())
+    network.fc = nn.Linear(_FIRST_STAGE * 2 ** (len(blocks) - 1), 1)
+    return network

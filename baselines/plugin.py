@@ -170,3 +170,19 @@ def register_detectors(register: Register) -> None:
         licence="MIT",
         needs_weights=False,
     )
+    for name, summary, paper in (
+        ("univfd_mini", "UnivFD on the mini benchmark's image encoder, for 64×64 px", "arXiv 2302.10174"),
+        ("cnnspot_mini", "CNNSpot's network cut after its second stage, for 64×64 px", "arXiv 1912.11035"),
+    ):
+        register(
+            name,
+            f"baselines.mini:{name}",
+            summary=summary,
+            paper=paper,
+            licence="MIT",
+            trained_on="mini benchmark, raster generator",
+            protocols=("original",),
+            weights=(
+                PublishedWeights("package:benchmarks", f"mini/weights/{name}.safetensors", licence="MIT"),
+            ),
+        )

@@ -29,6 +29,14 @@ def write_json(path: Path, content: Any) -> None:
         draft.write_text(text + "\n", encoding="utf-8")
 
 
+def user_folder(variable: str, name: str) -> Path:
+    """A folder for what can be made or fetched again: `$variable`, else `name` in the user's cache."""
+    if os.environ.get(variable):
+        return Path(os.environ[variable])
+    cache = os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
+    return Path(cache, "d3qe-bench", name)
+
+
 def write_json_by_line(path: Path, content: Mapping[str, Any]) -> None:
     """Write strict JSON atomically, one item of each list per line, so that two files can be compared."""
     parts = []

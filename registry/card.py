@@ -13,7 +13,8 @@ PROTOCOLS = ("original", "uniform")
 class PublishedWeights:
     """Where a published weights file lies and how to know it.
 
-    source: `hf:<owner>/<repository>` for the Hugging Face hub, or an https address.
+    source: `hf:<owner>/<repository>` for the Hugging Face hub, an https address, or
+        `package:<module>` for a file that an installed package ships.
     file: the file's name there.
     sha256: of the published file, lower case; empty where nobody has recorded it.
     """

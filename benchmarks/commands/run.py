@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Optional
+from typing import TYPE_CHECKING, Annotated, Any, Optional
 
 import typer
 from rich.console import Console
@@ -12,6 +13,9 @@ from benchmarks.commands.options import given, parse_detectors, parse_value, spl
 
 if TYPE_CHECKING:
     from benchmarks.config import RunSettings
+
+MINI = Path(__file__).parents[1] / "configs" / "mini.yaml"
+"""What runs where neither a configuration nor data is named: the embedded benchmark."""
 
 Text = Optional[list[str]]  # noqa: UP045 - typer reads the annotation at run time
 
@@ -71,6 +75,8 @@ def run(
 ) -> None:
     """Score test sets with detectors and compare them side by side.
 
+    Without a configuration or data, the embedded mini benchmark is run.
+
     Rerunning the same command on the same run folder resumes it. Exit code 0: everything was
     scored; 1: something is incomplete or failed, and is named; 2: the request was wrong.
     """
@@ -104,15 +110,15 @@ def run(
     )
     from benchmarks.config import RunSettings, parse_settings, read_settings
 
+    if config is None and "data" not in options:
+        config = MINI
     values = {**(read_settings(config) if config else {}), **options}
     settings = parse_settings(RunSettings, values, str(config) if config else "options")
     raise typer.Exit(_run(settings))
 
 
 def _run(settings: RunSettings) -> int:
-    from benchmarks.reports import print_leaderboard, render
     from benchmarks.runner.run import command_line, run_benchmark
-    from benchmarks.runner.summary import incomplete
 
     messages = Console(stderr=True)
     try:
@@ -120,11 +126,21 @@ def _run(settings: RunSettings) -> int:
     except KeyboardInterrupt:
         messages.print("interrupted; what was scored is kept, the same command resumes", style="yellow")
         return 1
-    if not metrics:
-        return 0
-    files = render([settings.out])
+    return show_results(settings.out, metrics) if metrics else 0
+
+
+def show_results(out: Path, metrics: Mapping[str, Any], failed: Sequence[str] = ()) -> int:
+    """Write and print the leaderboard of a run folder, and name what failed or is incomplete.
+
+    Returns:
+        The exit code: 0 where everything was scored, else 1.
+    """
+    from benchmarks.reports import print_leaderboard, render
+    from benchmarks.runner.summary import incomplete
+
+    files = render([out])
     print_leaderboard(metrics, Console())
-    for line in (problems := incomplete(settings.out, metrics)):
-        messages.print(line, style="yellow", markup=False, soft_wrap=True)
+    for line in (problems := [*failed, *incomplete(out, metrics)]):
+        Console(stderr=True).print(line, style="yellow", markup=False, soft_wrap=True)
     Console().print("\n".join(f"written: {file}" for file in files), markup=False, soft_wrap=True)
     return 1 if problems else 0

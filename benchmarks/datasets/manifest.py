@@ -109,7 +109,7 @@ def _inside(value: str, row: int, base: Path, manifest: Path) -> str:
 
 def _check_links(paths: pd.Series, base: Path, manifest: Path) -> None:
     """Refuse links that lead out of `base`; every folder is looked at once."""
-    seen = set()
+    seen: set[Path] = set()
     for row, path in _rows(paths):
         file = base / path
         suspects = {file.parent} - seen | ({file} if file.is_symlink() else set())

@@ -57,8 +57,10 @@ def render(
         if name not in FORMATS:
             raise unknown_name("report format", name, FORMATS)
     if out is None:
-        if len(folders) != 1:
-            raise UserError("a report over several runs belongs to none of them: say where with --out FOLDER")
+        if len(folders) != 1 or not Path(folders[0]).is_dir():
+            raise UserError(
+                "this report belongs to no single run folder: say where to write it with --out FOLDER"
+            )
         out = Path(folders[0])
     report = make_report(read_runs(folders, bootstrap, recompute, calibrate_on), metrics)
     written = []

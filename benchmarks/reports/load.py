@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from benchmarks.leaderboard.row import METRICS_PART, is_row, read_row
 from benchmarks.metrics.bootstrap import RESAMPLES
 from benchmarks.metrics.evaluate import FILE, evaluate_run
 from benchmarks.metrics.means import ALL
@@ -74,19 +75,39 @@ def read_runs(
     recompute: bool = False,
     calibrate_on: str | None = None,
 ) -> list[Run]:
-    """Read run folders, with metrics as `load_metrics` gives them; labels are folder names, with as much of the path as tells them apart.
+    """Read run folders, submissions and folders of submissions; a run folder with metrics as `load_metrics` gives them; labels are folder names, with as much of the path as tells them apart.
 
     Raises:
         UserError: a folder has no readable run.json, or is given twice.
     """
-    paths = [Path(folder).resolve() for folder in folders]
+    paths = [path for folder in folders for path in _rows_in(Path(folder).resolve())]
     for path in paths:
         if paths.count(path) > 1:
             raise UserError(f"{path} is given twice")
     return [
-        Run(label, load_metrics(path, bootstrap, recompute, calibrate_on), read_json(path / "run.json"), path)
+        _from_row(label, read_row(path))
+        if path.is_file()
+        else Run(
+            label, load_metrics(path, bootstrap, recompute, calibrate_on), read_json(path / "run.json"), path
+        )
         for label, path in zip(_labels(paths), paths, strict=True)
     ]
+
+
+def _rows_in(path: Path) -> list[Path]:
+    """The submissions in a folder that is no run; otherwise the path itself."""
+    if path.is_dir() and not (path / "run.json").exists():
+        return sorted(file for file in path.glob("*.json") if is_row(file)) or [path]
+    return [path]
+
+
+def _from_row(label: str, row: Mapping[str, Any]) -> Run:
+    request = {
+        **(row.get("provenance") or {}),
+        "detectors": {row["detector"]: row.get("facts") or {}},
+        "datasets": row["datasets"],
+    }
+    return Run(label, {part: row[part] for part in METRICS_PART}, request)
 
 
 def load_metrics(

@@ -67,7 +67,7 @@ def test_card_states_its_facts(name):
     assert card.summary
     assert not card.needs_weights or (card.paper and card.trained_on)
     for published in card.weights:
-        assert published.source.startswith(("hf:", "https://")), published
+        assert published.source.startswith(("hf:", "https://", "package:")), published
     for figure in card.reported:
         assert 0 <= figure.value <= 1, figure
         assert figure.source, figure

@@ -1,0 +1,161 @@
+"""Our detectors in ForensicHub: registered models, and a data set that leaves pictures as they are."""
+
+from __future__ import annotations
+
+import argparse
+import builtins
+import json
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from benchmarks.config import read_settings
+from benchmarks.hosts.cpu import cpu_for_cuda, one_rank
+from benchmarks.hosts.observe import observed, replaced, run_script
+from benchmarks.hosts.scorer import Scorer, settings_for
+from benchmarks.hosts.session import Evaluation, HostRun
+from benchmarks.hosts.stubs import import_with_stubs
+from benchmarks.hosts.suite import Notes, Suite
+from registry import UserError
+
+SUITE = Suite(
+    name="forensichub",
+    title="ForensicHub",
+    licence="CC-BY-4.0",
+    install="pip install --no-deps forensichub13==0.0.1 imdlbenco13==0.2.9, and pip install albumentations",
+    distribution="forensichub13",
+    versions=("0.0.1",),
+)
+DATASET = "D3QEBenchPictures"
+"""Name of our data set: `path` is a JSON list of {"path", "label"}, as for the suite's AIGCLabelDataset."""
+
+_DEFAULTS = {
+    "test_batch_size": 16,
+    "num_workers": 0,
+    "pin_mem": False,
+    "device": "cuda",
+    "no_model_eval": False,
+    "dist_on_itp": False,
+    "dist_url": "env://",
+    "transform": {"name": "AIGCTransform"},
+    "evaluator": [{"name": "ImageAUC", "init_config": {"threshold": 0.5}}, {"name": "ImageAccuracy"}],
+}
+"""What the suite's test.py reads, where the user's configuration is silent."""
+
+
+def register(
+    detectors: Sequence[str] | None = None, *, notes: Notes | None = None, **settings: Any
+) -> dict[str, str]:
+    """Register our detectors as ForensicHub models, and the data set `D3QEBenchPictures` that feeds them.
+
+    detectors: names in our registry, all by default. settings: as in a run's configuration.
+
+    Returns:
+        Our name → the model's name in ForensicHub.
+    """
+    SUITE.version()
+    chosen = settings_for(detectors, SUITE.name, settings)
+    return {one.shown: _register(Scorer(chosen, one.shown), notes or Notes()) for one in chosen.detectors}
+
+
+def _register(scorer: Scorer, notes: Notes) -> str:
+    import_with_stubs("ForensicHub", notes, needed=("torch", "albumentations", "IMDLBenCo"))
+    import torch
+    from ForensicHub.core.base_dataset import BaseDataset
+    from ForensicHub.core.base_model import BaseModel
+    from ForensicHub.registry import register_dataset, register_model
+
+    class OurModel(BaseModel):
+        """One of d3qe-bench's detectors. It reads the files itself: `image` is a placeholder."""
+
+        def __init__(self, **_: Any) -> None:
+            super().__init__()
+            self.anchor = torch.nn.Parameter(torch.zeros(1))  # the suite wants something to load and wrap
+
+        def forward(self, image: Any, label: Any, path: Any, test_set: Any, **_: Any) -> dict[str, Any]:
+            logits = scorer.logits([Path(p) for p in path], label.int().tolist(), test_set[0])
+            scores = torch.tensor(logits, dtype=torch.float64, device=label.device).sigmoid()
+            loss = torch.nn.functional.binary_cross_entropy(scores, label.double())
+            return {"backward_loss": loss, "pred_label": scores, "visual_loss": {"loss": loss}}
+
+    class OurDataset(BaseDataset):
+        """Paths and labels of a JSON list; decoding and preprocessing are the detector's."""
+
+        def __init__(self, test_set: str = "", **options: Any) -> None:
+            self.test_set = test_set
+            super().__init__(**options)
+
+        def _init_dataset_path(self) -> None:
+            listed = json.loads(Path(self.path).read_text(encoding="utf-8"))
+            self.samples = [(str(Path(self.path).parent / one["path"]), one["label"]) for one in listed]
+
+        def __len__(self) -> int:
+            return len(self.samples)
+
+        def __getitem__(self, index: int) -> dict[str, Any]:
+            path, label = self.samples[index]
+            placeholder = torch.zeros(3, 1, 1)
+            return {
+                "image": placeholder,
+                "label": torch.tensor(float(label)),
+                "path": path,
+                "test_set": self.test_set,
+            }
+
+    name = f"d3qe_bench_{scorer.label}"
+    register_model(name, force=True)(OurModel)
+    register_dataset(DATASET, force=True)(OurDataset)
+    return name
+
+
+def start(host: HostRun) -> None:
+    """Import the suite and register the run's detectors."""
+    host.version = SUITE.version()
+    for detector in host.settings.detectors:
+        host.names[detector.shown] = _register(host.scorer(detector.shown), host.notes)
+
+
+def evaluate(host: HostRun, label: str) -> Evaluation:
+    """ForensicHub's `test.py` on the test sets of the configuration given as `-- --config FILE`."""
+    from ForensicHub import training_scripts
+    from IMDLBenCo.training_scripts import tester
+
+    names, file = _configuration(host, label)
+    script = Path(training_scripts.__path__[0], "test.py")
+    with (
+        cpu_for_cuda(host.notes, "its test.py"),
+        one_rank(),
+        replaced(builtins, "print", print),  # which the suite exchanges for its own
+        observed(tester, "test_one_epoch") as figures,
+    ):
+        run_script(script, ["--config", str(file)])
+    return Evaluation(host.scored(label), dict(zip(names, figures, strict=True)))
+
+
+def _configuration(host: HostRun, label: str) -> tuple[list[str], Path]:
+    """The user's configuration with our model, our data set in place of the squashing one, and a checkpoint."""
+    import torch
+
+    parser = argparse.ArgumentParser(prog="d3qe-bench host run forensichub … --")
+    parser.add_argument("--config", type=Path, required=True, help="configuration of ForensicHub's test.py")
+    file = parser.parse_args(host.arguments).config
+    config = {**_DEFAULTS, **read_settings(file)}
+    for one in config["test_dataset"]:
+        if one["name"] not in ("AIGCLabelDataset", DATASET):
+            raise UserError(
+                f"{file}: {one['name']} is not AIGCLabelDataset, the only list our data set can read"
+            )
+        host.notes.shim(
+            f"data set {DATASET} for AIGCLabelDataset", "which squashes every picture to a square"
+        )
+        options = {"path": one["init_config"]["path"], "test_set": one["dataset_name"]}
+        one.update(name=DATASET, init_config=options)
+    folder = host.folder / label
+    folder.mkdir()
+    torch.save({"model": {"anchor": torch.zeros(1)}}, folder / "checkpoint-0.pth")
+    config |= {"model": {"name": host.names[label]}, "checkpoint_path": str(folder), "log_dir": str(folder)}
+    written = folder / "config.yaml"
+    written.write_text(yaml.safe_dump(config), encoding="utf-8")
+    return [one["dataset_name"] for one in config["test_dataset"]], written

@@ -1,0 +1,143 @@
+"""One of our detectors as suites want it: a picture in, P(generated) out."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from scipy.special import expit
+
+from benchmarks.config import DetectorSettings, RunSettings, parse_settings
+from benchmarks.detectors import Loaded, load_detectors
+from benchmarks.pictures import PictureError, open_picture
+from benchmarks.weights import Store
+from registry import load_plugins
+
+if TYPE_CHECKING:
+    from PIL.Image import Image
+
+    from registry import Pipeline
+    from registry.pipeline import Sample
+
+UNSCORED = 0.0
+"""The logit a suite gets for a picture that could not be scored, which it then counts like any other."""
+
+
+class Scorer:
+    """One detector, built when it is first asked, preprocessing and weights as `d3qe-bench run` has them.
+
+    settings: the words of a run's configuration; `label` is one of its detectors.
+    journal: file that every outcome is appended to. With one, a picture that cannot be scored gets
+        the logit `UNSCORED` in the suite and its reason in the journal; without, it raises.
+    """
+
+    def __init__(self, settings: RunSettings, label: str, journal: Path | None = None) -> None:
+        self.settings = settings
+        self.label = label
+        self.journal = journal
+        self._loaded: Loaded | None = None
+        self._pipeline: Pipeline | None = None
+
+    @property
+    def loaded(self) -> Loaded:
+        """The detector with what is recorded of it."""
+        if self._loaded is None:
+            settings = self.settings
+            wanted = [detector for detector in settings.detectors if detector.shown == self.label]
+            catalogs = load_plugins(settings.plugins)
+            self._loaded = load_detectors(
+                catalogs,
+                wanted,
+                Store(catalogs, settings.weights),
+                protocol=settings.protocol,
+                allow_untrained=settings.allow_untrained,
+                seed=settings.seed,
+                device=device_of(settings),
+            )
+        return self._loaded
+
+    @property
+    def pipeline(self) -> Pipeline:
+        """The detector ready to score.
+
+        Raises:
+            RuntimeError: its constructor failed.
+        """
+        from registry import Pipeline
+
+        if self._pipeline is None:
+            if self.loaded.failed:
+                raise RuntimeError(f"{self.label} could not be built: {self.loaded.failed[self.label]}")
+            self._pipeline = Pipeline(self.loaded.detectors, self.loaded.encoders)
+        return self._pipeline
+
+    def release(self) -> None:
+        """Let go of the networks; they are built again when the next picture comes."""
+        self._loaded = self._pipeline = None
+
+    def probability(self, picture: Path | Image) -> float:
+        """P(generated) of one picture, float64."""
+        return float(expit(self.logits([picture])[0]))
+
+    def logits(
+        self, pictures: Sequence[Path | Image], labels: Iterable[int] | None = None, test_set: str = ""
+    ) -> list[float]:
+        """Logits of pictures, given as files or decoded.
+
+        labels, test_set: noted in the journal, where the suite tells.
+        """
+        samples: list[Sample] = []
+        outcomes: list[PictureError | None] = []
+        for picture in pictures:
+            try:
+                samples.append(self.pipeline.prepare(self._opened(picture)))
+                outcomes.append(None)
+            except PictureError as error:
+                outcomes.append(error)
+        known: Iterable[int | None] = labels or [None] * len(pictures)
+        scored = iter(self.pipeline.score(samples)[self.label])
+        results = [next(scored) if outcome is None else outcome for outcome in outcomes]
+        return [
+            self._note({"path": str(picture), "label": label, "test_set": test_set}, outcome)
+            for picture, label, outcome in zip(pictures, known, results, strict=True)
+        ]
+
+    def _opened(self, picture: Path | Image) -> Image:
+        return open_picture(picture, self.settings.max_pixels) if isinstance(picture, Path) else picture
+
+    def _note(self, entry: dict[str, Any], outcome: float | Exception) -> float:
+        failed = isinstance(outcome, Exception)
+        if self.journal is None:
+            if isinstance(outcome, Exception):
+                raise outcome
+            return outcome
+        entry["logit"] = None if failed else outcome
+        entry["error"] = f"{type(outcome).__name__}: {outcome}" if failed else None
+        with open(self.journal, "a", encoding="utf-8") as stream:
+            stream.write(json.dumps(entry) + "\n")
+        return UNSCORED if isinstance(outcome, Exception) else outcome
+
+
+def read_journal(path: Path) -> list[dict[str, Any]]:
+    """The outcomes that a scorer noted, in order."""
+    return [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines()]
+
+
+def device_of(settings: RunSettings) -> str:
+    """The device of a run; `auto` is the first GPU where there is one."""
+    import torch
+
+    if settings.device != "auto":
+        return settings.device
+    return "cuda" if torch.cuda.is_available() else "cpu"
+
+
+def settings_for(detectors: Sequence[str] | None, host: str, settings: dict[str, Any]) -> RunSettings:
+    """A run's settings for a library call: the named detectors, by default all but the suite's own."""
+    if detectors is None:
+        catalogs = load_plugins(settings.get("plugins", ()))
+        detectors = [name for name in catalogs.detectors.names() if not name.startswith(f"{host}:")]
+    wanted = [DetectorSettings(name=name) for name in detectors]
+    return parse_settings(RunSettings, {**settings, "detectors": wanted}, f"{host}.register")
