@@ -44,5 +44,8 @@ lint: install
 	$(BIN)/ruff check .
 	$(BIN)/mypy
 
+demo: install
+	$(BIN)/d3qe-bench run
+
 clean:
 	rm -rf $(VENV) $(HOSTS) build *.egg-info .pytest_cache .mypy_cache .ruff_cache

@@ -11,6 +11,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from baselines.layers import conv_bn_relu
 from registry.detector import Detector
 from registry.protocol import view_for
 from registry.view import CLIP_MEAN, CLIP_STD, View
@@ -26,8 +27,8 @@ class FerretNet(Detector):
     def __init__(self, protocol: str = "original", width: int = 32, depths: Sequence[int] = (2, 2)) -> None:
         super().__init__()
         self.view = view_for(protocol, View(crop=256, mean=CLIP_MEAN, std=CLIP_STD), crop=256)
-        self.cbr1 = _conv_bn_relu(3, width // 2, stride=1)
-        self.cbr2 = _conv_bn_relu(width // 2, width, stride=2)
+        self.cbr1 = conv_bn_relu(3, width // 2, stride=1)
+        self.cbr2 = conv_bn_relu(width // 2, width, stride=2)
         self.feature = nn.Sequential()
         for depth in depths:
             blocks = [Block(width, 2 * width, stride=2)]
@@ -104,11 +105,3 @@ def neighbour_median(images: Tensor) -> Tensor:
 
 def _depthwise(in_channels: int, channels: int, stride: int, dilation: int) -> nn.Conv2d:
     return nn.Conv2d(in_channels, channels, 3, stride, dilation, dilation, groups=in_channels, bias=False)
-
-
-def _conv_bn_relu(in_channels: int, channels: int, stride: int) -> nn.Sequential:
-    return nn.Sequential(
-        nn.Conv2d(in_channels, channels, 3, stride, padding=1, bias=False),
-        nn.BatchNorm2d(channels),
-        nn.ReLU(),
-    )

@@ -7,7 +7,33 @@ from registry.hookspecs import Register
 
 _GITHUB = "https://raw.githubusercontent.com"
 _SIDBENCH = "hf:dkarageo/sidbench"
+_RINE = f"{_GITHUB}/mever-team/rine/9b7fd5857cc205d0412be6aeee0d7611b95bd620/ckpt"
+_AIGCDETECT = "ForenSynths ProGAN, 20 classes, by AIGCDetectBenchmark"
 _RETRAINED = "D³QE, arXiv 2510.05891, after retraining on ARForensics' LlamaGen split"
+
+
+@hookimpl
+def register_encoders(register: Register) -> None:
+    """The frozen networks that only baselines read."""
+    register(
+        "lnp-denoiser/sidd",
+        "baselines.denoiser:Denoiser",
+        summary="RGB denoiser that returns the noise pattern, in front of LNP",
+        paper="CycleISP, CVPR 2020, arXiv 2003.07761",
+        trained_on="SIDD",
+    )
+    register(
+        "open_clip",
+        "baselines.backbones:OpenClipBackbone",
+        summary="image tower of any open_clip model (option model)",
+        licence="MIT",
+    )
+    register(
+        "timm",
+        "baselines.backbones:TimmBackbone",
+        summary="any timm model without its classifier (option model)",
+        licence="Apache-2.0",
+    )
 
 
 @hookimpl
@@ -65,9 +91,98 @@ def register_detectors(register: Register) -> None:
         ),
     )
     register(
+        "fredect",
+        "baselines.fredect:FreDect",
+        summary="ResNet-50 on the logarithmic cosine spectrum",
+        paper="Leveraging Frequency Analysis for Deep Fake Image Recognition, ICML 2020, arXiv 2003.08685",
+        trained_on=_AIGCDETECT,
+        weights=tuple(
+            PublishedWeights(_SIDBENCH, file) for file in ("DCTAnalysis.pth", "dct_mean", "dct_var")
+        ),
+    )
+    register(
+        "gramnet",
+        "baselines.gramnet:GramNet",
+        summary="ResNet-18 with branches on Gram matrices of its feature maps",
+        paper="Global Texture Enhancement for Fake Face Detection in the Wild, CVPR 2020, arXiv 2002.00133",
+        trained_on=_AIGCDETECT,
+        weights=(PublishedWeights(_SIDBENCH, "Gram.pth"),),
+    )
+    register(
+        "lnp",
+        "baselines.lnp:LNP",
+        summary="ResNet-50 on the noise pattern that a denoiser finds",
+        paper="Detecting Generated Images by Real Images, ECCV 2022",
+        trained_on=_AIGCDETECT,
+    )
+    register(
+        "npr",
+        "baselines.npr:NPR",
+        summary="cut ResNet-50 on differences of neighbouring pixels",
+        paper="Rethinking the Up-Sampling Operations in CNN-based Generative Network, CVPR 2024, arXiv 2312.10461",
+        trained_on="ForenSynths ProGAN, 4 classes (car, cat, chair, horse)",
+        weights=(
+            PublishedWeights(
+                f"{_GITHUB}/chuangchuangtan/NPR-DeepfakeDetection/73cde1ced21291bfb504a2add2b53fbe99c4f433",
+                "NPR.pth",
+            ),
+        ),
+    )
+    register(
+        "rine",
+        "baselines.rine:RINE",
+        summary="class tokens of all CLIP ViT-L/14 blocks through learned weights and a perceptron",
+        paper="Leveraging Representations from Intermediate Encoder-blocks, ECCV 2024, arXiv 2402.19091",
+        licence="Apache-2.0",
+        trained_on="ForenSynths ProGAN, 4 classes (variants: 1 and 2 classes, latent diffusion)",
+        weights=(
+            PublishedWeights(_RINE, "model_4class_trainable.pth", licence="Apache-2.0"),
+            PublishedWeights(
+                _RINE,
+                "model_2class_trainable.pth",
+                licence="Apache-2.0",
+                sha256="680d301b6d191da85b9dabcebf42cd3df20c5c669fa8320c498f835d02bf5ccb",
+            ),
+            PublishedWeights(_RINE, "model_1class_trainable.pth", licence="Apache-2.0"),
+            PublishedWeights(_RINE, "model_ldm_trainable.pth", licence="Apache-2.0"),
+        ),
+    )
+    register(
+        "fusing",
+        "baselines.fusing:Fusing",
+        summary="ResNet-50 on the picture and its most active patches, joined by attention",
+        paper="Fusing Global and Local Features, ICIP 2022, arXiv 2203.13964",
+        trained_on=_AIGCDETECT,
+        weights=(PublishedWeights(_SIDBENCH, "PSM.pth"),),
+    )
+    register(
+        "linear_probe",
+        "baselines.linear_probe:LinearProbe",
+        summary="linear classifier on any frozen open_clip or timm backbone, to be trained",
+        paper="the recipe of UnivFD, arXiv 2302.10174, on other backbones",
+        licence="MIT",
+        trained_on="nothing: no weights are published",
+    )
+    register(
         "random_score",
         "baselines.random_score:RandomScore",
         summary="uniform scores drawn from the picture's bytes: the floor, and a check for leaks",
         licence="MIT",
         needs_weights=False,
     )
+    for name, summary, paper in (
+        ("univfd_mini", "UnivFD on the mini benchmark's image encoder, for 64×64 px", "arXiv 2302.10174"),
+        ("cnnspot_mini", "CNNSpot's network cut after its second stage, for 64×64 px", "arXiv 1912.11035"),
+    ):
+        register(
+            name,
+            f"baselines.mini:{name}",
+            summary=summary,
+            paper=paper,
+            licence="MIT",
+            trained_on="mini benchmark, raster generator",
+            protocols=("original",),
+            weights=(
+                PublishedWeights("package:benchmarks", f"mini/weights/{name}.safetensors", licence="MIT"),
+            ),
+        )

@@ -9,11 +9,15 @@ import typer
 from benchmarks.commands import weights
 from benchmarks.commands.audit import audit
 from benchmarks.commands.doctor import OPENCV_REMEDY, doctor
+from benchmarks.commands.figures import figures
 from benchmarks.commands.listing import list_registered
 from benchmarks.commands.new_detector import new_detector
 from benchmarks.commands.predict import predict
 from benchmarks.commands.report import report
 from benchmarks.commands.run import run
+from benchmarks.commands.study import study
+from benchmarks.commands.submit import submit
+from benchmarks.commands.train import train
 from benchmarks.hosts.command import app as host_app
 from registry import UserError
 
@@ -28,7 +32,11 @@ app = typer.Typer(
 app.command("list")(list_registered)
 app.command("run")(run)
 app.command("report")(report)
+app.command("submit")(submit)
 app.command("predict")(predict)
+app.command("train")(train)
+app.command("figures")(figures)
+app.command("study")(study)
 app.command("audit")(audit)
 app.command("doctor")(doctor)
 app.add_typer(weights.app, name="weights")

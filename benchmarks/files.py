@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -27,3 +27,24 @@ def write_json(path: Path, content: Any) -> None:
     text = json.dumps(content, indent=2, ensure_ascii=False, allow_nan=False)
     with atomic(path) as draft:
         draft.write_text(text + "\n", encoding="utf-8")
+
+
+def user_folder(variable: str, name: str) -> Path:
+    """A folder for what can be made or fetched again: `$variable`, else `name` in the user's cache."""
+    if os.environ.get(variable):
+        return Path(os.environ[variable])
+    cache = os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
+    return Path(cache, "d3qe-bench", name)
+
+
+def write_json_by_line(path: Path, content: Mapping[str, Any]) -> None:
+    """Write strict JSON atomically, one item of each list per line, so that two files can be compared."""
+    parts = []
+    for key, value in content.items():
+        text = json.dumps(value, ensure_ascii=False, allow_nan=False)
+        if isinstance(value, list) and value:
+            lines = (json.dumps(item, ensure_ascii=False, allow_nan=False) for item in value)
+            text = "[\n  " + ",\n  ".join(lines) + "\n ]"
+        parts.append(f" {json.dumps(key)}: {text}")
+    with atomic(path) as draft:
+        draft.write_text("{\n" + ",\n".join(parts) + "\n}\n", encoding="utf-8")

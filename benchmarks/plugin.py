@@ -2,8 +2,31 @@
 
 from __future__ import annotations
 
-from registry import hookimpl
+from registry import PublishedWeights, hookimpl
 from registry.hookspecs import Register
+
+_MINI_PHOTOGRAPHS = "training regions of the mini benchmark's photographs, and 52 others"
+
+
+@hookimpl
+def register_encoders(register: Register) -> None:
+    """The frozen networks of the embedded benchmark; their weights ship with the package."""
+    register(
+        "mini-vq4",
+        "benchmarks.mini.encoders:MiniTokenizer",
+        summary="VQ tokenizer of stride 4 with 512 codes of 8 channels, for 64×64 px",
+        licence="MIT",
+        trained_on=_MINI_PHOTOGRAPHS,
+        weights=(PublishedWeights("package:benchmarks", "mini/weights/tokenizer.safetensors", "MIT"),),
+    )
+    register(
+        "mini-image-encoder",
+        "benchmarks.mini.encoders:MiniImageEncoder",
+        summary="convolutional image encoder, 192 features",
+        licence="MIT",
+        trained_on=_MINI_PHOTOGRAPHS,
+        weights=(PublishedWeights("package:benchmarks", "mini/weights/image_encoder.safetensors", "MIT"),),
+    )
 
 
 @hookimpl
@@ -23,6 +46,13 @@ def register_datasets(register: Register) -> None:
     }
     for name, (module, summary) in layouts.items():
         register(name, f"benchmarks.datasets.{module}:scan", summary=summary, layout=True)
+    register(
+        "mini",
+        "benchmarks.mini.dataset:scan",
+        summary="embedded: four small generators and crops of photographs, made on first use, 64×64 px",
+        licence="MIT; photographs CC0, public domain and CC BY 2.0",
+        layout=False,
+    )
 
 
 @hookimpl

@@ -2,24 +2,24 @@
 
 from __future__ import annotations
 
+import importlib.resources
 import os
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+from benchmarks.files import user_folder
 from registry import Catalogs, DetectorCard, EncoderCard, PublishedWeights, UserError, WeightsError
 from registry.errors import unknown_name
 from registry.weights import sha256
 
 FOLDER_VARIABLE = "D3QE_BENCH_WEIGHTS"
+_IN_PACKAGE = "package:"
 
 
 def weights_folder() -> Path:
     """The folder of fetched weights: `$D3QE_BENCH_WEIGHTS`, else in the user's cache."""
-    if os.environ.get(FOLDER_VARIABLE):
-        return Path(os.environ[FOLDER_VARIABLE])
-    cache = os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
-    return Path(cache, "d3qe-bench", "weights")
+    return user_folder(FOLDER_VARIABLE, "weights")
 
 
 def card_of(catalogs: Catalogs, name: str) -> DetectorCard | EncoderCard:
@@ -31,7 +31,10 @@ def card_of(catalogs: Catalogs, name: str) -> DetectorCard | EncoderCard:
 
 
 def stored(name: str, published: PublishedWeights) -> Path:
-    """Where the published file of detector or encoder `name` lies once it is fetched."""
+    """Where the published file of detector or encoder `name` lies: in its package, or once it is fetched."""
+    if published.source.startswith(_IN_PACKAGE):
+        package = importlib.resources.files(published.source.removeprefix(_IN_PACKAGE))
+        return Path(str(package)) / published.file
     return weights_folder() / name / published.file.rsplit("/", 1)[-1]
 
 
@@ -75,7 +78,10 @@ def fetch(catalogs: Catalogs, name: str) -> list[Path]:
 
 
 def _fetch_one(target: Path, published: PublishedWeights) -> Path:
-    if not target.is_file():
+    if published.source.startswith(_IN_PACKAGE):
+        if not target.is_file():
+            raise UserError(f"{target} is missing: install the package again, it ships this file")
+    elif not target.is_file():
         try:
             target.parent.mkdir(parents=True, exist_ok=True)
             if published.source.startswith("hf:"):

@@ -21,6 +21,13 @@ def register_encoders(register: Register) -> None:
         weights=(PublishedWeights("hf:FoundationVision/LlamaGen", "vq_ds16_c2i.pt", licence="MIT"),),
     )
     register(
+        "vqvae-f4",
+        "d3qe_plugin.vqvae:VQVAETokenizer",
+        summary="VQ-VAE tokenizer of stride 4 with 512 codes of 128 channels, for pictures in [−0.5, 0.5]",
+        paper="Neural Discrete Representation Learning, arXiv 1711.00937",
+        licence="MIT",
+    )
+    register(
         "clip-vit-l-14/openai",
         "d3qe_plugin.clip:ClipVision",
         summary="CLIP ViT-L/14 image tower, 224 pixels, 768 features",
@@ -57,3 +64,31 @@ def register_detectors(register: Register) -> None:
             Reported("diffusion, mean of 6", "ap", 0.8960, _PAPER),
         ),
     )
+    register(
+        "d3qe_mini",
+        "d3qe_plugin.mini:d3qe_mini",
+        summary="D³QE on the mini benchmark's tokenizer and image encoder, for 64×64 px",
+        paper=_PAPER,
+        licence="MIT",
+        trained_on="mini benchmark, raster generator",
+        protocols=("original",),
+        weights=(
+            PublishedWeights("package:benchmarks", "mini/weights/d3qe_mini.safetensors", licence="MIT"),
+        ),
+    )
+
+
+@hookimpl
+def register_figures(register: Register) -> None:
+    """What D³QE sees."""
+    figures = {
+        "code_usage": "rank–frequency of codes in real and generated pictures",
+        "delta_map": "ΔD over the codebook, from the counts in the weights",
+        "picture_maps": "ΔD and quantisation error over pictures",
+        "attention": "attention received, over pictures",
+        "delta_sensitivity": "how far logits move when ΔD is changed by its own spread",
+    }
+    for name, summary in figures.items():
+        register(
+            name, f"d3qe_plugin.figures.{name}:draw", summary=summary, paper=_PAPER, of=("d3qe", "d3qe_mini")
+        )

@@ -13,6 +13,7 @@ from registry.card import (
     DatasetCard,
     DetectorCard,
     EncoderCard,
+    FigureCard,
     MetricCard,
     PerturbationCard,
     PublishedWeights,
@@ -27,14 +28,18 @@ from registry.view import EncoderSpec, Feature, View
 if TYPE_CHECKING:
     from registry.detector import Detector
     from registry.encoder import Encoder, EncoderPool
+    from registry.figure import Drawing, ShownBatch, Subject
     from registry.pipeline import Pipeline
     from registry.testing import check_detector
 
 _NEEDS_TORCH = {
     "Detector": "registry.detector",
+    "Drawing": "registry.figure",
     "Encoder": "registry.encoder",
     "EncoderPool": "registry.encoder",
     "Pipeline": "registry.pipeline",
+    "ShownBatch": "registry.figure",
+    "Subject": "registry.figure",
     "check_detector": "registry.testing",
 }
 
@@ -45,11 +50,13 @@ __all__ = [
     "DatasetCard",
     "Detector",
     "DetectorCard",
+    "Drawing",
     "Encoder",
     "EncoderCard",
     "EncoderPool",
     "EncoderSpec",
     "Feature",
+    "FigureCard",
     "LayoutMismatch",
     "MetricCard",
     "PerturbationCard",
@@ -58,6 +65,8 @@ __all__ = [
     "PluginRecord",
     "PublishedWeights",
     "Reported",
+    "ShownBatch",
+    "Subject",
     "TestSet",
     "UserError",
     "View",

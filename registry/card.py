@@ -13,7 +13,8 @@ PROTOCOLS = ("original", "uniform")
 class PublishedWeights:
     """Where a published weights file lies and how to know it.
 
-    source: `hf:<owner>/<repository>` for the Hugging Face hub, or an https address.
+    source: `hf:<owner>/<repository>` for the Hugging Face hub, an https address, or
+        `package:<module>` for a file that an installed package ships.
     file: the file's name there.
     sha256: of the published file, lower case; empty where nobody has recorded it.
     """
@@ -95,6 +96,13 @@ class MetricCard(Card):
     """Facts about a metric. higher_is_better decides what bold means in a table."""
 
     higher_is_better: bool = True
+
+
+@dataclass(frozen=True)
+class FigureCard(Card):
+    """Facts about a figure. of: names of the detectors that it can be drawn of."""
+
+    of: tuple[str, ...] = ()
 
 
 def make_card(card_class: type[Card], facts: dict[str, object]) -> Card:

@@ -30,7 +30,7 @@ class TestSet:
     name: unique in a run, for example `AR/VAR`. root: the folder that picture paths start from.
     generator: what made the generated pictures. paradigm: one of `PARADIGMS`, or `unknown`.
     prepare: done to every decoded RGB picture before anything else, as part of what the set is (a fair
-        view); the set's name tells it.
+        view); the set's name tells it, and `str(prepare)` is recorded with a run.
     """
 
     name: str

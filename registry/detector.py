@@ -6,6 +6,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from pathlib import Path
 
+import torch
 from torch import Tensor, nn
 
 from registry.view import Feature, View
@@ -46,3 +47,16 @@ class Detector(nn.Module, ABC):
             WeightsError: no such file, unsafe, or not of this network; nothing is loaded then.
         """
         load_strict(self, read_state_dict(path), path)
+
+    def save_weights(self, path: Path) -> None:
+        """Write a checkpoint that `load_weights` of an equally built detector reads."""
+        torch.save({"model": self.state_dict()}, path)
+
+    def after_step(self, inputs: Mapping[str, Tensor], labels: Tensor) -> None:
+        """Called in training after each forward pass, without gradient; by default nothing happens.
+
+        For state that is learned without a gradient, such as counts. Where several processes train
+        together, each is called with its own part of the batch: sum over them, so that all agree.
+
+        inputs: what `forward` got. labels: int64 (N,), 0 real, 1 generated.
+        """

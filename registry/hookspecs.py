@@ -45,7 +45,11 @@ def register_encoders(register: Register) -> None:
 
 @hookspec
 def register_datasets(register: Register) -> None:
-    """Register data set sources: `scan(root, **options) -> list[TestSet]`; facts of `DatasetCard`."""
+    """Register data set sources; facts of `DatasetCard`.
+
+    An on-disk layout is `scan(root, **options) -> list[TestSet]` and raises `LayoutMismatch` where `root`
+    is something else; a named data set (`layout=False`) is `scan(**options)` and knows where it lies.
+    """
 
 
 @hookspec
@@ -56,3 +60,8 @@ def register_perturbations(register: Register) -> None:
 @hookspec
 def register_metrics(register: Register) -> None:
     """Register metrics: `metric(labels, logits) -> float`; facts of `MetricCard`."""
+
+
+@hookspec
+def register_figures(register: Register) -> None:
+    """Register figures of a detector: `draw(subject) -> registry.Drawing`; facts of `FigureCard`."""

@@ -22,6 +22,7 @@ from registry.card import (
     DatasetCard,
     DetectorCard,
     EncoderCard,
+    FigureCard,
     MetricCard,
     PerturbationCard,
     make_card,
@@ -58,6 +59,7 @@ class Catalogs:
         default_factory=lambda: Catalog("perturbation", PerturbationCard)
     )
     metrics: Catalog[MetricCard] = field(default_factory=lambda: Catalog("metric", MetricCard))
+    figures: Catalog[FigureCard] = field(default_factory=lambda: Catalog("figure", FigureCard))
     plugins: list[PluginRecord] = field(default_factory=list)
 
     def by_hook(self) -> dict[str, Catalog[Any]]:
@@ -68,6 +70,7 @@ class Catalogs:
             "register_datasets": self.datasets,
             "register_perturbations": self.perturbations,
             "register_metrics": self.metrics,
+            "register_figures": self.figures,
         }
 
 

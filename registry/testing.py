@@ -63,6 +63,7 @@ def check_detector(
     changed = [name for name, value in before.items() if not torch.equal(value, after[name])]
     assert not changed, f"scoring changed the state: {', '.join(changed)}"
     _check_wrong_weights(detector)
+    _check_round_trip(detector)
     return detector
 
 
@@ -123,3 +124,22 @@ def _check_wrong_weights(detector: Detector) -> None:
             assert all(torch.equal(before[k], after[k]) for k in before), (
                 f"refusing {name} changed the weights"
             )
+
+
+def _check_round_trip(detector: Detector) -> None:
+    """`load_weights` has to read what `save_weights` wrote, to the last bit."""
+    if not detector.state_dict():
+        return
+    saved = copy.deepcopy(detector.state_dict())
+    with TemporaryDirectory() as folder:
+        path = Path(folder) / "saved.pth"
+        detector.save_weights(path)
+        for value in detector.state_dict().values():
+            value.zero_()
+        try:
+            detector.load_weights(path)
+        except WeightsError as error:
+            raise AssertionError(f"load_weights refused what save_weights wrote: {error}") from error
+    after = detector.state_dict()
+    changed = [name for name in saved if not torch.equal(saved[name], after[name])]
+    assert not changed, f"saving and loading changed {', '.join(changed)}"

@@ -12,6 +12,8 @@ from sklearn.preprocessing import OneHotEncoder
 from benchmarks.audits.facts import Facts
 
 BINS = 8
+MOST_CATEGORIES = 32
+"""Rarer categories of a fact count as one."""
 FEWEST_PICTURES = 20
 """A cue that only some formats have is tested where at least this many pictures have it."""
 
@@ -84,7 +86,8 @@ def design(cue: Cue, pictures: Sequence[Facts]) -> np.ndarray:
         edges = np.unique(np.quantile(values, inner))
         columns.append(np.digitize(values, edges).astype(object)[:, None])
     table = np.concatenate([column for column in columns if column.size], axis=1)
-    return OneHotEncoder(sparse_output=False, dtype=np.float32).fit_transform(table)
+    encoder = OneHotEncoder(max_categories=MOST_CATEGORIES, sparse_output=False, dtype=np.float32)
+    return encoder.fit_transform(table)
 
 
 def summary(cue: Cue, pictures: Sequence[Facts]) -> str:

@@ -11,10 +11,10 @@ from benchmarks.commands.options import split_list
 
 
 def report(
-    runs: Annotated[list[Path], typer.Argument(help="Run folders")],
+    runs: Annotated[list[Path], typer.Argument(help="Run folders, or submitted rows")],
     formats: Annotated[
         Optional[list[str]],  # noqa: UP045
-        typer.Option("--format", help="md, csv, tex; comma-separated (default all)"),
+        typer.Option("--format", help="md, csv, tex, html; comma-separated (default all)"),
     ] = None,
     metrics: Annotated[
         Optional[list[str]],  # noqa: UP045
@@ -31,17 +31,34 @@ def report(
     recompute: Annotated[
         bool, typer.Option("--recompute", help="Compute metrics.json anew from the score files")
     ] = False,
+    calibrate_on: Annotated[
+        str | None,
+        typer.Option(help="Test set whose clean pictures choose each detector's threshold; adds acc@NAME"),
+    ] = None,
+    pictures: Annotated[
+        Path | None,
+        typer.Option(help="Data folder of the run: shows the most wrong pictures on the page"),
+    ] = None,
 ) -> None:
     """Render leaderboard tables; metrics come from the score files, no network is run."""
     from rich.console import Console
 
-    from benchmarks.reports import load_metrics, print_leaderboard, render
+    from benchmarks.reports import print_runs, render
+    from benchmarks.reports.load import METRICS, read_runs
 
     chosen = split_list(metrics)
+    if calibrate_on and not chosen:
+        chosen = [*METRICS, f"acc@{calibrate_on}"]
     files = render(
-        runs, formats=split_list(formats), metrics=chosen, out=out, bootstrap=bootstrap, recompute=recompute
+        runs,
+        formats=split_list(formats),
+        metrics=chosen,
+        out=out,
+        bootstrap=bootstrap,
+        recompute=recompute,
+        calibrate_on=calibrate_on,
+        pictures=pictures,
     )
     console = Console()
-    for run in runs:
-        print_leaderboard(load_metrics(run), console, chosen)
+    print_runs(read_runs(runs), console, chosen)
     console.print("\n".join(f"written: {file}" for file in files), markup=False, soft_wrap=True)

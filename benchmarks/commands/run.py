@@ -14,6 +14,9 @@ from benchmarks.commands.options import given, parse_detectors, parse_value, spl
 if TYPE_CHECKING:
     from benchmarks.config import RunSettings
 
+MINI = Path(__file__).parents[1] / "configs" / "mini.yaml"
+"""What runs where neither a configuration nor data is named: the embedded benchmark."""
+
 Text = Optional[list[str]]  # noqa: UP045 - typer reads the annotation at run time
 
 
@@ -72,6 +75,8 @@ def run(
 ) -> None:
     """Score test sets with detectors and compare them side by side.
 
+    Without a configuration or data, the embedded mini benchmark is run.
+
     Rerunning the same command on the same run folder resumes it. Exit code 0: everything was
     scored; 1: something is incomplete or failed, and is named; 2: the request was wrong.
     """
@@ -105,6 +110,8 @@ def run(
     )
     from benchmarks.config import RunSettings, parse_settings, read_settings
 
+    if config is None and "data" not in options:
+        config = MINI
     values = {**(read_settings(config) if config else {}), **options}
     settings = parse_settings(RunSettings, values, str(config) if config else "options")
     raise typer.Exit(_run(settings))

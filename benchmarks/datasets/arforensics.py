@@ -24,7 +24,8 @@ _TEST_GENERATORS = {"Infinity", "Janus_Pro", "RAR", "VAR", "LlamaGen", "Open_MAG
 def scan(root: Path, *, split: str = "test", follow_links: bool = False) -> list[TestSet]:
     """The test generators, or the one pair of the training or validation split.
 
-    split: `test`, `train` or `val`. The latter two hold LlamaGen and ImageNet pictures only.
+    split: `test`, `train` or `val`. The latter two hold LlamaGen and ImageNet pictures only. A data set
+    of one's own with a plain pair in each split is read as well; its generator is the folder's name.
     """
     require_folder(root)
     if not (root / "test").is_dir() or not any(find_pair(root / name) for name in ("train", "val")):
@@ -33,14 +34,13 @@ def scan(root: Path, *, split: str = "test", follow_links: bool = False) -> list
         raise UserError(
             f"split {split!r} does not exist{nearest(split, SPLITS)} (known: {', '.join(SPLITS)})"
         )
-    if split != "test":
-        pair = find_pair(root / split)
-        if pair is None:
-            raise UserError(f"{root / split} holds no 0_real and 1_fake")
-        return [make_test_set(split, root, _TRAINED_ON, "AR", [pair], follow_links)]
-    found = {folder: pairs for folder in subfolders(root / "test") if (pairs := find_pairs(folder))}
+    pair = find_pair(root / split)
+    if pair:
+        generator = root.resolve().name if find_pair(root / "test") else _TRAINED_ON
+        return [make_test_set(split, root, generator, paradigm_of(generator), [pair], follow_links)]
+    found = {folder: pairs for folder in subfolders(root / split) if (pairs := find_pairs(folder))}
     if not found:
-        raise UserError(f"no folder in {root / 'test'} holds 0_real and 1_fake")
+        raise UserError(f"no folder in {root / split} holds 0_real and 1_fake")
     warn_of_first_upload(folder.name for folder in found)
     return [
         make_test_set(folder.name, root, folder.name, paradigm_of(folder.name), pairs, follow_links)

@@ -38,6 +38,9 @@ class FairView:
     name: str
     steps: tuple[Step, ...]
 
+    def __str__(self) -> str:
+        return self.name
+
     def __call__(self, picture: Image) -> Image:
         """The picture in this view.
 
@@ -53,7 +56,7 @@ class FairView:
 
 
 def with_fair_view(test_set: TestSet, names: Sequence[str]) -> TestSet:
-    """The test set seen through fair views, in the order given; its name gets `@` and the view's name.
+    """The test set seen through fair views, in the order given; its name gets `@` and their names.
 
     names: `size` crops every picture, in the middle, to the smallest width and the smallest height of
     the set's readable pictures. Cropping needs no resampling, whose traces would differ with the size
@@ -66,7 +69,7 @@ def with_fair_view(test_set: TestSet, names: Sequence[str]) -> TestSet:
         return test_set
     named = [_step(name, test_set) for name in names]
     view = FairView("+".join(name for name, _ in named), tuple(step for _, step in named))
-    return replace(test_set, name=f"{test_set.name}@{view.name}", prepare=view)
+    return replace(test_set, name=f"{test_set.name}@{'+'.join(names)}", prepare=view)
 
 
 def check_fair_views(names: Sequence[str]) -> None:

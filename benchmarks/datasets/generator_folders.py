@@ -10,7 +10,7 @@ from pathlib import Path
 from benchmarks.datasets.arforensics import warn_of_first_upload
 from benchmarks.datasets.folders import find_pairs, make_test_set, note_left_out, require_folder, subfolders
 from benchmarks.datasets.paradigms import paradigm_of, paradigm_of_folder
-from registry.dataset import TestSet
+from registry.dataset import UNKNOWN_PARADIGM, TestSet
 from registry.errors import LayoutMismatch
 
 
@@ -24,6 +24,13 @@ def scan(root: Path, *, follow_links: bool = False) -> list[TestSet]:
     found = {folder: pairs for folder in folders if (pairs := find_pairs(folder))}
     if not found:
         raise LayoutMismatch("no folder in it holds 0_real and 1_fake")
+    for folder, pairs in found.items():
+        for real, _ in pairs:
+            if real.parent != folder and paradigm_of(real.parent.name) != UNKNOWN_PARADIGM:
+                # scored together they would be one set of many generators
+                raise LayoutMismatch(
+                    f"{folder.name} holds generators ({real.parent.name}), not classes: give {folder} instead"
+                )
     note_left_out((folder for folder in folders if folder not in found), "0_real and 1_fake")
     warn_of_first_upload(folder.name for folder in found)
     return [

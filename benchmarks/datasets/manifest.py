@@ -50,7 +50,9 @@ def scan(root: Path, *, pictures: str | None = None, follow_links: bool = False)
         raise UserError(f"the picture folder {base} of {root} does not exist")
     table = _read(root)
     table["label"] = [_label(value, row, root) for row, value in _rows(table["label"])]
-    table["path"] = [_inside(value, row, base, root, follow_links) for row, value in _rows(table["path"])]
+    table["path"] = [_inside(value, row, base, root) for row, value in _rows(table["path"])]
+    if not follow_links:
+        _check_links(table["path"], base, root)
     check_paradigms({f"row {row}": value for row, value in _rows(table["paradigm"]) if value})
     return [_make_set(name, rows, base, root) for name, rows in _groups(table, root.stem)]
 
@@ -92,7 +94,7 @@ def _label(value: str, row: int, manifest: Path) -> int:
     return label
 
 
-def _inside(value: str, row: int, base: Path, manifest: Path, follow_links: bool) -> str:
+def _inside(value: str, row: int, base: Path, manifest: Path) -> str:
     """The path relative to `base`, normalised."""
     if not value:
         raise UserError(f"{manifest} row {row}: empty path")
@@ -102,12 +104,21 @@ def _inside(value: str, row: int, base: Path, manifest: Path, follow_links: bool
     path = posixpath.normpath(PurePosixPath(path).as_posix())
     if path.startswith("../") or path in ("..", "."):
         raise UserError(f"{manifest} row {row}: path {value!r} leaves the picture folder {base}")
-    if not follow_links:
+    return path
+
+
+def _check_links(paths: pd.Series, base: Path, manifest: Path) -> None:
+    """Refuse links that lead out of `base`; every folder is looked at once."""
+    seen: set[Path] = set()
+    for row, path in _rows(paths):
+        file = base / path
+        suspects = {file.parent} - seen | ({file} if file.is_symlink() else set())
+        seen.add(file.parent)
         try:
-            check_inside(base / path, base)
+            for suspect in suspects:
+                check_inside(suspect, base)
         except UserError as error:
             raise UserError(f"{manifest} row {row}: {error}") from error
-    return path
 
 
 def _groups(table: pd.DataFrame, stem: str) -> list[tuple[str, pd.DataFrame]]:

@@ -130,6 +130,8 @@ def _call(
     scan = catalog.entry(layout).load()
     catalog.check_options(layout, scan, dict(options))
     sets: list[TestSet] = scan(path, **options)
+    if not sets:
+        raise LayoutMismatch("no test set found")
     return sets
 
 

@@ -25,8 +25,8 @@ def load_suite(root: Path, notes: Notes) -> None:
     """Make test.py's imports work: its packages `detectors` and `dataset` import everything there is."""
     if str(root / "training") not in sys.path:
         sys.path.insert(0, str(root / "training"))
-    detectors = ModuleType("detectors")
-    detectors.DETECTOR = importlib.import_module("metrics.registry").DETECTOR  # type: ignore[attr-defined]
+    detectors: Any = ModuleType("detectors")
+    detectors.DETECTOR = importlib.import_module("metrics.registry").DETECTOR
     _import_or("detectors", detectors, notes)
     dataset = ModuleType("dataset")
     dataset.__path__ = [str(root / "training" / "dataset")]
@@ -35,13 +35,13 @@ def load_suite(root: Path, notes: Notes) -> None:
         blank = ModuleType(f"dataset.{name}")
         setattr(blank, kind, type(kind, (), {}))
         _import_or(f"dataset.{name}", blank, notes)
-    suite = sys.modules["dataset.abstract_dataset"]
+    suite: Any = sys.modules["dataset.abstract_dataset"]
     if not hasattr(suite, "A"):
         raise UserError(
             f"the data sets of DeepfakeBench cannot be imported: {notes.shims}; pip install lmdb albumentations"
         )
     if not hasattr(suite.DeepfakeAbstractBaseDataset, "d3qe_bench"):
-        suite.DeepfakeAbstractBaseDataset = _dataset(suite.DeepfakeAbstractBaseDataset, root, notes)  # type: ignore[attr-defined]
+        suite.DeepfakeAbstractBaseDataset = _dataset(suite.DeepfakeAbstractBaseDataset, root, notes)
 
 
 def _import_or(name: str, blank: ModuleType, notes: Notes) -> None:

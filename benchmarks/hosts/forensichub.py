@@ -50,7 +50,7 @@ def _register(scorer: Scorer, notes: Notes) -> str:
     from ForensicHub.core.base_model import BaseModel
     from ForensicHub.registry import register_dataset, register_model
 
-    class OurModel(BaseModel):  # type: ignore[misc]
+    class OurModel(BaseModel):
         """One of d3qe-bench's detectors. It reads the files itself: `image` is a placeholder."""
 
         def __init__(self, **_: Any) -> None:
@@ -63,7 +63,7 @@ def _register(scorer: Scorer, notes: Notes) -> str:
             loss = torch.nn.functional.binary_cross_entropy(scores, label.double())
             return {"backward_loss": loss, "pred_label": scores, "visual_loss": {"loss": loss}}
 
-    class OurDataset(BaseDataset):  # type: ignore[misc]
+    class OurDataset(BaseDataset):
         """Paths and labels of a JSON list; decoding and preprocessing are the detector's."""
 
         def __init__(self, test_set: str = "", **options: Any) -> None:

@@ -80,13 +80,12 @@ class Coverage:
     reason: str
 
 
-def coverage(
-    rows: pd.DataFrame, scored: pd.Series, asked: Mapping[str, int], failure: str | None
-) -> Coverage:
+def coverage(rows: pd.DataFrame, asked: Mapping[str, int], failure: str | None) -> Coverage:
     """Compare the rows of a cell with what was asked.
 
-    scored: True for rows with a finite logit. failure: why the detector stopped, if it did.
+    rows: with a column `scored`, True for a finite logit. failure: why the detector stopped, if it did.
     """
+    scored = rows["scored"]
     n_real, n_fake = (int((rows["label"][scored] == kind).sum()) for kind in (REAL, FAKE))
     errors = rows["error"][~scored].fillna("the logit is not finite")
     want_real, want_fake = asked["real"], asked["fake"]

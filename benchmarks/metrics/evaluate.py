@@ -2,22 +2,25 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
 
-from benchmarks.files import atomic
+from benchmarks.files import write_json_by_line
 from benchmarks.metrics.bootstrap import LEVEL, RESAMPLES, Metric, generator
 from benchmarks.metrics.cell import Measurement, coverage, grouped_reasons, measure
 from benchmarks.metrics.means import mean_of, scopes
 from benchmarks.metrics.request import SCHEMA_VERSION, Request, read_request
-from benchmarks.scores import Cell, cells, read_cell
+from benchmarks.metrics.thresholds import calibrated_summaries, chosen_threshold, joined, measure_calibrated
+from benchmarks.scores import CLEAN, Cell, cells, read_cell
 from registry.card import MetricCard
 from registry.catalog import Catalog
 from registry.dataset import UNKNOWN_PARADIGM
+from registry.errors import unknown_name
 
 FILE = "metrics.json"
 
@@ -27,34 +30,73 @@ def evaluate_run(
     catalog: Catalog[MetricCard],
     bootstrap: int = RESAMPLES,
     seed: int | None = None,
+    calibrate_on: str | None = None,
 ) -> dict[str, Any]:
     """Compute every registered metric of every cell of a run, write `metrics.json`, and return it.
 
+    The arguments and errors are those of `compute_metrics`.
+    """
+    result = compute_metrics(run, catalog, bootstrap, seed, calibrate_on)
+    write_json_by_line(Path(run, FILE), result)
+    return result
+
+
+def compute_metrics(
+    run: Path,
+    catalog: Catalog[MetricCard],
+    bootstrap: int = RESAMPLES,
+    seed: int | None = None,
+    calibrate_on: str | None = None,
+) -> dict[str, Any]:
+    """The content of `metrics.json`, from the score files and what `run.json` says was asked.
+
     bootstrap: number of resamples for the 95 % intervals; 0 computes none.
     seed: of the resamples, by default the run's own.
+    calibrate_on: a test set of the run on whose clean pictures each detector's threshold is chosen; the
+        accuracies at that threshold are added as `acc@<test set>` and so on.
 
     Raises:
-        UserError: no readable `run.json` in the folder, or a metric that cannot be loaded.
+        UserError: no readable `run.json` in the folder, a metric that cannot be loaded, or no such test set.
     """
     run = Path(run)
     request = read_request(run)
+    if calibrate_on is not None and calibrate_on not in request.datasets:
+        raise unknown_name("test set", calibrate_on, request.datasets)
     seed = request.seed if seed is None else seed
     metrics: dict[str, Metric] = {entry.name: entry.load() for entry in catalog}
+    known: dict[str, dict[str, Any]] = {
+        entry.name: {"summary": entry.card.summary, "higher_is_better": entry.card.higher_is_better}
+        for entry in catalog
+    }
+    thresholds: dict[str, float | str] = {}
+    if calibrate_on is not None:
+        known.update(calibrated_summaries(calibrate_on))
+        for detector in request.detectors:
+            _, labels, logits = _scored(run, Cell(detector, calibrate_on, CLEAN))
+            thresholds[detector] = chosen_threshold(labels, logits, calibrate_on)
+    left_out = {name: facts["left_out"] for name, facts in known.items() if "left_out" in facts}
     found: list[dict[str, Any]] = []
     means: list[dict[str, Any]] = []
     paradigms = [_paradigm(facts) for facts in request.datasets.values()]
     for detector in request.detectors:
         for perturbation in request.perturbations:
-            group = [
-                _evaluate(run, request, Cell(detector, dataset, perturbation), metrics, bootstrap, seed)
-                for dataset in request.datasets
-            ]
-            members, replicates = [cell for cell, _ in group], [r.replicates for _, r in group]
+            members, replicates = [], []
+            for dataset in request.datasets:
+                cell = Cell(detector, dataset, perturbation)
+                rows, labels, logits = _scored(run, cell)
+                measurement = measure(metrics, labels, logits, bootstrap, generator(seed, dataset))
+                if calibrate_on is not None:
+                    rng = generator(seed, dataset)
+                    more = measure_calibrated(
+                        calibrate_on, thresholds[detector], dataset, labels, logits, bootstrap, rng
+                    )
+                    measurement = joined(measurement, more)
+                members.append(_cell(request, cell, rows, measurement))
+                replicates.append(measurement.replicates)
             found += members
-            means += [
-                mean_of(scope, members, replicates, list(metrics)) for scope in scopes(paradigms) if members
-            ]
-    result = {
+            for scope in scopes(paradigms) if members else ():
+                means.append(mean_of(scope, members, replicates, list(known), left_out))
+    return {
         "schema": SCHEMA_VERSION,
         "bootstrap": {
             "method": "percentile, stratified by class",
@@ -62,37 +104,29 @@ def evaluate_run(
             "resamples": bootstrap,
             "seed": seed,
         },
-        "metrics": {
-            entry.name: {"summary": entry.card.summary, "higher_is_better": entry.card.higher_is_better}
-            for entry in catalog
-        },
+        "calibrated": {"on": calibrate_on, "thresholds": thresholds} if calibrate_on is not None else None,
+        "metrics": known,
         "cells": found,
         "means": means,
         "not_asked": [vars(cell) for cell in sorted(set(cells(run)) - set(request.cells()))],
     }
-    _write(run / FILE, result)
-    return result
 
 
 def _paradigm(facts: Mapping[str, Any]) -> str:
     return facts.get("paradigm") or UNKNOWN_PARADIGM
 
 
-def _evaluate(
-    run: Path, request: Request, cell: Cell, metrics: Mapping[str, Metric], resamples: int, seed: int
-) -> tuple[dict[str, Any], Measurement]:
-    detector, dataset = request.detectors[cell.detector], request.datasets[cell.dataset]
+def _scored(run: Path, cell: Cell) -> tuple[pd.DataFrame, NDArray[Any], NDArray[np.float32]]:
+    """All rows of a cell with a column `scored`; labels and finite logits of those that have a score."""
     rows = read_cell(run, cell, columns=("path", "label", "logit", "error"))
     logits = rows["logit"].to_numpy(dtype=np.float32, na_value=np.nan)
-    scored = rows["error"].isna() & np.isfinite(logits)
-    measurement = measure(
-        metrics,
-        rows["label"].to_numpy()[scored],
-        logits[scored],
-        resamples,
-        generator(seed, cell.dataset),
-    )
-    covered = coverage(rows, scored, dataset["asked"], detector.get("failed"))
+    scored = rows["error"].isna().to_numpy() & np.isfinite(logits)
+    return rows.assign(scored=scored), rows["label"].to_numpy()[scored], logits[scored]
+
+
+def _cell(request: Request, cell: Cell, rows: pd.DataFrame, measurement: Measurement) -> dict[str, Any]:
+    detector, dataset = request.detectors[cell.detector], request.datasets[cell.dataset]
+    covered = coverage(rows, dataset["asked"], detector.get("failed"))
     return {
         "detector": cell.detector,
         "dataset": cell.dataset,
@@ -108,17 +142,4 @@ def _evaluate(
         "metrics": measurement.values,
         "ci": {name: list(bounds) if bounds else None for name, bounds in measurement.intervals.items()},
         "undefined": measurement.undefined,
-    }, measurement
-
-
-def _write(path: Path, result: Mapping[str, Any]) -> None:
-    """Write strict JSON atomically, one cell or mean per line so that two files can be compared."""
-    parts = []
-    for key, value in result.items():
-        text = json.dumps(value, ensure_ascii=False, allow_nan=False)
-        if isinstance(value, list) and value:
-            lines = (json.dumps(item, ensure_ascii=False, allow_nan=False) for item in value)
-            text = "[\n  " + ",\n  ".join(lines) + "\n ]"
-        parts.append(f" {json.dumps(key)}: {text}")
-    with atomic(path) as draft:
-        draft.write_text("{\n" + ",\n".join(parts) + "\n}\n", encoding="utf-8")
+    }

@@ -22,7 +22,11 @@ def scopes(paradigms: Iterable[str]) -> list[str]:
 
 
 def mean_of(
-    scope: str, cells: Sequence[Mapping[str, Any]], replicates: Sequence[Replicates], names: Sequence[str]
+    scope: str,
+    cells: Sequence[Mapping[str, Any]],
+    replicates: Sequence[Replicates],
+    names: Sequence[str],
+    left_out: Mapping[str, str] | None = None,
 ) -> dict[str, Any]:
     """The mean over one detector's cells under one perturbation that belong to `scope`.
 
@@ -31,6 +35,7 @@ def mean_of(
 
     replicates: bootstrap replicates of each cell by metric. Resamples of different test sets are
     independent, so the interval of the mean comes from averaging replicate by replicate.
+    left_out: a test set that the mean of a metric does not include, by metric.
     """
     chosen = [i for i, cell in enumerate(cells) if scope in (ALL, cell["paradigm"])]
     members = [cells[i] for i in chosen]
@@ -38,14 +43,15 @@ def mean_of(
     ci: dict[str, list[float] | None] = {}
     undefined: dict[str, str] = {}
     for name in names:
-        lacking = [cell["dataset"] for cell in members if cell["metrics"][name] is None]
+        counted = [i for i in chosen if cells[i]["dataset"] != (left_out or {}).get(name)]
+        lacking = [cells[i]["dataset"] for i in counted if cells[i]["metrics"][name] is None]
         metrics[name] = ci[name] = None
-        if lacking:
-            undefined[name] = f"undefined on {', '.join(lacking)}"
+        if lacking or not counted:
+            undefined[name] = f"undefined on {', '.join(lacking)}" if lacking else "no other test set"
             continue
-        metrics[name] = float(np.mean([cell["metrics"][name] for cell in members]))
-        if all(name in replicates[i] for i in chosen):
-            bounds = interval(np.mean([replicates[i][name] for i in chosen], axis=0))
+        metrics[name] = float(np.mean([cells[i]["metrics"][name] for i in counted]))
+        if all(name in replicates[i] for i in counted):
+            bounds = interval(np.mean([replicates[i][name] for i in counted], axis=0))
             ci[name] = list(bounds) if bounds else None
     scored = [cell for cell in members if cell["status"] != FAILED]
     incomplete = [f"{cell['dataset']} {cell['status']}" for cell in members if cell["status"] != COMPLETE]

@@ -165,9 +165,9 @@ def _board(
     found: dict[tuple[Row, Column], Entry] = {}
     by_name = {(row.run, row.detector): row for row in rows}
     for run in runs:
-        for item, column in _columns(run, perturbation, several):
+        for item, column in _columns(run, metric, perturbation, several):
             found[by_name[run.label, item["detector"]], column] = _entry(item, metric)
-    columns = sorted(dict.fromkeys(column for _, column in found), key=_position)
+    columns = sorted(dict.fromkeys(column for _, column in found), key=position)
     board = Board(metric, perturbation, higher_is_better, columns, list(rows), found)
     for column in columns:
         _rank(board, column, alike)
@@ -182,9 +182,11 @@ def _fingerprints(runs: Sequence[Run]) -> dict[str, set[str]]:
     return found
 
 
-def _columns(run: Run, perturbation: str, several: set[str]) -> Iterator[tuple[Mapping[str, Any], Column]]:
+def _columns(
+    run: Run, metric: str, perturbation: str, several: set[str]
+) -> Iterator[tuple[Mapping[str, Any], Column]]:
     """Cells and means of a run under one perturbation, each with its column."""
-    sets, means = run.set_pictures(), run.mean_pictures()
+    sets, means = run.set_pictures(), run.mean_pictures(metric)
     for cell in run.cells():
         if cell["perturbation"] == perturbation:
             label = cell["dataset"].removeprefix(f"{cell['paradigm']}/")
@@ -194,6 +196,8 @@ def _columns(run: Run, perturbation: str, several: set[str]) -> Iterator[tuple[M
     for mean in run.metrics["means"]:
         if mean["perturbation"] == perturbation:
             pictures = means[mean["scope"]]
+            if not pictures:
+                continue
             label = f"mean of {len(pictures)}"
             if marks := sorted(f"#{_short(mark)}" for name, mark in pictures if name in several):
                 label += f" with {', '.join(marks)}"
@@ -204,7 +208,8 @@ def _short(fingerprint: str) -> str:
     return fingerprint[:8] or "unknown"
 
 
-def _position(column: Column) -> tuple[int, str, bool]:
+def position(column: Column) -> tuple[int, str, bool]:
+    """Sorts columns by paradigm, the means of each last, and those over all at the end."""
     order = [*PARADIGMS, ALL]
     if column.group == ALL:
         return len(order), "", column.is_mean

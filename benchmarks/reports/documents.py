@@ -9,6 +9,7 @@ from benchmarks.files import atomic
 from benchmarks.reports.latex import latex
 from benchmarks.reports.load import METRICS, read_runs
 from benchmarks.reports.markdown import markdown
+from benchmarks.reports.page.html import html
 from benchmarks.reports.report import Report, make_report
 from benchmarks.reports.tidy import tidy, tidy_comparisons, tidy_losses, tidy_reported
 from registry.errors import UserError, unknown_name
@@ -17,15 +18,16 @@ NAME = "leaderboard"
 
 Documents = dict[str, str]
 
-FORMATS: dict[str, Callable[[Report], Documents]] = {
-    "md": lambda report: {f"{NAME}.md": markdown(report)},
-    "csv": lambda report: {
+FORMATS: dict[str, Callable[[Report, Path | None], Documents]] = {
+    "md": lambda report, _: {f"{NAME}.md": markdown(report)},
+    "csv": lambda report, _: {
         f"{NAME}.csv": tidy(report),
         f"{NAME}.comparisons.csv": tidy_comparisons(report),
         f"{NAME}.losses.csv": tidy_losses(report),
         f"{NAME}.reported.csv": tidy_reported(report),
     },
-    "tex": lambda report: {f"{NAME}.tex": latex(report)},
+    "tex": lambda report, _: {f"{NAME}.tex": latex(report)},
+    "html": lambda report, pictures: {f"{NAME}.html": html(report, pictures)},
 }
 
 
@@ -36,12 +38,15 @@ def render(
     out: Path | None = None,
     bootstrap: int | None = None,
     recompute: bool = False,
+    pictures: Path | None = None,
+    calibrate_on: str | None = None,
 ) -> list[Path]:
     """Write `leaderboard.<format>` of one or several runs; returns the files.
 
     formats: by default all of `FORMATS`. metrics: one table each, per perturbation, by default `METRICS`.
     out: the folder to write to; by default the run's own, so several runs need one.
-    bootstrap, recompute: as `load_metrics` takes them.
+    bootstrap, recompute, calibrate_on: as `load_metrics` takes them.
+    pictures: data root of the run, for thumbnails of the most wrong pictures on the page.
 
     Raises:
         UserError: unknown format or metric, a folder that is no run, no `out` for several runs.
@@ -52,13 +57,15 @@ def render(
         if name not in FORMATS:
             raise unknown_name("report format", name, FORMATS)
     if out is None:
-        if len(folders) != 1:
-            raise UserError("a report over several runs belongs to none of them: say where with --out FOLDER")
+        if len(folders) != 1 or not Path(folders[0]).is_dir():
+            raise UserError(
+                "this report belongs to no single run folder: say where to write it with --out FOLDER"
+            )
         out = Path(folders[0])
-    report = make_report(read_runs(folders, bootstrap, recompute), metrics)
+    report = make_report(read_runs(folders, bootstrap, recompute, calibrate_on), metrics)
     written = []
     for name in formats:
-        for file, text in FORMATS[name](report).items():
+        for file, text in FORMATS[name](report, pictures).items():
             with atomic(Path(out) / file) as draft:
                 draft.write_text(text, encoding="utf-8")
             written.append(Path(out) / file)

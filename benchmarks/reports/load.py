@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from benchmarks.leaderboard.row import METRICS_PART, is_row, read_row
 from benchmarks.metrics.bootstrap import RESAMPLES
 from benchmarks.metrics.evaluate import FILE, evaluate_run
 from benchmarks.metrics.means import ALL
@@ -46,13 +47,18 @@ class Run:
         names = dict.fromkeys(cell["dataset"] for cell in self.cells())
         return {name: frozenset([(name, self.fingerprint(name))]) for name in names}
 
-    def mean_pictures(self) -> dict[str, Pictures]:
-        """What the test sets of each scope held together, by scope of the means."""
+    def mean_pictures(self, metric: str = "") -> dict[str, Pictures]:
+        """What the test sets of each scope held together, by scope of the means.
+
+        metric: one that leaves out a test set covers less.
+        """
+        left_out = self.metrics["metrics"].get(metric, {}).get("left_out")
         found: dict[str, Pictures] = {}
         for cell in self.cells():
             for scope in (cell["paradigm"], ALL):
                 pair = (cell["dataset"], self.fingerprint(cell["dataset"]))
-                found[scope] = found.get(scope, frozenset()) | {pair}
+                new = frozenset() if cell["dataset"] == left_out else frozenset([pair])
+                found[scope] = found.get(scope, frozenset()) | new
         return found
 
     def facts(self, detector: str) -> Mapping[str, Any]:
@@ -63,35 +69,69 @@ class Run:
         yield from self.metrics["cells"]
 
 
-def read_runs(folders: Sequence[Path], bootstrap: int | None = None, recompute: bool = False) -> list[Run]:
-    """Read run folders, with metrics as `load_metrics` gives them; labels are folder names, with as much of the path as tells them apart.
+def read_runs(
+    folders: Sequence[Path],
+    bootstrap: int | None = None,
+    recompute: bool = False,
+    calibrate_on: str | None = None,
+) -> list[Run]:
+    """Read run folders, submissions and folders of submissions; a run folder with metrics as `load_metrics` gives them; labels are folder names, with as much of the path as tells them apart.
 
     Raises:
         UserError: a folder has no readable run.json, or is given twice.
     """
-    paths = [Path(folder).resolve() for folder in folders]
+    paths = [path for folder in folders for path in _rows_in(Path(folder).resolve())]
     for path in paths:
         if paths.count(path) > 1:
             raise UserError(f"{path} is given twice")
     return [
-        Run(label, load_metrics(path, bootstrap, recompute), read_json(path / "run.json"), path)
+        _from_row(label, read_row(path))
+        if path.is_file()
+        else Run(
+            label, load_metrics(path, bootstrap, recompute, calibrate_on), read_json(path / "run.json"), path
+        )
         for label, path in zip(_labels(paths), paths, strict=True)
     ]
 
 
-def load_metrics(run: Path, bootstrap: int | None = None, recompute: bool = False) -> dict[str, Any]:
+def _rows_in(path: Path) -> list[Path]:
+    """The submissions in a folder that is no run; otherwise the path itself."""
+    if path.is_dir() and not (path / "run.json").exists():
+        return sorted(file for file in path.glob("*.json") if is_row(file)) or [path]
+    return [path]
+
+
+def _from_row(label: str, row: Mapping[str, Any]) -> Run:
+    request = {
+        **(row.get("provenance") or {}),
+        "detectors": {row["detector"]: row.get("facts") or {}},
+        "datasets": row["datasets"],
+    }
+    return Run(label, {part: row[part] for part in METRICS_PART}, request)
+
+
+def load_metrics(
+    run: Path, bootstrap: int | None = None, recompute: bool = False, calibrate_on: str | None = None
+) -> dict[str, Any]:
     """A run's metrics.json, computed first where it is absent or older than the scores.
 
-    bootstrap: resamples of the intervals; None takes what the file has. recompute: compute in any case.
+    bootstrap, calibrate_on: as `compute_metrics` takes them; None keeps what the file has.
+    recompute: compute in any case.
 
     Raises:
-        UserError: the folder has no readable run.json.
+        UserError: the folder has no readable run.json, or there is no test set `calibrate_on`.
     """
     file = Path(run, FILE)
-    known = read_json(file) if file.is_file() and not _outdated(file) else None
-    if known and not recompute and bootstrap in (None, known["bootstrap"]["resamples"]):
+    known = read_json(file) if file.is_file() else None
+    had = (
+        (known["bootstrap"]["resamples"], (known.get("calibrated") or {}).get("on"))
+        if known
+        else (RESAMPLES, None)
+    )
+    wanted = (had[0] if bootstrap is None else bootstrap, had[1] if calibrate_on is None else calibrate_on)
+    if known and wanted == had and not recompute and not _outdated(file):
         return known
-    return evaluate_run(run, load_plugins().metrics, RESAMPLES if bootstrap is None else bootstrap)
+    return evaluate_run(run, load_plugins().metrics, bootstrap=wanted[0], calibrate_on=wanted[1])
 
 
 def _outdated(file: Path) -> bool:

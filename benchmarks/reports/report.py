@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import pandas as pd
 
 from benchmarks.reports.board import Board, boards, warnings
+from benchmarks.reports.cellscores import ScoreReader
 from benchmarks.reports.load import Run, check_metrics
 from benchmarks.reports.reported import ReportedFigure, reported
 from benchmarks.reports.statistics.compare import compare
@@ -17,7 +18,8 @@ from benchmarks.reports.thresholds import Loss, losses
 
 @dataclass(frozen=True)
 class Report:
-    """runs as read; boards: one per metric and perturbation; comparisons: the table of `compare`."""
+    """runs as read; boards: one per metric and perturbation; comparisons: the table of `compare`;
+    read: the score files, those already read kept."""
 
     runs: Sequence[Run]
     metrics: Sequence[str]
@@ -26,12 +28,14 @@ class Report:
     comparisons: pd.DataFrame
     losses: Sequence[Loss]
     reported: Sequence[ReportedFigure]
+    read: ScoreReader
 
 
 def make_report(runs: Sequence[Run], metrics: Sequence[str]) -> Report:
     """Compare, rank and tabulate; raises `UserError` for a metric that no run has."""
     check_metrics(runs, metrics)
-    comparisons = compare(runs, metrics)
+    read = ScoreReader()
+    comparisons = compare(runs, metrics, read)
     return Report(
         runs,
         metrics,
@@ -40,4 +44,5 @@ def make_report(runs: Sequence[Run], metrics: Sequence[str]) -> Report:
         comparisons,
         losses(runs),
         reported(runs),
+        read,
     )

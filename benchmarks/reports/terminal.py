@@ -10,48 +10,54 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from benchmarks.reports.board import Board, Column, Entry, Row, boards
+from benchmarks.reports.board import Board, Entry, Row, boards, grouped, warnings
 from benchmarks.reports.load import METRICS, Run, check_metrics
 from benchmarks.reports.notes import UNTRAINED, legend, mark, notes
 
 DIGITS = 3
-_CELL = 9
-_LABEL = 28
+_CELL = 12
+_LABEL = 30
 
 
 def print_leaderboard(
     metrics: Mapping[str, Any], console: Console, names: Sequence[str] | None = None
 ) -> None:
-    """Print the leaderboard of one run; wide ones in several tables, whole paradigms together.
+    """Print the leaderboard of one run.
 
-    metrics: the content of metrics.json. names: metrics to show, one table each, by default `METRICS`.
+    metrics: the content of metrics.json. names: metrics to show, by default `METRICS`.
     """
+    print_runs([Run("", metrics)], console, names)
+
+
+def print_runs(runs: Sequence[Run], console: Console, names: Sequence[str] | None = None) -> None:
+    """Print one leaderboard of all runs: test sets down, detectors across, one table per metric."""
     names = names or METRICS
-    run = Run("", metrics)
-    check_metrics([run], names)
-    found = boards([run], names)
+    check_metrics(runs, names)
+    for warning in warnings(runs):
+        console.print(Text(f"Warning: {warning}", style="bold yellow"))
+    found = boards(runs, names)
+    across = max(1, (console.width - _LABEL) // (_CELL + 2))
     for board in found:
-        label = min(_LABEL, max((len(row.label) for row in board.rows), default=0) + 2)
-        for columns in board.blocks(max(1, (console.width - label - 4) // (_CELL + 2))):
-            console.print(_table(board, columns))
-        for sign, text in notes(board):
-            console.print(Text(f"{sign} {text}", style="dim"))
-        console.print()
-    for sign, meaning in legend(found):
-        console.print(Text(f"{sign} {meaning}", style="dim"))
+        for start in range(0, len(board.rows), across):
+            console.print(_table(board, board.rows[start : start + across]))
+    footnotes = dict.fromkeys(note for board in found for note in notes(board))
+    for sign, text in [*footnotes, *legend(found)]:
+        console.print(Text(f"{sign} {text}", style="dim"))
 
 
-def _table(board: Board, columns: Sequence[Column]) -> Table:
+def _table(board: Board, rows: Sequence[Row]) -> Table:
     direction = "higher" if board.higher_is_better else "lower"
     pictures = "clean pictures" if board.perturbation == "none" else board.perturbation
     title = Text(f"{board.metric} ({direction} is better), {pictures}", style="bold")
     table = Table(title=title, title_justify="left", box=box.SIMPLE_HEAD, pad_edge=False)
-    table.add_column("detector", max_width=_LABEL, overflow="fold")
-    for column in columns:
-        header = Text(f"{column.group}\n{column.label}")
-        table.add_column(header, justify="right", width=_CELL, overflow="fold")
-    for row in board.rows:
-        table.add_row(_name(row), *(_number(board.entries.get((row, column))) for column in columns))
+    table.add_column("test set", max_width=_LABEL, overflow="fold")
+    for row in rows:
+        table.add_column(_name(row), justify="right", min_width=_CELL, max_width=_CELL, overflow="fold")
+    for group, columns in grouped(board.columns):
+        for column in columns:
+            label = Text(f"{group} {column.label}", style="bold" if column.is_mean else "")
+            numbers = (_number(board.entries.get((row, column))) for row in rows)
+            table.add_row(label, *numbers, end_section=column is columns[-1])
     return table
 
 

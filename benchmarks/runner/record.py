@@ -75,6 +75,7 @@ def new_record(
                 "asked": {"real": test_set.count(REAL), "fake": test_set.count(FAKE)},
                 "fingerprint": fingerprint,
                 "fingerprint_of": settings.fingerprint,
+                **({"prepare": str(test_set.prepare)} if test_set.prepare else {}),
             }
             for test_set, fingerprint in test_sets
         },

@@ -17,7 +17,15 @@ PLUGIN = Path(__file__).parents[1] / "runner" / "plugin_file.py"
 
 
 @pytest.mark.parametrize(
-    "arguments", [["--help"], ["list", "detectors"], ["list", "plugins"], ["run", "--help"]]
+    "arguments",
+    [
+        ["--help"],
+        ["list", "detectors"],
+        ["list", "plugins"],
+        ["run", "--help"],
+        ["train", "--help"],
+        ["figures", "--help"],
+    ],
 )
 def test_help_and_list_import_nothing_heavy(arguments):
     code = (

@@ -7,6 +7,7 @@ from registry import check_detector, load_plugins
 CATALOGS = load_plugins()
 
 CLIP = {"image_size": 28, "patch_size": 14, "width": 16, "layers": 2, "heads": 2, "features": 12}
+BLOCKS = (1, 1, 1, 1)
 TOKENIZER = {
     "width": 8,
     "multipliers": (1, 2, 2),
@@ -19,7 +20,17 @@ TOKENIZER = {
 
 TOY = {
     "univfd": {"clip_options": CLIP, "features": 12, "size": 28},
-    "cnnspot": {"blocks": (1, 1, 1, 1)},
+    "cnnspot": {"blocks": BLOCKS},
+    "fredect": {"blocks": BLOCKS, "size": 32},
+    "gramnet": {"blocks": BLOCKS},
+    "lnp": {
+        "blocks": BLOCKS,
+        "denoiser_options": {"width": 8, "groups": 1, "blocks": 1, "reduction": 4},
+    },
+    "npr": {"blocks": (1, 1)},
+    "rine": {"layers": 1, "width": 8, "clip_options": CLIP, "blocks": 2, "channels": 16, "size": 28},
+    "fusing": {"blocks": BLOCKS},
+    "linear_probe": {"backbone": "timm/test_vit"},
     "ferretnet_s": {"width": 8, "depths": (1, 1)},
     "random_score": {},
     "d3qe": {
@@ -56,7 +67,7 @@ def test_card_states_its_facts(name):
     assert card.summary
     assert not card.needs_weights or (card.paper and card.trained_on)
     for published in card.weights:
-        assert published.source.startswith(("hf:", "https://")), published
+        assert published.source.startswith(("hf:", "https://", "package:")), published
     for figure in card.reported:
         assert 0 <= figure.value <= 1, figure
         assert figure.source, figure

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import pickle
 from io import BytesIO
 from pathlib import Path
@@ -51,7 +52,7 @@ def prepared(test_set: TestSet, path: str) -> Image.Image:
 
 def test_size_view_crops_every_picture_to_the_smallest_sides(catalogs: Catalogs, data: Path) -> None:
     seen = view(catalogs, data, "size")
-    assert seen.name == "ADM@size:96x90"
+    assert (seen.name, str(seen.prepare)) == ("ADM@size", "size:96x90")
     assert seen.generator == "ADM"
     sizes = {prepared(seen, picture.path).size for picture in seen.pictures if "broken" not in picture.path}
     assert sizes == {(96, 90)}
@@ -74,7 +75,7 @@ def test_jpeg_view_is_pillows_jpeg_for_both_classes(catalogs: Catalogs, data: Pa
 
 def test_views_combine_in_order_and_reach_other_processes(catalogs: Catalogs, data: Path) -> None:
     seen = view(catalogs, data, "size", "jpeg90")
-    assert seen.name == "ADM@size:96x90+jpeg90"
+    assert (seen.name, str(seen.prepare)) == ("ADM@size+jpeg90", "size:96x90+jpeg90")
     again = pickle.loads(pickle.dumps(seen))
     for path in ("0_real/5.jpg", "1_fake/5.png"):
         np.testing.assert_array_equal(np.asarray(prepared(again, path)), np.asarray(prepared(seen, path)))
@@ -127,7 +128,10 @@ def test_a_run_names_the_view_and_refuses_to_mix_it_with_another(invoke, data: P
     result = invoke(*arguments, "--fair", "size,jpeg96", "--workers", "2")
     assert result.code == 0, result.err
     frame = read_scores(tmp_path / "run")
-    assert set(frame["dataset"]) == {"ADM@size:96x90+jpeg96"}
+    assert set(frame["dataset"]) == {"ADM@size+jpeg96"}
+    record = json.loads((tmp_path / "run" / "run.json").read_text())
+    assert record["fair"] == ["size", "jpeg96"]
+    assert record["datasets"]["ADM@size+jpeg96"]["prepare"] == "size:96x90+jpeg96"
     assert set(frame["paradigm"]) == {"diffusion"}
     mixed = invoke(*arguments)
     assert mixed.code == 2

@@ -121,6 +121,20 @@ def test_arforensics_root_gives_its_test_split_unless_asked(catalogs: Catalogs, 
     }
 
 
+def test_plain_splits_of_ones_own_are_not_mixed(catalogs: Catalogs, make_files) -> None:
+    root = make_files(*pair("train"), *pair("val"), *pair("test", 5, 5), root="StyleGAN3")
+    assert table(find_test_sets(catalogs.datasets, [str(root)])) == {"test": ("StyleGAN3", "GAN", 5, 5)}
+    validation = find_test_sets(catalogs.datasets, [str(root)], options={"split": "val"})
+    assert table(validation) == {"val": ("StyleGAN3", "GAN", 2, 3)}
+
+
+def test_generators_one_level_too_deep_are_not_scored_as_one(catalogs: Catalogs, make_files) -> None:
+    root = make_files(*pair("test/biggan"), *pair("test/progan/car"), *pair("test/ADM"))
+    with pytest.raises(UserError, match=r"test holds generators \(ADM\), not classes: give .*test instead"):
+        find_test_sets(catalogs.datasets, [str(root)])
+    assert len(find_test_sets(catalogs.datasets, [str(root / "test")])) == 3
+
+
 @pytest.mark.parametrize(("seventh", "warned"), [("MAR", True), ("Switti", False)])
 @pytest.mark.parametrize("below", ["", "test"])
 def test_first_upload_of_arforensics_is_noticed(

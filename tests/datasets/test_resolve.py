@@ -59,6 +59,22 @@ def test_named_data_sets_come_from_the_catalogue_with_their_options() -> None:
         find_test_sets(catalog, ["mimi"])
 
 
+def test_a_strangers_layout_takes_part_in_detection_and_may_find_nothing(make_files) -> None:
+    root = make_files("real-1.png", "fake-1.png")
+    catalog: Catalog[DatasetCard] = Catalog("data set", DatasetCard)
+    catalog.add(Entry("blank", lambda root: [], DatasetCard(layout=True), "test"))
+    with pytest.raises(UserError, match=r"no known layout \(blank: no test set found\)"):
+        find_test_sets(catalog, [str(root)])
+
+    def tiles(folder: Path) -> list[TestSet]:
+        found = sorted(folder.glob("*.png"))
+        pictures = tuple(Picture(path.name, int(path.name.startswith("fake"))) for path in found)
+        return [TestSet("tiles", folder, "stranger", "unknown", pictures)]
+
+    catalog.add(Entry("tiles", tiles, DatasetCard(layout=True), "test"))
+    assert names(find_test_sets(catalog, [str(root)])) == ["tiles"]
+
+
 def test_requests_that_cannot_be_met(catalogs: Catalogs, make_files, tmp_path: Path) -> None:
     root = str(make_files(*PAIR))
     find = find_test_sets

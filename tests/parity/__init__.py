@@ -12,7 +12,16 @@ from dataclasses import dataclass
 import numpy as np
 import torch
 
-NAMES = ("d3qe", "univfd", "resnet50_binary")
+NAMES = (
+    "d3qe",
+    "univfd",
+    "rine",
+    "npr",
+    "resnet50_binary",
+    "gramnet",
+    "lnp_denoiser",
+    "fusing_psm",
+)
 
 
 @dataclass(frozen=True)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from baselines.cnnspot import binary_resnet50
+from baselines.network import binary_resnet50
 from tests.parity.filling import Arrays, filled, golden_names, normalised_images
 
 

@@ -6,6 +6,7 @@ import torch
 from PIL import Image
 
 from baselines.cnnspot import CNNSpot
+from baselines.fredect import FreDect
 from baselines.univfd import UnivFD
 from d3qe_plugin.network import D3QE
 from registry import View
@@ -45,3 +46,21 @@ def test_aigcdetect(kind, pictures):
     with np.load(GOLDEN / "aigcdetect_preprocess.npz") as golden:
         for name, picture in pictures.items():
             _assert_equal(_views()[kind](picture), golden, f"{kind}__{name}")
+
+
+def test_fredect_spectrum(pictures):
+    rng = np.random.RandomState(3)
+    detector = FreDect(blocks=(1, 1, 1, 1))
+    mean, variance = rng.standard_normal((224, 224, 3)), 1 + rng.random_sample((224, 224, 3))
+    # kept in the golden file's precision, that of the published statistics is float32
+    detector.dct_mean = torch.from_numpy(mean).permute(2, 0, 1)
+    detector.dct_var = torch.from_numpy(variance).permute(2, 0, 1)
+    with np.load(GOLDEN / "aigcdetect_preprocess.npz") as golden:
+        for name, picture in pictures.items():
+            spectrum = detector.spectrum(detector.view(picture).unsqueeze(0))[0]
+            expected = golden[f"dct__{name}"]
+            error = np.abs(spectrum[:, ::16, ::16].numpy() - expected).max() / np.abs(expected).max()
+            assert error <= 1e-4, name
+            assert spectrum.double().sum().item() == pytest.approx(golden[f"dct__{name}__sum"], rel=1e-4), (
+                name
+            )

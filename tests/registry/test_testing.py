@@ -105,6 +105,19 @@ class HalfLoading(Sound):
         super().load_weights(path)
 
 
+class ForgettingLoader(Sound):
+    def load_weights(self, path: Path) -> None:
+        before = self.last.bias.detach().clone()
+        super().load_weights(path)
+        with torch.no_grad():
+            self.last.bias.copy_(before)
+
+
+class UnreadableSaver(Sound):
+    def save_weights(self, path: Path) -> None:
+        torch.save({"last": self.last.state_dict()}, path)
+
+
 class NoParameters(Detector):
     @property
     def inputs(self) -> Mapping[str, View]:
@@ -138,6 +151,8 @@ def test_options_reach_the_constructor() -> None:
         (Learning, "scoring changed the state: seen"),
         (TakesAnyFile, "load_weights took text.pth"),
         (WrongError, "load_weights raised KeyError for text.pth, expected WeightsError"),
+        (ForgettingLoader, "saving and loading changed last.bias"),
+        (UnreadableSaver, "load_weights refused what save_weights wrote"),
         (HalfLoading, "refusing text.pth changed the weights"),
     ],
 )

@@ -13,9 +13,10 @@ from numpy.typing import NDArray
 
 from benchmarks.metrics.bootstrap import LEVEL, Metric, generator, replicates
 from benchmarks.metrics.cell import COMPLETE
+from benchmarks.reports.cellscores import ScoreReader
 from benchmarks.reports.load import Pictures, Run, perturbations
 from benchmarks.reports.statistics.paired import Floats, bootstrap_p, delong, delong_p, holm, mcnemar
-from benchmarks.scores import Cell, read_cell
+from benchmarks.scores import Cell
 from registry import load_plugins
 
 BOOTSTRAP, DELONG, MCNEMAR = "paired bootstrap", "DeLong", "McNemar"
@@ -48,7 +49,7 @@ class Sample:
     logits: dict[Detector, NDArray[np.float32]] = field(default_factory=dict)
 
 
-def compare(runs: Sequence[Run], metrics: Sequence[str]) -> pd.DataFrame:
+def compare(runs: Sequence[Run], metrics: Sequence[str], read: ScoreReader | None = None) -> pd.DataFrame:
     """All pairs of trained detectors with complete cells over the same pictures.
 
     One row per metric, perturbation, pictures, test and pair. `first`, `second`: (run, detector).
@@ -57,6 +58,7 @@ def compare(runs: Sequence[Run], metrics: Sequence[str]) -> pd.DataFrame:
     bootstrap covers every metric where the runs' metrics have intervals; DeLong's test covers AUROC and
     McNemar's the accuracy of single test sets.
     """
+    read = read or ScoreReader()
     resamples = min((run.metrics["bootstrap"]["resamples"] for run in runs if run.folder), default=0)
     seed = next((run.metrics["bootstrap"]["seed"] for run in runs), 0)
     catalog = load_plugins().metrics
@@ -66,38 +68,36 @@ def compare(runs: Sequence[Run], metrics: Sequence[str]) -> pd.DataFrame:
     }
     tables = []
     for perturbation in perturbations(runs):
-        found = list(_analytic(runs, perturbation, chosen))
+        found = list(_analytic(list(samples(runs, perturbation, read)), chosen))
         if resamples:
-            found += _bootstrap(runs, perturbation, chosen, columns, resamples, seed)
+            found += _bootstrap(runs, perturbation, chosen, columns, resamples, seed, read)
         tables += [table.assign(perturbation=perturbation) for table in found]
     return pd.concat(tables, ignore_index=True)[COLUMNS] if tables else pd.DataFrame(columns=COLUMNS)
 
 
-def samples(runs: Sequence[Run], perturbation: str) -> Iterator[Sample]:
+def samples(runs: Sequence[Run], perturbation: str, read: ScoreReader) -> Iterator[Sample]:
     """Pictures and logits of the trained detectors with complete cells, one test set at a time."""
     wanted: dict[tuple[str, str], list[tuple[Path, Detector]]] = defaultdict(list)
     for run in runs:
-        for cell in run.cells() if run.folder else ():
+        if run.folder is None:
+            continue
+        for cell in run.cells():
             fits = cell["perturbation"] == perturbation and cell["status"] == COMPLETE
             if fits and not cell["untrained"]:
                 key = (cell["dataset"], run.fingerprint(cell["dataset"]))
                 wanted[key].append((run.folder, (run.label, cell["detector"])))
     for (dataset, fingerprint), members in wanted.items():
-        by_paths: dict[tuple[str, ...], Sample] = {}
+        by_paths: dict[bytes, Sample] = {}
         for folder, detector in members:
-            rows = read_cell(folder, Cell(detector[1], dataset, perturbation), ("path", "label", "logit"))
-            labels = rows["label"].to_numpy(dtype=np.int64)
-            sample = by_paths.setdefault(
-                tuple(rows["path"]), Sample(dataset, frozenset([(dataset, fingerprint)]), labels)
-            )
-            sample.logits[detector] = rows["logit"].to_numpy(dtype=np.float32)
+            scores = read(folder, Cell(detector[1], dataset, perturbation))
+            pictures = frozenset([(dataset, fingerprint)])
+            sample = by_paths.setdefault(scores.digest, Sample(dataset, pictures, scores.labels.astype(int)))
+            sample.logits[detector] = scores.logits
         yield from by_paths.values()
 
 
-def _analytic(
-    runs: Sequence[Run], perturbation: str, metrics: Mapping[str, Metric]
-) -> Iterator[pd.DataFrame]:
-    for sample in samples(runs, perturbation):
+def _analytic(found: Sequence[Sample], metrics: Mapping[str, Metric]) -> Iterator[pd.DataFrame]:
+    for sample in found:
         detectors = list(sample.logits)
         counts = np.bincount(sample.labels, minlength=2)
         if len(detectors) < 2 or counts.min() < 2:
@@ -118,6 +118,7 @@ def _bootstrap(
     columns: set[Pictures],
     resamples: int,
     seed: int,
+    read: ScoreReader,
 ) -> Iterator[pd.DataFrame]:
     """Paired replicates of each test set, and averaged over test sets for the means."""
     sums: dict[tuple[Pictures, str], dict[Detector, list[Floats]]] = defaultdict(lambda: defaultdict(list))
@@ -127,7 +128,7 @@ def _bootstrap(
         for cell in run.cells()
         if cell["perturbation"] == perturbation
     }
-    for sample in samples(runs, perturbation):
+    for sample in samples(runs, perturbation, read):
         for detector, logits in sample.logits.items():
             known = values[(*detector, sample.dataset)]
             defined = {name: metric for name, metric in metrics.items() if known.get(name) is not None}

@@ -1,0 +1,135 @@
+"""Frozen image backbones of open_clip and timm by name, described without building them twice."""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import open_clip
+import timm
+import torch
+from open_clip.model import _build_vision_tower
+from torch import Tensor
+
+from registry.encoder import Encoder
+from registry.errors import UserError, unknown_name
+from registry.view import CLIP_MEAN, CLIP_STD, EncoderSpec
+from registry.weights import load_strict, read_state_dict
+
+Triple = tuple[float, float, float]
+
+
+@dataclass(frozen=True)
+class Backbone:
+    """What a detector has to know of a backbone: the encoder, its input and the length of its feature."""
+
+    encoder: EncoderSpec
+    size: int
+    mean: Triple
+    std: Triple
+    features: int
+
+
+def find_backbone(name: str) -> Backbone:
+    """The backbone called `open_clip/MODEL/PRETRAINED` or `timm/MODEL`.
+
+    Raises:
+        UserError: another library, or no such model; names the nearest one.
+    """
+    library, _, model = name.partition("/")
+    if library not in _LIBRARIES:
+        raise unknown_name("backbone library", library, _LIBRARIES)
+    return _LIBRARIES[library](model)
+
+
+def _open_clip(name: str) -> Backbone:
+    model, _, tag = name.partition("/")
+    config = open_clip.get_model_config(model)
+    if config is None:
+        raise unknown_name("open_clip model", model, open_clip.list_models())
+    tags = open_clip.list_pretrained_tags_by_model(model)
+    if tag not in tags:
+        raise unknown_name(f"pretrained tag of open_clip model {model!r}:", tag, tags)
+    pretrained = open_clip.get_pretrained_cfg(model, tag)
+    return Backbone(
+        EncoderSpec.of("open_clip", {"model": model}),
+        _one_side(config["vision_cfg"]["image_size"]),
+        pretrained.get("mean") or CLIP_MEAN,
+        pretrained.get("std") or CLIP_STD,
+        config["embed_dim"],
+    )
+
+
+def _timm(name: str) -> Backbone:
+    if not timm.is_model(name):
+        raise unknown_name("timm model", name, timm.list_models())
+    try:
+        with torch.device("meta"):
+            network: Any = timm.create_model(name, num_classes=0)
+    except RuntimeError as error:  # timm's answer to an unknown tag after the dot
+        raise UserError(f"timm cannot build {name!r}: {error}") from error
+    config = network.pretrained_cfg
+    return Backbone(
+        EncoderSpec.of("timm", {"model": name}),
+        _one_side(config["input_size"][1:]),
+        tuple(config["mean"]),
+        tuple(config["std"]),
+        network.num_features,
+    )
+
+
+def _one_side(size: int | Collection[int]) -> int:
+    sides = {size} if isinstance(size, int) else set(size)
+    if len(sides) != 1:
+        raise UserError(f"a backbone that reads {size} pixels is not square")
+    return sides.pop()
+
+
+_LIBRARIES = {"open_clip": _open_clip, "timm": _timm}
+
+
+class OpenClipBackbone(Encoder):
+    """The image tower of an open_clip model. Output `feature`: (N, embedding), not normalised."""
+
+    outputs = ("feature",)
+
+    def __init__(self, model: str = "ViT-L-14-quickgelu") -> None:
+        super().__init__()
+        config = open_clip.get_model_config(model)
+        if config is None:
+            raise unknown_name("open_clip model", model, open_clip.list_models())
+        # the public `create_model` builds the text tower too, and some of these download their configuration
+        self.visual = _build_vision_tower(
+            config["embed_dim"], config["vision_cfg"], quick_gelu=config.get("quick_gelu", False)
+        )
+
+    def forward(self, images: Tensor, outputs: Collection[str] = outputs) -> dict[str, Tensor]:
+        return {"feature": self.visual(images)}
+
+    def load_weights(self, path: Path) -> None:
+        """Load open_clip's file of the whole model; the text tower in it is left out."""
+        state = read_state_dict(path)
+        load_strict(self, {name: value for name, value in state.items() if name.startswith("visual.")}, path)
+
+
+class TimmBackbone(Encoder):
+    """A timm model without its classifier. Output `feature`: (N, num_features), pooled as the model does."""
+
+    outputs = ("feature",)
+
+    def __init__(self, model: str = "vit_base_patch14_dinov2.lvd142m") -> None:
+        super().__init__()
+        self.network: Any = timm.create_model(model, num_classes=0)
+
+    def forward(self, images: Tensor, outputs: Collection[str] = outputs) -> dict[str, Tensor]:
+        return {"feature": self.network(images)}
+
+    def load_weights(self, path: Path) -> None:
+        """Load timm's file of the model; the classifier in it is left out."""
+        classifiers = self.network.pretrained_cfg.get("classifier") or ()
+        names = (classifiers,) if isinstance(classifiers, str) else tuple(classifiers)
+        unused = tuple(f"{name}." for name in names)
+        state = {name: value for name, value in read_state_dict(path).items() if not name.startswith(unused)}
+        load_strict(self.network, state, path)

@@ -1,0 +1,49 @@
+"""NPR: a cut ResNet-50 on each pixel's difference from its 2×2 neighbourhood's first pixel.
+
+"Rethinking the Up-Sampling Operations in CNN-based Generative Network for Generalizable Deepfake
+Detection", CVPR 2024, arXiv 2312.10461.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import torch.nn.functional as F
+from torch import Tensor, nn
+from torchvision.models.resnet import Bottleneck, ResNet
+
+from baselines.layers import initialise_convolutions
+from baselines.network import NetworkDetector
+from registry.protocol import view_for
+from registry.view import IMAGENET_MEAN, IMAGENET_STD, View
+
+
+class NPR(NetworkDetector):
+    """Reads the whole picture at its own size (`original`). blocks: residual blocks of its two stages."""
+
+    def __init__(self, protocol: str = "original", blocks: Sequence[int] = (3, 4)) -> None:
+        view = view_for(protocol, View(mean=IMAGENET_MEAN, std=IMAGENET_STD))
+        super().__init__(view, NPRNetwork(blocks))
+
+
+class NPRNetwork(ResNet):
+    """ResNet-50 up to its second stage, with a 3×3 first convolution, to one logit (N, 1)."""
+
+    def __init__(self, blocks: Sequence[int] = (3, 4)) -> None:
+        super().__init__(Bottleneck, [*blocks, 1, 1])
+        del self.layer3, self.layer4, self.fc
+        self.conv1 = nn.Conv2d(3, 64, 3, stride=2, padding=1, bias=False)
+        self.fc1 = nn.Linear(512, 1)
+        initialise_convolutions(self)
+
+    def forward(self, images: Tensor) -> Tensor:
+        x = self.maxpool(self.relu(self.bn1(self.conv1(neighbour_differences(images) * 2 / 3))))
+        x = self.layer2(self.layer1(x))
+        return self.fc1(x.mean(dim=(2, 3)))
+
+
+def neighbour_differences(images: Tensor) -> Tensor:
+    """x − up(down(x)) by nearest neighbour, factor 2; an odd last row or column is cut off first."""
+    height, width = (side // 2 * 2 for side in images.shape[-2:])
+    images = images[..., :height, :width]
+    return images - F.interpolate(images[..., ::2, ::2], scale_factor=2, mode="nearest")

@@ -1,0 +1,102 @@
+"""RINE: the class token inside every CLIP block, weighted over blocks, through a perceptron.
+
+"Leveraging Representations from Intermediate Encoder-blocks for Synthetic Image Detection",
+ECCV 2024, arXiv 2402.19091; parameter names are those of the published heads.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from registry.detector import Detector
+from registry.errors import UserError, WeightsError, nearest
+from registry.protocol import view_for
+from registry.view import CLIP_MEAN, CLIP_STD, EncoderSpec, Feature, View
+from registry.weights import load_strict, read_state_dict
+
+VARIANTS = {"4class": (2, 1024), "2class": (4, 128), "1class": (4, 1024), "ldm": (4, 1024)}
+"""Published head → (layers of each projection, width)."""
+
+
+class RINE(Detector):
+    """Reads a square of 224 pixels cut from the picture without resizing (`original`).
+
+    variant: which published head it is shaped as; `layers` and `width` give another shape.
+    clip, clip_options: a registered encoder with an output `block_tokens` (N, `blocks`, `channels`).
+    size: side of the square that it takes, in pixels.
+    """
+
+    def __init__(
+        self,
+        protocol: str = "original",
+        variant: str = "4class",
+        layers: int | None = None,
+        width: int | None = None,
+        clip: str = "clip-vit-l-14/openai",
+        clip_options: Mapping[str, Any] | None = None,
+        blocks: int = 24,
+        channels: int = 1024,
+        size: int = 224,
+    ) -> None:
+        super().__init__()
+        if variant not in VARIANTS:
+            raise UserError(
+                f"rine has no variant {variant!r}{nearest(variant, VARIANTS)} (known: {', '.join(VARIANTS)})"
+            )
+        layers = layers or VARIANTS[variant][0]
+        width = width or VARIANTS[variant][1]
+        view = view_for(protocol, View(crop=size, mean=CLIP_MEAN, std=CLIP_STD), crop=size)
+        self.feature = Feature(EncoderSpec.of(clip, clip_options), view, "block_tokens")
+        self.alpha = nn.Parameter(torch.randn(1, blocks, width))
+        self.proj1 = _projection(channels, width, layers)
+        self.proj2 = _projection(width, width, layers)
+        self.head = nn.Sequential(
+            nn.Linear(width, width),
+            nn.ReLU(),
+            nn.Dropout(),
+            nn.Linear(width, width),
+            nn.ReLU(),
+            nn.Dropout(),
+            nn.Linear(width, 1),
+        )
+
+    @property
+    def inputs(self) -> Mapping[str, Feature]:
+        return {"tokens": self.feature}
+
+    def forward(self, inputs: Mapping[str, Tensor]) -> Tensor:
+        return self.head(self.embed(inputs["tokens"])).squeeze(1)
+
+    def embed(self, tokens: Tensor) -> Tensor:
+        """The class tokens (N, blocks, channels) projected, averaged with softmax weights, projected: (N, width)."""
+        return self.proj2((self.alpha.softmax(dim=1) * self.proj1(tokens)).sum(dim=1))
+
+    def load_weights(self, path: Path) -> None:
+        """Load a published head, or a checkpoint of this module; a head of another shape is named."""
+        state = read_state_dict(path)
+        found = _shape(state)
+        if found not in (None, _shape(self.state_dict())):
+            names = [name for name, shape in VARIANTS.items() if shape == found]
+            hint = f": set the option variant to {' or '.join(names)}" if names else ""
+            raise WeightsError(f"{path} is a RINE head of (layers, width) {found}{hint}")
+        load_strict(self, state, path)
+
+
+def _projection(in_channels: int, width: int, layers: int) -> nn.Sequential:
+    parts: list[nn.Module] = [nn.Dropout()]
+    for layer in range(layers):
+        parts += [nn.Linear(in_channels if layer == 0 else width, width), nn.ReLU(), nn.Dropout()]
+    return nn.Sequential(*parts)
+
+
+def _shape(state: Mapping[str, Tensor]) -> tuple[int, int] | None:
+    """(layers, width) of a head's state, or None where it is something else."""
+    if "alpha" not in state:
+        return None
+    layers = sum(name.startswith("proj2.") and name.endswith(".weight") for name in state)
+    return layers, state["alpha"].shape[-1]

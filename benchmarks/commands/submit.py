@@ -1,0 +1,50 @@
+"""`d3qe-bench submit`: a reviewable row for the leaderboard, and the check of one."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Optional
+
+import typer
+
+from benchmarks.commands.options import split_list
+
+_SHOWN = 20
+
+
+def submit(
+    run: Annotated[Path, typer.Argument(help="Run folder")],
+    detectors: Annotated[
+        Optional[list[str]],  # noqa: UP045
+        typer.Option("--detectors", help="Detectors of the run, comma-separated (default all)"),
+    ] = None,
+    out: Annotated[Path, typer.Option(help="Folder for the rows, one JSON file per detector")] = Path(
+        "benchmarks/leaderboard/rows"
+    ),
+    check: Annotated[
+        Path | None, typer.Option(help="Write nothing; check that the run reproduces this row")
+    ] = None,
+) -> None:
+    """Write a run's detectors as leaderboard rows, or check a row against the run's score files."""
+    from benchmarks.files import write_json_by_line
+    from benchmarks.leaderboard.check import problems
+    from benchmarks.leaderboard.row import make_row, read_row
+    from benchmarks.metrics.request import read_request
+    from benchmarks.reports import load_metrics
+
+    if check is not None:
+        found = problems(read_row(check), run)
+        for line in found[:_SHOWN]:
+            typer.echo(f"{check.name}: {line}", err=True)
+        if len(found) > _SHOWN:
+            typer.echo(f"{check.name}: {len(found) - _SHOWN} more differences", err=True)
+        if found:
+            raise typer.Exit(1)
+        typer.echo(f"{check.name}: every number is reproduced by the score files of {run}")
+        return
+    metrics = load_metrics(run)
+    rows = [make_row(run, name, metrics) for name in split_list(detectors) or read_request(run).detectors]
+    for row in rows:
+        file = out / f"{row['detector']}.json"
+        write_json_by_line(file, row)
+        typer.echo(f"written: {file}")

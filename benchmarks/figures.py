@@ -1,0 +1,107 @@
+"""Draws the figures that plugins register, each as PNG, SVG and the numbers in it."""
+
+from __future__ import annotations
+
+import functools
+import io
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+import torch
+
+from benchmarks.files import atomic, write_json
+from benchmarks.pictures import MAX_PIXELS, open_picture
+from benchmarks.training.batches import Batch
+from benchmarks.training.reader import InputReader
+from registry import (
+    Catalogs,
+    Detector,
+    Drawing,
+    EncoderPool,
+    Feature,
+    ShownBatch,
+    Subject,
+    TestSet,
+    UserError,
+    View,
+)
+from registry.pipeline import view_of
+
+_PNG_DPI = 160
+
+
+def choose_figures(catalogs: Catalogs, detector: str, names: Sequence[str]) -> list[str]:
+    """The figures to draw of a detector, by default all that there are.
+
+    Raises:
+        UserError: an unknown figure, one of another detector, or none at all.
+    """
+    offered = [entry.name for entry in catalogs.figures if detector in entry.card.of]
+    for name in names:
+        entry = catalogs.figures.entry(name)
+        if name not in offered:
+            raise UserError(f"figure {name!r} is of {', '.join(entry.card.of)}, not of {detector!r}")
+    if not offered:
+        raise UserError(f"no figures are registered for detector {detector!r}")
+    return list(names) or offered
+
+
+@torch.no_grad()
+def shown_batches(
+    detector: Detector, encoders: EncoderPool, test_sets: Sequence[TestSet], batch_size: int
+) -> Iterator[ShownBatch]:
+    """All pictures of the test sets with what the detector reads of them."""
+    reader = InputReader(detector.inputs, encoders)
+    views = list(dict.fromkeys(view_of(source) for source in detector.inputs.values()))
+    pictures = [(test_set, picture) for test_set in test_sets for picture in test_set.pictures]
+    for start in range(0, len(pictures), batch_size):
+        chosen = pictures[start : start + batch_size]
+        decoded = [open_picture(test_set.root / picture.path, MAX_PIXELS) for test_set, picture in chosen]
+        labels = torch.tensor([picture.label for _, picture in chosen])
+        stacked: dict[View | Feature, torch.Tensor] = {
+            view: torch.stack([view(picture) for picture in decoded]) for view in views
+        }
+        batch = Batch(torch.arange(len(chosen)), labels, stacked).to(encoders.device)
+        yield ShownBatch(decoded, [picture.path for _, picture in chosen], labels, reader(batch))
+
+
+def draw_figures(
+    catalogs: Catalogs,
+    names: Sequence[str],
+    detector: Detector,
+    title: str,
+    encoders: EncoderPool,
+    test_sets: Sequence[TestSet],
+    out: Path,
+    batch_size: int = 16,
+) -> list[Path]:
+    """Draw and save; returns the files written, three per figure."""
+    batches = functools.partial(shown_batches, detector.eval(), encoders, test_sets, batch_size)
+    subject = Subject(detector, title, batches)
+    written = []
+    for name in names:
+        drawing: Drawing = catalogs.figures.entry(name).load()(subject)
+        written += save(drawing, out / name)
+    return written
+
+
+def save(drawing: Drawing, stem: Path) -> list[Path]:
+    """Write `stem`.png, .svg and .json, each whole or not at all; equal figures give equal SVG files."""
+    import matplotlib as mpl
+
+    paths = [stem.with_name(f"{stem.name}.{kind}") for kind in ("png", "svg", "json")]
+    with mpl.rc_context({"svg.hashsalt": stem.name, "svg.fonttype": "none"}):
+        for path in paths[:2]:
+            stream = io.BytesIO()
+            kind = path.suffix[1:]
+            drawing.figure.savefig(
+                stream,
+                format=kind,
+                dpi=_PNG_DPI,
+                bbox_inches="tight",
+                metadata={"Date": None} if kind == "svg" else None,
+            )
+            with atomic(path) as draft:
+                draft.write_bytes(stream.getvalue())
+    write_json(paths[2], dict(drawing.numbers))
+    return paths

@@ -1,0 +1,1 @@
+"""Submissions: one reviewable JSON row per detector, and the check that score files reproduce it."""

@@ -1,0 +1,81 @@
+"""Next-scale prediction as in VAR (arXiv 2404.02905): whole token maps, coarse to fine, one pass each."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from benchmarks.mini.layers import Cache, TransformerBlock, draw_tokens
+from benchmarks.mini.multiscale import SCALES, MultiScaleTokenizer
+from benchmarks.mini.tokenizer import CODE_WIDTH, CODES, GRID
+
+LENGTHS = [side * side for side in SCALES]
+TOP_K = CODES // 5
+"""VAR samples from 900 of 4096 codes."""
+
+
+class ScaleTransformer(nn.Module):
+    """Predicts all tokens of a map at once from the class and what the coarser maps add up to."""
+
+    def __init__(self, classes: int, width: int = 192, depth: int = 4, heads: int = 4) -> None:
+        super().__init__()
+        self.start = nn.Embedding(classes, width)
+        self.embed = nn.Linear(CODE_WIDTH, width)
+        self.position = nn.Parameter(0.02 * torch.randn(sum(LENGTHS), width))
+        self.blocks = nn.ModuleList(TransformerBlock(width, heads) for _ in range(depth))
+        self.norm = nn.LayerNorm(width)
+        self.head = nn.Linear(width, CODES)
+        scale = torch.repeat_interleave(torch.arange(len(SCALES)), torch.tensor(LENGTHS))
+        self.register_buffer("visible", scale[:, None] >= scale[None, :], persistent=False)
+        self.visible: Tensor
+
+    def forward(self, classes: Tensor, coarser: Tensor) -> Tensor:
+        """Logits (N, 341, codes).
+
+        coarser: (N, 340, 8), for each map but the first, what the coarser maps add up to.
+        """
+        condition = self.start(classes)[:, None]
+        x = torch.cat([condition, condition + self.embed(coarser)], 1) + self.position
+        for block in self.blocks:
+            x = block(x, mask=self.visible)
+        return self.head(self.norm(x))
+
+
+class ScaleGenerator(nn.Module):
+    """The multi-scale tokenizer and the transformer together."""
+
+    def __init__(self, classes: int) -> None:
+        super().__init__()
+        self.tokenizer = MultiScaleTokenizer()
+        self.transformer = ScaleTransformer(classes)
+
+    def coarser(self, indices: Tensor) -> Tensor:
+        """The transformer's input (N, 340, 8) for known tokens (N, 341)."""
+        total: Tensor | int = 0
+        inputs = []
+        for scale, tokens in enumerate(indices.split(LENGTHS, 1)[:-1]):
+            total = total + self.tokenizer.contribution(scale, tokens)
+            inputs.append(_pooled(total, SCALES[scale + 1]))
+        return torch.cat(inputs, 1)
+
+    def sample(self, classes: Tensor, generator: torch.Generator, top_k: int = TOP_K) -> Tensor:
+        """Pictures (N, 3, 64, 64) in about [-1, 1] of classes (N,)."""
+        network = self.transformer
+        caches = [Cache(sum(LENGTHS)) for _ in network.blocks]
+        condition = network.start(classes)[:, None]
+        total = condition.new_zeros(len(classes), CODE_WIDTH, GRID, GRID)
+        for scale, positions in enumerate(network.position.split(LENGTHS)):
+            x = condition + positions
+            if scale:
+                x = x + network.embed(_pooled(total, SCALES[scale]))
+            for block, cache in zip(network.blocks, caches, strict=True):
+                x = block(x, cache=cache)
+            tokens = draw_tokens(network.head(network.norm(x)), top_k, generator)
+            total = total + self.tokenizer.contribution(scale, tokens)
+        return self.tokenizer.decoder(total)
+
+
+def _pooled(total: Tensor, side: int) -> Tensor:
+    """A map (N, 8, 16, 16) averaged to side×side positions: (N, side², 8)."""
+    return F.adaptive_avg_pool2d(total, side).flatten(2).mT

@@ -1,0 +1,58 @@
+"""Weights as they ship: safetensors with large matrices in 8 bits, one scale per output."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import torch
+from safetensors.torch import save_file
+from torch import Tensor, nn
+
+from benchmarks.files import atomic
+from registry.weights import load_strict, read_state_dict
+
+_SCALE = "#scale"
+_SMALLEST = 8192
+"""Tensors with fewer values stay float32: together they are a few percent of a file."""
+
+
+def pack(state: dict[str, Tensor]) -> dict[str, Tensor]:
+    """Large float tensors as int8 with a float32 scale per first index: value = int8 × scale."""
+    packed = {}
+    for name, value in state.items():
+        if value.is_floating_point() and value.ndim > 1 and value.numel() >= _SMALLEST:
+            scale = value.float().abs().flatten(1).amax(1).clamp_min(1e-12) / 127
+            packed[name] = (value.float() / _along_first(scale, value)).round().to(torch.int8)
+            packed[name + _SCALE] = scale
+        else:
+            packed[name] = value.float() if value.is_floating_point() else value
+    return {name: value.contiguous() for name, value in packed.items()}
+
+
+def unpack(packed: dict[str, Tensor]) -> dict[str, Tensor]:
+    """The float32 tensors that `pack` stored, rounded as it rounded them."""
+    return {
+        name: value.float() * _along_first(packed[name + _SCALE], value) if name + _SCALE in packed else value
+        for name, value in packed.items()
+        if not name.endswith(_SCALE)
+    }
+
+
+def write(path: Path, module: nn.Module) -> None:
+    """Store a module's weights; the file appears whole or not at all."""
+    with atomic(path) as draft:
+        save_file(pack(module.state_dict()), draft)
+        draft.chmod(0o644)
+
+
+def load(path: Path, module: nn.Module) -> None:
+    """Read a file of `write` into a module of the same architecture.
+
+    Raises:
+        WeightsError: no such file, unreadable, or of another network.
+    """
+    load_strict(module, unpack(read_state_dict(path)), path)
+
+
+def _along_first(scale: Tensor, value: Tensor) -> Tensor:
+    return scale.view(-1, *[1] * (value.ndim - 1))

@@ -1,0 +1,1 @@
+"""How each network of the mini benchmark is trained; needed by `benchmarks.mini.build` only."""

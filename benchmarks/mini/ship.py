@@ -1,0 +1,40 @@
+"""Stores trained detectors among the weights that ship: matrices in half precision.
+
+python -m benchmarks.mini.ship NAME=runs/training/NAME/best.pth …
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from safetensors.torch import save_file
+from torch import Tensor
+
+from benchmarks.commands.options import split_pairs
+from benchmarks.files import atomic
+from benchmarks.mini.generators import WEIGHTS
+from registry.weights import read_state_dict
+
+
+def halved(state: dict[str, Tensor]) -> dict[str, Tensor]:
+    """Matrices and kernels as float16; vectors stay: statistics and code counts need their range."""
+    return {
+        name: (value.half() if value.is_floating_point() and value.ndim > 1 else value).contiguous()
+        for name, value in state.items()
+    }
+
+
+def main(weights: Annotated[list[str], typer.Argument(help="NAME=PATH of a trained detector")]) -> None:
+    """Write NAME.safetensors for each."""
+    for name, path in split_pairs(weights, "ship").items():
+        target = WEIGHTS / f"{name}.safetensors"
+        with atomic(target) as draft:
+            save_file(halved(read_state_dict(Path(path))), draft)
+            draft.chmod(0o644)
+        typer.echo(f"{target}: {target.stat().st_size:,} bytes")
+
+
+if __name__ == "__main__":
+    typer.run(main)

@@ -1,0 +1,137 @@
+"""VQ-VAE with an L2-normalised codebook (LlamaGen's kind of tokenizer, arXiv 2406.06525): stride 4."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from benchmarks.mini.layers import PlainBlock
+
+CODES = 512
+CODE_WIDTH = 8
+GRID = 16
+"""A picture of 64×64 px becomes 16×16 tokens."""
+
+
+class Codebook(nn.Module):
+    """`codes` vectors of `width`; a latent takes the nearest one.
+
+    Learned by exponential moving averages of the latents that chose each code (van den Oord et al.
+    2017, appendix A.1); a code that hardly anyone chooses is moved onto a latent of the batch.
+    """
+
+    def __init__(self, codes: int = CODES, width: int = CODE_WIDTH) -> None:
+        super().__init__()
+        self.register_buffer("vectors", F.normalize(torch.randn(codes, width), dim=1))
+        self.vectors: Tensor
+
+    def nearest(self, latents: Tensor) -> Tensor:
+        """Indices of the codes nearest to latents (..., width): int64 (...)."""
+        return (latents @ self.vectors.T - self.vectors.square().sum(1) / 2).argmax(-1)
+
+    def forward(self, indices: Tensor) -> Tensor:
+        """Code vectors (..., width) of indices (...)."""
+        return self.vectors[indices]
+
+
+class CodebookLearner(nn.Module):
+    """Moves the vectors of a codebook while its encoder learns.
+
+    unit: keep the vectors at length 1. decay: of the moving averages. dead: a code that fewer
+    latents of a batch chose, on average, is moved.
+    """
+
+    def __init__(self, codebook: Codebook, unit: bool, decay: float = 0.98, dead: float = 0.5) -> None:
+        super().__init__()
+        self.unit, self.decay, self.dead = unit, decay, dead
+        self.register_buffer("counts", torch.ones(len(codebook.vectors)))
+        self.register_buffer("sums", codebook.vectors.clone())
+        self.counts: Tensor
+        self.sums: Tensor
+
+    @torch.no_grad()
+    def update(self, codebook: Codebook, latents: Tensor, indices: Tensor) -> None:
+        """One step from latents (N, tokens, width) and the codes (N, tokens) they chose."""
+        latents = latents.flatten(0, 1).float()
+        chosen = F.one_hot(indices.flatten(), len(self.counts)).float()
+        self.counts.lerp_(chosen.sum(0), 1 - self.decay)
+        self.sums.lerp_(chosen.T @ latents, 1 - self.decay)
+        dead = self.counts < self.dead
+        self.sums[dead] = latents[torch.randint(len(latents), (int(dead.sum()),))]
+        self.counts[dead] = 1.0
+        means = self.sums / self.counts[:, None]
+        codebook.vectors.copy_(F.normalize(means, dim=1) if self.unit else means)
+
+
+class ImageEncoder(nn.Sequential):
+    """Pictures in [-1, 1] (N, 3, 64, 64) to latents (N, 8, 16, 16)."""
+
+    def __init__(self, channels: int) -> None:
+        super().__init__(
+            nn.PixelUnshuffle(2),
+            nn.Conv2d(12, channels, 3, padding=1),
+            PlainBlock(channels),
+            nn.Conv2d(channels, 2 * channels, 4, stride=2, padding=1),
+            PlainBlock(2 * channels),
+            PlainBlock(2 * channels),
+            nn.Conv2d(2 * channels, CODE_WIDTH, 1),
+        )
+
+
+class ImageDecoder(nn.Sequential):
+    """Code vectors (N, 8, 16, 16) to pictures in about [-1, 1] (N, 3, 64, 64)."""
+
+    def __init__(self, channels: int) -> None:
+        super().__init__(
+            nn.Conv2d(CODE_WIDTH, 2 * channels, 3, padding=1),
+            PlainBlock(2 * channels),
+            PlainBlock(2 * channels),
+            nn.Upsample(scale_factor=2),
+            nn.Conv2d(2 * channels, channels, 3, padding=1),
+            PlainBlock(channels),
+            PlainBlock(channels),
+            nn.Conv2d(channels, 12, 3, padding=1),
+            nn.PixelShuffle(2),
+        )
+
+
+class Quantized(NamedTuple):
+    """vectors: what the decoder reads (N, 8, 16, 16). indices: the tokens (N, tokens), int64.
+    chosen_by: the latent that chose each token (N, tokens, 8)."""
+
+    vectors: Tensor
+    indices: Tensor
+    chosen_by: Tensor
+
+
+class Tokenizer(nn.Module):
+    """Pictures to one code per 4×4 px cell and back."""
+
+    unit_codes = True
+
+    def __init__(self, channels: int = 64) -> None:
+        super().__init__()
+        self.encoder = ImageEncoder(channels)
+        self.codebook = Codebook()
+        self.decoder = ImageDecoder(channels)
+
+    def encode(self, images: Tensor) -> Tensor:
+        """Latents (N, 8, 16, 16), of length 1 at every position, of pictures (N, 3, 64, 64) in [-1, 1]."""
+        return F.normalize(self.encoder(images), dim=1)
+
+    def quantize(self, latents: Tensor) -> Quantized:
+        """Nearest codes of latents (N, 8, 16, 16)."""
+        sequence = latents.flatten(2).mT
+        indices = self.codebook.nearest(sequence)
+        return Quantized(self.vectors(indices), indices, sequence)
+
+    def vectors(self, indices: Tensor) -> Tensor:
+        """What the decoder reads (N, 8, 16, 16) for tokens (N, 256)."""
+        return self.codebook(indices).mT.unflatten(2, (GRID, GRID))
+
+    def decode(self, indices: Tensor) -> Tensor:
+        """Pictures (N, 3, 64, 64) of tokens (N, 256)."""
+        return self.decoder(self.vectors(indices))

@@ -1,0 +1,1 @@
+"""`leaderboard.html`: one self-contained page with sortable tables and charts."""

@@ -1,0 +1,85 @@
+"""Renders the page: template, style, scripts, the chart library and the data in one file."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from importlib import resources
+from pathlib import Path
+from typing import Any
+
+from jinja2 import Environment, PackageLoader, StrictUndefined
+from markupsafe import Markup
+
+from benchmarks.reports.load import Run
+from benchmarks.reports.page.payload import curve_payload, payload
+from benchmarks.reports.page.wrong import most_wrong
+from benchmarks.reports.report import Report
+from benchmarks.reports.statistics.verdicts import ALPHA
+
+SCRIPTS = ("table.js", "statistics.js", "charts.js")
+
+
+def html(report: Report, pictures: Path | None = None) -> str:
+    """The whole page.
+
+    pictures: data root of the run; the pictures each detector gets most wrong are then shown as thumbnails.
+    """
+    environment = Environment(
+        loader=PackageLoader("benchmarks.reports.page", "."), autoescape=True, undefined=StrictUndefined
+    )
+    wrong = [found for run in report.runs for found in most_wrong(run, pictures)] if pictures else []
+    return environment.get_template("page.html.j2").render(
+        report=report,
+        title=", ".join(run.label for run in report.runs),
+        alpha=ALPHA,
+        wrong=wrong,
+        provenance=provenance,
+        weights=weights,
+        css=Markup(_file("page.css")),
+        chart_js=Markup(_file("vendor/chart.umd.min.js")),
+        chart_licence=_file("vendor/LICENSE-chart.js.txt"),
+        scripts=[Markup(_file(name)) for name in SCRIPTS],
+        data=_json(payload(report)),
+        curves=_json(curve_payload(report)),
+    )
+
+
+def provenance(run: Run) -> Iterator[tuple[str, str]]:
+    """What a run was made with, as (name, value)."""
+    request = run.request
+    if command := request.get("command"):
+        yield "command", " ".join(map(str, command))
+    for name in ("device", "device_name", "dtype", "seed"):
+        if request.get(name) is not None:
+            yield name, str(request[name])
+    if git := request.get("git"):
+        yield "code", f"{git['commit']}{' with changes' if git['changed'] else ''}"
+    for name, version in request.get("versions", {}).items():
+        yield name, str(version)
+    bootstrap = run.metrics["bootstrap"]
+    yield "intervals", f"{bootstrap['method']}, {bootstrap['resamples']} resamples, seed {bootstrap['seed']}"
+
+
+def weights(run: Run) -> Iterator[dict[str, str]]:
+    """One row per detector: what it was trained on and which weights it had."""
+    for name in run.detectors:
+        facts = run.facts(name)
+        card = facts.get("card") or {}
+        found = facts.get("weights")
+        yield {
+            "detector": name,
+            "trained_on": card.get("trained_on", ""),
+            "licence": card.get("licence", ""),
+            "weights": found if isinstance(found, str) else json.dumps(found, ensure_ascii=False),
+        }
+
+
+def _file(name: str) -> str:
+    return resources.files("benchmarks.reports.page").joinpath(name).read_text(encoding="utf-8")
+
+
+def _json(content: Any) -> Markup:
+    """JSON that may stand inside a script element."""
+    text = json.dumps(content, ensure_ascii=False, allow_nan=False, separators=(",", ":"))
+    return Markup(text.replace("<", "\\u003c"))

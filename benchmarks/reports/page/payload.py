@@ -1,0 +1,187 @@
+"""The data of the page: metrics.json and what was derived from it, in arrays that load quickly."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import pandas as pd
+
+from benchmarks.metrics.cell import COMPLETE, FAILED, PARTIAL
+from benchmarks.reports.board import DIGITS, Board, Column, Row, boards, position
+from benchmarks.reports.load import Run, directions, perturbations
+from benchmarks.reports.page.curves import curves
+from benchmarks.reports.report import Report
+from benchmarks.reports.statistics.ranks import rank_board
+from benchmarks.reports.statistics.verdicts import ALPHA, Verdicts
+from benchmarks.scores import Cell
+
+STATUS = [COMPLETE, PARTIAL, FAILED]
+PAIRS = 20_000
+"""Most comparisons of single test sets on a page; beyond, only those of means (the CSV has all)."""
+
+
+def payload(report: Report) -> dict[str, Any]:
+    """What the page shows. Numbers are rounded to the digits shown, straight from metrics.json.
+
+    `cells`: one object per row, column and perturbation (all three by number) with the counts, the status,
+    and per metric the value `v`, the interval `lo`, `hi`, and the rank `r` (negative where tied).
+    """
+    runs, names = report.runs, list(directions(report.runs))
+    found = boards(runs, names, Verdicts(report.comparisons).alike)
+    kinds = perturbations(runs)
+    by_metric = [found[i * len(kinds) : (i + 1) * len(kinds)] for i in range(len(names))]
+    columns = sorted(dict.fromkeys(column for board in found for column in board.columns), key=position)
+    rows = found[0].rows if found else []
+    return {
+        "metrics": [
+            {**_metric(runs, name), "columns": [columns.index(c) for c in own[0].columns]}
+            for name, own in zip(names, by_metric, strict=True)
+        ],
+        "shown": list(report.metrics),
+        "perturbations": kinds,
+        "statuses": STATUS,
+        "rows": [{"label": r.label, "untrained": r.untrained, "parts": list(r.parts)} for r in rows],
+        "columns": [
+            {
+                "group": c.group,
+                "label": c.label,
+                "mean": c.is_mean,
+                "sets": sorted(name for name, _ in c.pictures),
+            }
+            for c in columns
+        ],
+        "cells": _cells(runs, by_metric, rows, columns, kinds),
+        "ranks": _ranks(by_metric),
+        "pairs": _pairs(report.comparisons, rows, columns, names, kinds),
+        "alpha": ALPHA,
+        "digits": DIGITS,
+    }
+
+
+def _metric(runs: Sequence[Run], name: str) -> dict[str, Any]:
+    facts = next(run.metrics["metrics"][name] for run in runs if name in run.metrics["metrics"])
+    return {"name": name, "summary": facts["summary"], "higher": facts["higher_is_better"]}
+
+
+def _cells(
+    runs: Sequence[Run],
+    by_metric: Sequence[Sequence[Board]],
+    rows: Sequence[Row],
+    columns: Sequence[Column],
+    kinds: Sequence[str],
+) -> list[dict[str, Any]]:
+    counts = _counts(runs)
+    cells = []
+    for p, perturbation in enumerate(kinds):
+        for r, row in enumerate(rows):
+            for c, column in enumerate(columns):
+                entries = [own[p].entries.get((row, column)) for own in by_metric]
+                known = [entry for entry in entries if entry]
+                if not known:
+                    continue
+                cell: dict[str, Any] = {
+                    "at": [r, c, p],
+                    "s": STATUS.index(known[0].status),
+                    "v": [_short(e.value) if e else None for e in entries],
+                }
+                if any(entry.low is not None for entry in known):
+                    cell["lo"] = [_short(e.low) if e else None for e in entries]
+                    cell["hi"] = [_short(e.high) if e else None for e in entries]
+                if any(entry.rank for entry in known):
+                    cell["r"] = [(-e.rank if e.tied else e.rank) if e and e.rank else 0 for e in entries]
+                if reasons := {i: e.reason for i, e in enumerate(entries) if e and e.reason}:
+                    same = len(set(reasons.values())) == 1 and len(reasons) == len(entries)
+                    cell["why"] = next(iter(reasons.values())) if same else reasons
+                if not column.is_mean:
+                    ((dataset, _),) = column.pictures
+                    cell["n"] = counts[row.run, row.detector, dataset, perturbation]
+                cells.append(cell)
+    return cells
+
+
+def _counts(runs: Sequence[Run]) -> Mapping[tuple[str, str, str, str], list[int]]:
+    return {
+        (run.label, c["detector"], c["dataset"], c["perturbation"]): [c["n_real"], c["n_fake"], c["n_error"]]
+        for run in runs
+        for c in run.cells()
+    }
+
+
+def _short(value: float | None) -> float | None:
+    return None if value is None else round(value, DIGITS)
+
+
+def _ranks(by_metric: Sequence[Sequence[Board]]) -> list[list[dict[str, Any]]]:
+    found = []
+    for own in by_metric:
+        summaries = [rank_board(board) for board in own]
+        found.append(
+            [
+                {
+                    "labels": s.labels,
+                    "ranks": [round(rank, 2) for rank in s.summary.mean_ranks],
+                    "left_out": s.left_out,
+                    "sets": s.n_sets,
+                    "friedman": s.summary.friedman,
+                    "p": s.summary.p,
+                    "w": s.summary.kendall_w,
+                    "reason": s.summary.reason,
+                }
+                for s in summaries
+            ]
+        )
+    return found
+
+
+def _pairs(
+    table: pd.DataFrame,
+    rows: Sequence[Row],
+    columns: Sequence[Column],
+    names: Sequence[str],
+    kinds: Sequence[str],
+) -> list[list[Any]]:
+    """[metric, perturbation, column, test, first, second, difference, low, high, p]; p Holm-corrected."""
+    if len(table) > PAIRS:
+        means = {column.pictures for column in columns if column.is_mean}
+        table = table[table["pictures"].isin(means)]
+    places: dict[Any, list[int]] = {}
+    for i, column in enumerate(columns):
+        places.setdefault(column.pictures, []).append(i)
+    who = {row.key: i for i, row in enumerate(rows)}
+    found = []
+    for item in table.to_dict("records"):
+        numbers = [
+            None if pd.isna(item[key]) else round(item[key], DIGITS)
+            for key in ("difference", "low", "high", "p_holm")
+        ]
+        for place in places[item["pictures"]]:
+            found.append(
+                [
+                    names.index(item["metric"]),
+                    kinds.index(item["perturbation"]),
+                    place,
+                    item["test"],
+                    who[item["first"]],
+                    who[item["second"]],
+                    *numbers,
+                ]
+            )
+    return found
+
+
+def curve_payload(report: Report) -> dict[str, Any]:
+    """Curves of every cell that has pictures of both classes, by `row,set,perturbation`."""
+    found = {}
+    number = 0
+    for run in report.runs:
+        place = {name: number + i for i, name in enumerate(run.detectors)}
+        number += len(place)
+        for cell in run.cells():
+            if run.folder and cell["n_real"] and cell["n_fake"]:
+                scores = report.read(
+                    run.folder, Cell(cell["detector"], cell["dataset"], cell["perturbation"])
+                )
+                key = f"{place[cell['detector']]}|{cell['dataset']}|{cell['perturbation']}"
+                found[key] = curves(scores)
+    return found

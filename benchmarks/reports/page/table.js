@@ -1,0 +1,220 @@
+"use strict";
+// The table: state, filtering, sorting, keyboard. Everything reads `data`, which is metrics.json in arrays.
+const data = JSON.parse(document.getElementById("data").textContent);
+const $ = (id) => document.getElementById(id);
+const make = (tag, text, attributes = {}) => {
+  const made = document.createElement(tag);
+  if (text !== undefined) made.textContent = text;
+  for (const [name, value] of Object.entries(attributes)) made.setAttribute(name, value);
+  return made;
+};
+const MARK = { untrained: "†", partial: "‡", failed: "✗", none: "–", tied: "≈" };
+const state = { metric: 0, perturbation: 0, sort: null, ascending: false, hidden: new Set() };
+const at = new Map();
+for (const cell of data.cells) at.set(cell.at.join(), cell);
+const cellAt = (row, column, perturbation = state.perturbation) => at.get([row, column, perturbation].join());
+const fixed = (value) => value.toFixed(data.digits);
+const pictures = (name) => (name === "none" ? "clean" : name);
+const listeners = [];
+
+const statusOf = (cell) => data.statuses[cell.s];
+function markOf(cell, metric = state.metric) {
+  if (statusOf(cell) === "failed") return MARK.failed;
+  if (statusOf(cell) === "partial") return MARK.partial;
+  if (cell.v[metric] === null) return MARK.none;
+  const rank = cell.r ? cell.r[metric] : 0;
+  return rank === -1 || rank === -2 ? MARK.tied : "";
+}
+function reasonOf(cell, metric = state.metric) {
+  return typeof cell.why === "string" ? cell.why : (cell.why || {})[metric] || "";
+}
+function describe(row, column, cell) {
+  const place = data.columns[column];
+  const parts = [`${data.rows[row].label} on ${place.group} ${place.label}: ${data.metrics[state.metric].name}`];
+  const value = cell.v[state.metric];
+  parts[0] += value === null ? " undefined" : ` ${fixed(value)}`;
+  if (cell.lo && cell.lo[state.metric] !== null) parts.push(`95 % interval ${fixed(cell.lo[state.metric])} to ${fixed(cell.hi[state.metric])}`);
+  if (cell.n) parts.push(`${cell.n[0]} real and ${cell.n[1]} generated pictures, ${cell.n[2]} failed`);
+  const rank = cell.r ? cell.r[state.metric] : 0;
+  if (rank) parts.push(`rank ${Math.abs(rank)}${rank < 0 ? ", not significantly different from the best of it" : ""}`);
+  if (data.rows[row].untrained) parts.push(`untrained: ${data.rows[row].parts.join(", ") || "weights"}`);
+  parts.push(statusOf(cell));
+  if (reasonOf(cell)) parts.push(reasonOf(cell));
+  return parts.join("; ");
+}
+
+const matches = (text, query) => text.toLowerCase().includes(query.trim().toLowerCase());
+function visibleColumns() {
+  const query = $("find-set").value;
+  return data.metrics[state.metric].columns.filter((i) => {
+    const column = data.columns[i];
+    if (state.hidden.has(column.group)) return false;
+    return column.mean || matches(`${column.group} ${column.label}`, query);
+  });
+}
+function visibleRows() {
+  const query = $("find-detector").value;
+  return data.rows.map((row, i) => i).filter((i) => {
+    if (!matches(data.rows[i].label, query)) return false;
+    if ($("unranked").checked) return true;
+    if (data.rows[i].untrained) return false;
+    return data.columns.every((_, c) => { const cell = cellAt(i, c); return !cell || statusOf(cell) === "complete"; });
+  });
+}
+function sorted(rows) {
+  if (state.sort === null) return rows;
+  const direction = state.ascending ? 1 : -1;
+  if (state.sort === "name") return rows.sort((a, b) => direction * data.rows[a].label.localeCompare(data.rows[b].label));
+  const value = (row) => { const cell = cellAt(row, state.sort); return cell ? cell.v[state.metric] : null; };
+  return rows.sort((a, b) => {
+    const [x, y] = [value(a), value(b)];
+    if (x === null || y === null) return (x === null) - (y === null);
+    return direction * (x - y);
+  });
+}
+
+function sortBy(key) {
+  const better = key === "name" ? true : !data.metrics[state.metric].higher;
+  state.ascending = state.sort === key ? !state.ascending : better;
+  state.sort = key;
+  draw();
+  const again = document.querySelector(`#board button[data-key="${key}"]`);
+  if (again) again.focus();
+}
+function heading(text, key, attributes = {}) {
+  const cell = make("th", undefined, { scope: "col", ...attributes });
+  const button = make("button", text, { type: "button", "data-key": key, title: `sort by ${text}` });
+  button.addEventListener("click", () => sortBy(key));
+  if (state.sort === key) cell.setAttribute("aria-sort", state.ascending ? "ascending" : "descending");
+  cell.append(button);
+  return cell;
+}
+function drawHead(columns) {
+  const [top, names] = [make("tr"), make("tr")];
+  const corner = heading("detector", "name", { rowspan: 2 });
+  top.append(corner);
+  let last = null;
+  for (const c of columns) {
+    const column = data.columns[c];
+    if (!last || last.group !== column.group) {
+      last = { group: column.group, cell: make("th", column.group, { class: "group", scope: "colgroup", colspan: 0 }), count: 0 };
+      top.append(last.cell);
+    }
+    last.cell.setAttribute("colspan", ++last.count);
+    names.append(heading(column.label, c));
+  }
+  $("board").tHead.replaceChildren(top, names);
+}
+function drawBody(rows, columns) {
+  const body = document.createDocumentFragment();
+  for (const r of rows) {
+    const row = data.rows[r];
+    const line = make("tr", undefined, row.untrained ? { class: "untrained" } : {});
+    line.append(make("th", row.label + (row.untrained ? ` ${MARK.untrained}` : ""), { scope: "row", title: row.label }));
+    let group = null;
+    for (const c of columns) {
+      const column = data.columns[c];
+      const cell = cellAt(r, c);
+      const box = make("td");
+      const classes = [];
+      if (column.mean) classes.push("mean");
+      if (column.group !== group) classes.push("first");
+      group = column.group;
+      if (cell) {
+        const value = cell.v[state.metric];
+        box.textContent = (value === null ? "" : fixed(value)) + markOf(cell);
+        if (cell.lo && cell.lo[state.metric] !== null) box.append(make("span", ` [${fixed(cell.lo[state.metric])}, ${fixed(cell.hi[state.metric])}]`, { class: "ci" }));
+        const rank = Math.abs(cell.r ? cell.r[state.metric] : 0);
+        if (rank === 1) classes.push("best");
+        if (rank === 2) classes.push("second");
+        if (statusOf(cell) !== "complete") classes.push(statusOf(cell));
+        box.title = describe(r, c, cell);
+        box.tabIndex = -1;
+      }
+      box.className = classes.join(" ");
+      line.append(box);
+    }
+    body.append(line);
+  }
+  const table = $("board");
+  table.tBodies[0].replaceChildren(body);
+  const first = table.tBodies[0].querySelector("td[tabindex]");
+  if (first) first.tabIndex = 0;
+}
+function drawNotes(rows, columns) {
+  const used = new Set();
+  const grouped = new Map();
+  for (const r of rows) {
+    if (data.rows[r].untrained) used.add("untrained");
+    for (const c of columns) {
+      const cell = cellAt(r, c);
+      if (!cell) continue;
+      const mark = markOf(cell);
+      const kind = Object.keys(MARK).find((name) => MARK[name] === mark);
+      if (kind) used.add(kind);
+      if (!kind || kind === "tied" || data.columns[c].mean) continue;
+      const key = `${mark} ${data.rows[r].label}: ${reasonOf(cell)}`;
+      grouped.set(key, [...(grouped.get(key) || []), `${data.columns[c].group} ${data.columns[c].label}`]);
+    }
+  }
+  const meaning = {
+    untrained: "untrained: random weights, never ranked", partial: "partial: not every picture has a score, never ranked",
+    failed: "failed: no picture has a score", none: "undefined", tied: "not significantly different from the best of its rank",
+  };
+  $("legend").replaceChildren(
+    ...[...used].map((kind) => make("li", `${MARK[kind]} ${meaning[kind]}`)),
+    make("li", "green: best, blue underlined: second, with all that do not differ significantly"));
+  $("notes").replaceChildren(...[...grouped].map(([key, places]) => make("li", `${key} (${places.join(", ")})`)));
+}
+function draw() {
+  const columns = visibleColumns();
+  const rows = sorted(visibleRows());
+  drawHead(columns);
+  drawBody(rows, columns);
+  drawNotes(rows, columns);
+  $("board").style.setProperty("--head", `${$("board").tHead.rows[0].offsetHeight}px`);
+  const metric = data.metrics[state.metric];
+  $("status").textContent = `${rows.length} of ${data.rows.length} detectors, ${columns.length} of ${data.columns.length} columns; ${metric.name}: ${metric.summary} (${metric.higher ? "higher" : "lower"} is better); ${pictures(data.perturbations[state.perturbation])} pictures`;
+  for (const listener of listeners) listener(rows);
+}
+
+const fill = (select, options, chosen = 0) => {
+  select.replaceChildren(...options.map(([value, text]) => make("option", text, { value })));
+  if (options.length) select.value = options[Math.min(chosen, options.length - 1)][0];
+};
+const columnName = (column) => `${column.group}: ${column.label}`;
+const meanOfAll = () => Math.max(0, data.columns.findIndex((column) => column.group === "all"));
+if (data.columns.some((column) => column.group === "all")) state.sort = meanOfAll();
+fill($("metric"), data.metrics.map((metric, i) => [i, metric.name]), data.metrics.findIndex((m) => m.name === data.shown[0]));
+state.metric = Number($("metric").value);
+state.ascending = !data.metrics[state.metric].higher;
+fill($("perturbation"), data.perturbations.map((name, i) => [i, pictures(name)]));
+for (const group of new Set(data.columns.map((column) => column.group))) {
+  const box = make("input", undefined, { type: "checkbox", checked: "", value: group });
+  box.addEventListener("change", () => { if (box.checked) state.hidden.delete(group); else state.hidden.add(group); draw(); });
+  const label = make("label");
+  label.append(box, group);
+  $("groups").append(label);
+}
+$("metric").addEventListener("change", (event) => { state.metric = Number(event.target.value); if (state.sort !== null && state.sort !== "name") state.ascending = !data.metrics[state.metric].higher; draw(); });
+$("perturbation").addEventListener("change", (event) => { state.perturbation = Number(event.target.value); draw(); });
+for (const id of ["find-detector", "find-set"]) $(id).addEventListener("input", draw);
+$("unranked").addEventListener("change", draw);
+$("intervals").addEventListener("change", (event) => $("board").classList.toggle("show-ci", event.target.checked));
+document.querySelector(".controls").addEventListener("submit", (event) => event.preventDefault());
+const tell = (event) => { const box = event.target.closest("td"); if (box && box.title) $("detail").textContent = box.title; };
+$("board").addEventListener("mouseover", tell);
+$("board").addEventListener("focusin", tell);
+$("board").addEventListener("keydown", (event) => {
+  const box = event.target.closest("td");
+  const step = { ArrowLeft: [0, -1], ArrowRight: [0, 1], ArrowUp: [-1, 0], ArrowDown: [1, 0] }[event.key];
+  if (!box || !step) return;
+  event.preventDefault();
+  const lines = [...$("board").tBodies[0].rows];
+  const line = lines[lines.indexOf(box.parentElement) + step[0]];
+  const next = line && line.cells[box.cellIndex + step[1]];
+  if (!next || next.tabIndex === undefined || !next.title || next.tagName !== "TD") return;
+  box.tabIndex = -1;
+  next.tabIndex = 0;
+  next.focus();
+});

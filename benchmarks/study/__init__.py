@@ -1,0 +1,1 @@
+"""How well a detector trained on one paradigm's pictures does on the others'."""

@@ -1,0 +1,120 @@
+"""A study's matrices as JSON, CSV, Markdown, a page and a figure."""
+
+from __future__ import annotations
+
+import csv
+import io
+from collections.abc import Sequence
+from dataclasses import asdict
+from pathlib import Path
+
+from jinja2 import Environment, PackageLoader, StrictUndefined
+
+from benchmarks.files import atomic, write_json
+from benchmarks.study.matrix import MEANS, Matrix
+
+_CAPTION = "rows: trained on; columns: tested on"
+
+
+def render(matrices: Sequence[Matrix], out: Path) -> list[Path]:
+    """Write study.json, study.csv, study.md, study.html, and a heat map per detector as PNG and SVG."""
+    out.mkdir(parents=True, exist_ok=True)
+    texts = {
+        "study.csv": _csv(matrices),
+        "study.md": _markdown(matrices),
+        "study.html": _html(matrices),
+    }
+    for name, text in texts.items():
+        with atomic(out / name) as draft:
+            draft.write_text(text, encoding="utf-8")
+    write_json(out / "study.json", {"schema": 1, "matrices": [asdict(matrix) for matrix in matrices]})
+    figures = [path for matrix in matrices for path in _draw(matrix, out)]
+    return [out / "study.json", *(out / name for name in texts), *figures]
+
+
+def _csv(matrices: Sequence[Matrix]) -> str:
+    """One line per value: detector, training set, its paradigm, test set, its paradigm, metric, value."""
+    stream = io.StringIO()
+    writer = csv.writer(stream, lineterminator="\n")
+    writer.writerow(["detector", "trained_on", "paradigm", "tested_on", "test_paradigm", "metric", "value"])
+    for matrix in matrices:
+        for row in matrix.rows:
+            for name, value in row.values.items():
+                shown = "" if value is None else repr(value)
+                writer.writerow(
+                    [
+                        matrix.detector,
+                        row.training_set,
+                        row.paradigm,
+                        name,
+                        matrix.test_sets[name],
+                        matrix.metric,
+                        shown,
+                    ]
+                )
+    return stream.getvalue()
+
+
+def _markdown(matrices: Sequence[Matrix]) -> str:
+    parts = []
+    for matrix in matrices:
+        head = ["trained on", *(f"{name} ({p})" for name, p in matrix.test_sets.items()), *MEANS]
+        lines = [
+            f"## {matrix.detector}: {matrix.metric} in %",
+            "",
+            "| " + " | ".join(head) + " |",
+            "|---" * len(head) + "|",
+        ]
+        for row in matrix.rows:
+            values = [percent(v) for v in [*row.values.values(), *row.means.values()]]
+            lines.append("| " + " | ".join([f"{row.training_set} ({row.paradigm})", *values]) + " |")
+        parts.append("\n".join(lines))
+    return f"Training sets × test sets ({_CAPTION}).\n\n" + "\n\n".join(parts) + "\n"
+
+
+def _html(matrices: Sequence[Matrix]) -> str:
+    environment = Environment(
+        loader=PackageLoader("benchmarks.study", "templates"), autoescape=True, undefined=StrictUndefined
+    )
+    environment.filters["percent"] = percent
+    template = environment.get_template("study.html.j2")
+    return template.render(matrices=matrices, means=MEANS, caption=_CAPTION)
+
+
+def percent(value: float | None) -> str:
+    """A rate in [0, 1] as a percentage with one decimal; a dash where there is none."""
+    return "–" if value is None else f"{100 * value:.1f}"
+
+
+def _draw(matrix: Matrix, out: Path) -> list[Path]:
+    import matplotlib as mpl
+    import numpy as np
+    from matplotlib.figure import Figure
+
+    names = list(matrix.test_sets)
+    values = np.array(
+        [[np.nan if row.values[name] is None else row.values[name] for name in names] for row in matrix.rows],
+        dtype=float,
+    )
+    figure = Figure(figsize=(2.4 + 0.8 * len(names), 1.8 + 0.5 * len(matrix.rows)), layout="constrained")
+    axes = figure.subplots()
+    drawn = axes.imshow(100 * values, cmap="viridis", vmin=0, vmax=100, aspect="auto")
+    axes.set_xticks(
+        range(len(names)), [f"{n}\n({matrix.test_sets[n]})" for n in names], rotation=45, ha="right"
+    )
+    axes.set_yticks(range(len(matrix.rows)), [f"{row.training_set} ({row.paradigm})" for row in matrix.rows])
+    axes.set_xlabel("tested on")
+    axes.set_ylabel("trained on")
+    axes.set_title(f"{matrix.detector}: {matrix.metric} in %", fontsize=11)
+    for row, column in np.ndindex(values.shape):
+        value = float(values[row, column])
+        shown = percent(None if np.isnan(value) else value)
+        axes.text(column, row, shown, ha="center", va="center", color="white" if value <= 0.6 else "black")
+    figure.colorbar(drawn, ax=axes, label=f"{matrix.metric} in %")
+    stem = "".join(c if c.isalnum() or c in "-_" else "_" for c in matrix.detector)
+    paths = [out / f"study_{stem}.{kind}" for kind in ("png", "svg")]
+    with mpl.rc_context({"svg.hashsalt": stem}):
+        for path in paths:
+            with atomic(path) as draft:
+                figure.savefig(draft, format=path.suffix[1:], dpi=160, bbox_inches="tight")
+    return paths

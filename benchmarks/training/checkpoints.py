@@ -1,0 +1,154 @@
+"""Checkpoints: plain tensors and values, whole or absent, enough of them that no kill loses an epoch."""
+
+from __future__ import annotations
+
+import logging
+from pathlib import Path
+from typing import Any
+
+import torch
+from mmengine.hooks import Hook
+from mmengine.model import is_model_wrapper
+from mmengine.runner import Runner
+from torch import nn
+
+from benchmarks.files import atomic, write_json
+from benchmarks.training.processes import Processes
+from benchmarks.training.schedule import Plateau
+from registry import Detector, WeightsError
+from registry.weights import read_checkpoint
+
+logger = logging.getLogger(__name__)
+
+SCHEMA = 1
+
+
+class Checkpoints(Hook):
+    """Restores the newest whole checkpoint before a run and writes one after every epoch.
+
+        OUT/checkpoints/epoch-0007.pth   everything a resume needs
+        OUT/best.pth                     the detector alone, as `load_weights` reads it
+        OUT/history.json                 one entry per epoch
+
+    Files load with `torch.load(weights_only=True)`. After an epoch the figures steer the learning rate
+    (`plateau`), then the state is written; a kill before that repeats the epoch on resume.
+
+    keep: how many of the latest and of the best are kept; at least 2.
+    """
+
+    priority = "VERY_LOW"
+
+    def __init__(
+        self, out: Path, plateau: Plateau, processes: Processes, *, keep: int, note: dict[str, Any]
+    ) -> None:
+        self.out = out
+        self.plateau = plateau
+        self.processes = processes
+        self.keep = keep
+        self.note = note
+        self.history: list[dict[str, Any]] = []
+        self._losses: list[torch.Tensor] = []
+
+    def before_run(self, runner: Runner) -> None:
+        """Before mmengine counts the optimiser's steps, so that it counts from the restored one."""
+        if self.processes.first:
+            for left_by_a_kill in [*self.out.glob(".*.tmp"), *self.out.glob("checkpoints/.*.tmp")]:
+                left_by_a_kill.unlink()
+        found = newest(self.out)
+        if found is None:
+            return
+        detector_of(runner.model).load_state_dict(found["model"])
+        runner.optim_wrapper.load_state_dict(found["optimizer"])
+        self.plateau.load(found["plateau"])
+        self.history = found["history"]
+        runner.train_loop.resume(found["epoch"])
+        runner.train_loop.stop_training = self.plateau.stopped
+
+    def after_train_iter(
+        self, runner: Runner, batch_idx: int, data_batch: Any = None, outputs: Any = None
+    ) -> None:
+        self._losses.append(outputs["loss"].detach())
+
+    def after_epoch(self, runner: Runner, metrics: dict[str, float]) -> None:
+        epoch = runner.epoch
+        groups = runner.optim_wrapper.optimizer.param_groups
+        lr = float(groups[0]["lr"])
+        self.history.append({"epoch": epoch, "lr": lr, "train_loss": self._mean_loss(), **metrics})
+        if metrics:
+            lowered = self.plateau.step(metrics, epoch, lr)
+            runner.train_loop.stop_training = self.plateau.stopped
+            for group in groups:
+                group["lr"] = lowered
+        else:
+            self.plateau.best_epoch = epoch
+        if self.processes.first:
+            self._write(runner, epoch)
+        self.processes.wait()
+
+    def _mean_loss(self) -> float:
+        losses = self.processes.gather(float(torch.stack(self._losses).double().mean()))
+        self._losses.clear()
+        return sum(losses) / len(losses)
+
+    def _write(self, runner: Runner, epoch: int) -> None:
+        detector = detector_of(runner.model)
+        state = {
+            "schema": SCHEMA,
+            "epoch": epoch,
+            "model": detector.state_dict(),
+            "optimizer": runner.optim_wrapper.state_dict(),
+            "plateau": self.plateau.state(),
+            "history": self.history,
+            **self.note,
+        }
+        # the export first: a kill between the two repeats the epoch, and writes the same export again
+        if self.plateau.best_epoch == epoch:
+            with atomic(self.out / "best.pth") as draft:
+                detector.save_weights(draft)
+        with atomic(self.out / "checkpoints" / _name(epoch)) as draft:
+            torch.save(state, draft)
+        write_json(self.out / "history.json", self.history)
+        self._drop_old()
+
+    def _drop_old(self) -> None:
+        monitor = self.plateau.settings.monitor
+        sign = 1 if monitor == "loss" else -1
+        ranked = sorted(self.history, key=lambda entry: sign * entry.get(monitor, -sign * entry["epoch"]))
+        kept = {entry["epoch"] for entry in [*self.history[-self.keep :], *ranked[: self.keep]]}
+        for path in _paths(self.out):
+            if path.name not in {_name(epoch) for epoch in kept}:
+                path.unlink()
+
+
+def newest(out: Path) -> dict[str, Any] | None:
+    """The latest checkpoint that can be read; a damaged one is named and the one before it taken.
+
+    Raises:
+        WeightsError: there are checkpoints but none can be read.
+    """
+    paths = _paths(out)
+    problem: WeightsError | None = None
+    for path in reversed(paths):
+        try:
+            found: dict[str, Any] = read_checkpoint(path)
+            return found
+        except WeightsError as error:
+            logger.warning("%s; going back to the checkpoint before it", error)
+            problem = error
+    if problem is not None:
+        raise problem
+    return None
+
+
+def detector_of(model: nn.Module) -> Detector:
+    """The detector inside mmengine's and DistributedDataParallel's wrappers."""
+    inner: Any = model.module if is_model_wrapper(model) else model
+    return inner.detector
+
+
+def _paths(out: Path) -> list[Path]:
+    return sorted(out.glob("checkpoints/epoch-*.pth"))
+
+
+def _name(epoch: int) -> str:
+    return f"epoch-{epoch:04d}.pth"

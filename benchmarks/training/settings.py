@@ -1,0 +1,162 @@
+"""What a training configuration may say: the defaults are D3QE's published recipe.
+
+Recipe: arXiv 2510.05891 and its released code (github.com/Zhangyr2022/D3QE).
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+from pydantic import Field, model_validator
+
+from benchmarks.config import DetectorSettings, Settings, StrictBool, StrictFloat, StrictInt
+
+Number = StrictFloat | StrictInt
+Probability = Annotated[Number, Field(ge=0, le=1)]
+Precision = Literal["float32", "bfloat16", "float16"]
+
+
+class SplitSettings(Settings):
+    """The pictures of one split, as `d3qe-bench run` names them."""
+
+    sets: list[str] = Field(min_length=1, description="folders, manifests or registered data sets")
+    layout: str = Field("", description="on-disk layout; found from the folder by default")
+    options: dict[str, Any] = Field({}, description="options of the layout, such as split: train")
+
+
+class OptimizerSettings(Settings):
+    """The optimiser of all trainable parameters."""
+
+    name: Literal["adamw", "adam", "sgd"] = Field("adamw", description="torch.optim's class, in lower case")
+    lr: Number = Field(8.0e-5, gt=0, description="learning rate at the start")
+    betas: tuple[Number, Number] = Field((0.9, 0.999), description="of adam and adamw")
+    momentum: Number = Field(0.0, ge=0, description="of sgd")
+    weight_decay: Number = Field(0.01, ge=0, description="decoupled for adamw, L2 otherwise")
+
+
+class ScheduleSettings(Settings):
+    """When the learning rate drops, and when training ends."""
+
+    monitor: Literal["acc", "ap", "loss"] = Field("acc", description="validation figure that has to improve")
+    patience: StrictInt = Field(5, ge=1, description="epochs without improvement before the rate drops")
+    min_delta: Number = Field(0.001, ge=0, description="smallest change that counts as an improvement")
+    min_delta_after_drop: Number = Field(0.002, ge=0, description="the same, once the rate has dropped")
+    factor: Number = Field(0.1, gt=0, lt=1, description="what the rate is multiplied by")
+    min_lr: Number = Field(1.0e-6, gt=0, description="training ends when the rate would fall below this")
+
+
+class AugmentationSettings(Settings):
+    """Random changes of the training pictures, drawn from (seed, epoch, picture)."""
+
+    blur: Probability = Field(0.1, description="probability of Gaussian blur")
+    blur_sigma: tuple[Number, Number] = Field((0.0, 3.0), description="its standard deviation in pixels")
+    jpeg: Probability = Field(0.1, description="probability of JPEG compression")
+    jpeg_quality: tuple[StrictInt, StrictInt] = Field(
+        (30, 100), description="its quality, both ends included"
+    )
+    jpeg_codecs: list[Literal["opencv", "pillow"]] = Field(
+        ["opencv", "pillow"], min_length=1, description="encoders, one drawn per picture"
+    )
+    random_crop: StrictBool = Field(True, description="crop at random instead of at the centre")
+    flip: Probability = Field(0.5, description="probability of a horizontal flip")
+    copies: StrictInt | None = Field(
+        None, ge=1, description="draw this many fixed versions of each picture; null draws anew every epoch"
+    )
+
+    @property
+    def fixed(self) -> bool:
+        """Whether the number of different versions of a picture is bounded, so that they can be cached."""
+        return self.copies is not None or not (self.blur or self.jpeg or self.random_crop or self.flip)
+
+    def version(self, epoch: int) -> int:
+        """Which version of its pictures an epoch (from 0) sees."""
+        return epoch % (self.copies or 1) if self.fixed else epoch
+
+    @property
+    def versions(self) -> int:
+        """Number of different versions of a picture, where that is `fixed`."""
+        return self.copies or 1
+
+
+NO_AUGMENTATION = AugmentationSettings(blur=0, jpeg=0, random_crop=False, flip=0)
+
+
+class TrainSettings(Settings):
+    """What `d3qe-bench train` does."""
+
+    detector: DetectorSettings = Field(description="what is trained; its `weights` are where it starts")
+    data: SplitSettings = Field(description="training pictures")
+    validation: SplitSettings | None = Field(
+        None, description="validation pictures; without them nothing but `epochs` ends the training"
+    )
+    limit: StrictInt | None = Field(None, ge=1, description="at most this many pictures per class and set")
+    weights: dict[str, Path] = Field(
+        {}, description="weights files of frozen encoders by name; fetched ones are found"
+    )
+    allow_untrained: StrictBool = Field(False, description="draw encoders without weights from the seed")
+    out: Path = Field(Path("runs/train"), description="folder of the training; rerunning on it resumes")
+    epochs: StrictInt = Field(10, ge=1, description="passes over the training pictures at most")
+    batch_size: StrictInt = Field(
+        32, ge=1, description="pictures per optimiser step, over all processes and accumulated parts"
+    )
+    accumulate: StrictInt = Field(1, ge=1, description="parts that a process cuts its share of a batch into")
+    optimizer: OptimizerSettings = Field(OptimizerSettings(), description="optimiser")
+    schedule: ScheduleSettings = Field(ScheduleSettings(), description="learning rate and early stopping")
+    augmentation: AugmentationSettings = Field(AugmentationSettings(), description="training pictures")
+    validation_augmentation: Literal["none", "released"] = Field(
+        "none", description="`released` blurs and compresses validation pictures as D3QE's code does"
+    )
+    feature_cache: Path | None = Field(
+        None, description="folder of frozen features; needs augmentation off or with `copies`"
+    )
+    check_pictures: StrictBool = Field(True, description="decode every picture once before training")
+    unreadable: Literal["stop", "leave_out"] = Field(
+        "stop", description="what becomes of unreadable pictures; they are listed either way"
+    )
+    max_pixels: StrictInt = Field(100_000_000, ge=1, description="larger pictures count as unreadable")
+    precision: Precision = Field("float32", description="autocast of the trained part; others need a GPU")
+    encoder_precision: Precision = Field(
+        "float32", description="autocast of frozen encoders; lower flips some nearest codes"
+    )
+    device: str = Field("auto", description="auto, cpu, cuda or cuda:N")
+    workers: StrictInt | None = Field(
+        None, ge=0, description="decoding processes; default none on a CPU, up to 8 on a GPU"
+    )
+    launcher: Literal["auto", "none", "pytorch", "slurm"] = Field(
+        "auto", description="how processes were started; auto sees torchrun's environment"
+    )
+    seed: StrictInt = Field(42, ge=0, description="of initial weights, order, augmentation and dropout")
+    keep: StrictInt = Field(2, ge=2, description="checkpoints kept: this many latest, and as many best")
+    plugins: list[Path] = Field([], description="plugin files to load")
+
+    @model_validator(mode="after")
+    def _cacheable(self) -> TrainSettings:
+        if self.feature_cache is not None and not self.augmentation.fixed:
+            raise ValueError(
+                "feature_cache needs pictures that do not change from epoch to epoch: set "
+                "augmentation.copies to a number, or blur, jpeg and flip to 0 and random_crop to false"
+            )
+        return self
+
+
+def validation_augmentation(settings: TrainSettings) -> AugmentationSettings:
+    """What validation pictures go through: nothing, or the fixed blur and JPEG of the released code.
+
+    Released: the middle of the training ranges, Pillow's encoder, and the training probabilities.
+    """
+    if settings.validation_augmentation == "none":
+        return NO_AUGMENTATION
+    training = settings.augmentation
+    sigma = sum(training.blur_sigma) / 2
+    quality = sum(training.jpeg_quality) // 2
+    return training.model_copy(
+        update={
+            "blur_sigma": (sigma, sigma),
+            "jpeg_quality": (quality, quality),
+            "jpeg_codecs": ["pillow"],
+            "random_crop": False,
+            "flip": 0,
+            "copies": 1,
+        }
+    )

@@ -1,0 +1,96 @@
+"""Training recipes: each takes steps, and an interrupted run ends like one that was not."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from torch import nn
+
+from benchmarks.mini.autoregressive import RasterGenerator
+from benchmarks.mini.multiscale import MultiScaleTokenizer
+from benchmarks.mini.next_scale import ScaleGenerator
+from benchmarks.mini.recipes.data import TrainingCrops
+from benchmarks.mini.recipes.diffusion import DiffusionRecipe
+from benchmarks.mini.recipes.gan import GanRecipe, augment
+from benchmarks.mini.recipes.image_encoder import ImageEncoderRecipe
+from benchmarks.mini.recipes.recipe import Recipe, train
+from benchmarks.mini.recipes.tokenizer import TokenizerRecipe
+from benchmarks.mini.recipes.transformers import TransformerRecipe
+from benchmarks.mini.tokenizer import Tokenizer
+
+CROPS = TrainingCrops()
+RECIPES = {
+    "tokenizer": lambda: TokenizerRecipe(Tokenizer(16), CROPS, steps=2, batch=2),
+    "multiscale_tokenizer": lambda: TokenizerRecipe(MultiScaleTokenizer(16), CROPS, steps=2, batch=2),
+    "raster": lambda: TransformerRecipe(RasterGenerator(9), CROPS, steps=2, batch=2),
+    "next_scale": lambda: TransformerRecipe(ScaleGenerator(9), CROPS, steps=2, batch=2),
+    "gan": lambda: GanRecipe(9, CROPS, steps=2, batch=2),
+    "diffusion": lambda: DiffusionRecipe(9, CROPS, steps=2, batch=2),
+    "image_encoder": lambda: ImageEncoderRecipe(CROPS, steps=2, batch=4),
+}
+
+
+@pytest.mark.parametrize("name", RECIPES)
+def test_two_steps_change_every_network_and_stay_finite(name: str, tmp_path: Path) -> None:
+    torch.manual_seed(0)
+    recipe = RECIPES[name]()
+    learned = {key: value.clone() for key, value in recipe.named_parameters() if value.requires_grad}
+    network = train(recipe, name, tmp_path, seed=0)
+    assert all(torch.isfinite(value).all() for value in recipe.state_dict().values())
+    still = [
+        key for key, value in recipe.named_parameters() if key in learned and torch.equal(value, learned[key])
+    ]
+    # the class of a photograph that was not in four crops has no gradient, nor has it weight decay
+    assert len(still) <= len(learned) // 10, still
+    assert not any(parameter.requires_grad for parameter in network.parameters())
+
+
+class Line(Recipe):
+    """Fits a line to points drawn from the step's generators; can be stopped."""
+
+    def __init__(self, stop_at: int | None = None) -> None:
+        super().__init__()
+        self.steps, self.stop_at = 12, stop_at
+        self.network = nn.Linear(1, 1)
+        nn.init.zeros_(self.network.weight)
+        nn.init.zeros_(self.network.bias)
+        self.optimizers = [torch.optim.Adam(self.network.parameters(), 0.1)]
+
+    def update(self, step: int, rng: np.random.Generator) -> dict[str, float]:
+        if step == self.stop_at:
+            raise KeyboardInterrupt
+        x = torch.rand(8, 1) + float(rng.random())
+        loss = (self.network(x) - 3 * x).square().mean()
+        self.optimizers[0].zero_grad()
+        loss.backward()
+        self.optimizers[0].step()
+        return {"loss": loss.item()}
+
+    def trained(self) -> nn.Module:
+        return self.network
+
+
+def test_resumed_run_ends_like_an_uninterrupted_one(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("benchmarks.mini.recipes.recipe._SECONDS_BETWEEN_CHECKPOINTS", 0.0)
+    whole = train(Line(), "whole", tmp_path, seed=5).state_dict()
+    with pytest.raises(KeyboardInterrupt):
+        train(Line(stop_at=7), "parts", tmp_path, seed=5)
+    resumed = train(Line(), "parts", tmp_path, seed=5).state_dict()
+    other_seed = train(Line(), "other", tmp_path, seed=6).state_dict()
+    assert all(torch.equal(whole[key], resumed[key]) for key in whole)
+    assert not all(torch.equal(whole[key], other_seed[key]) for key in whole)
+
+
+def test_augmentation_keeps_shape_and_passes_gradients() -> None:
+    torch.manual_seed(0)
+    images = torch.rand(4, 3, 64, 64, requires_grad=True)
+    changed = augment(images)
+    changed.sum().backward()
+    assert changed.shape == images.shape
+    assert images.grad is not None
+    assert (images.grad.flatten(1).abs().sum(1) > 0).all()
+    hidden = (changed == 0).all(1).flatten(1).sum(1)
+    assert ((hidden >= 64) & (hidden <= 225 + 8)).all()

@@ -1,0 +1,136 @@
+"""A small study from configuration to matrices."""
+
+from __future__ import annotations
+
+import csv
+import json
+
+import pytest
+import yaml
+from PIL import Image
+
+from benchmarks.study.matrix import build_matrices
+from benchmarks.study.render import render
+from registry import UserError
+from tests.training.conftest import TOY_PLUGIN
+from tests.training.toy import write_pictures
+
+
+def cell(detector, dataset, paradigm, ap, status="complete", perturbation="none"):
+    metrics = {"ap": ap}
+    return {
+        "detector": detector, "dataset": dataset, "paradigm": paradigm, "status": status,
+        "perturbation": perturbation, "metrics": metrics,
+    }  # fmt: skip
+
+
+METRICS = {
+    "cells": [
+        cell("a on AR", "VAR", "AR", 0.9),
+        cell("a on AR", "RAR", "AR", 0.8),
+        cell("a on AR", "BigGAN", "GAN", 0.6),
+        cell("a on AR", "BigGAN", "GAN", 0.1, perturbation="jpeg:50"),
+        cell("a on GAN", "VAR", "AR", 0.5),
+        cell("a on GAN", "RAR", "AR", 0.7, status="partial"),
+        cell("a on GAN", "BigGAN", "GAN", 1.0),
+    ]
+}
+
+
+def test_means_within_and_across_paradigms():
+    (matrix,) = build_matrices(METRICS, ["a"], {"AR": "AR", "GAN": "GAN"}, "ap")
+    assert list(matrix.test_sets) == ["RAR", "VAR", "BigGAN"]
+    first, second = matrix.rows
+    assert first.values == {"RAR": 0.8, "VAR": 0.9, "BigGAN": 0.6}
+    assert first.means == pytest.approx({"within": 0.85, "across": 0.6, "all": 2.3 / 3})
+    # a partial cell is no value, and a mean over what is left would not compare
+    assert second.values["RAR"] is None
+    assert second.means == {"within": 1.0, "across": None, "all": None}
+    with pytest.raises(UserError, match="unknown metric 'app', did you mean 'ap'"):
+        build_matrices(METRICS, ["a"], {"AR": "AR"}, "app")
+
+
+def test_files_hold_the_same_numbers(tmp_path):
+    matrices = build_matrices(METRICS, ["a"], {"AR": "AR", "GAN": "GAN"}, "ap")
+    written = {path.name: path for path in render(matrices, tmp_path)}
+    assert set(written) == {"study.json", "study.csv", "study.md", "study.html", "study_a.png", "study_a.svg"}
+    rows = list(csv.DictReader(written["study.csv"].read_text().splitlines()))
+    assert [(r["trained_on"], r["tested_on"], r["value"]) for r in rows][:2] == [
+        ("AR", "RAR", "0.8"),
+        ("AR", "VAR", "0.9"),
+    ]
+    assert "| AR (AR) | 80.0 | 90.0 | 60.0 | 85.0 | 60.0 | 76.7 |" in written["study.md"].read_text()
+    page = written["study.html"].read_text()
+    assert page.count("<td") == 2 * (3 + 3)
+    assert page.count('class="same"') == 3
+    assert "http" not in page
+    with Image.open(written["study_a.png"]) as image:
+        assert min(image.size) > 200
+
+
+def write_study(folder, **changes):
+    sets = folder / "pictures"
+    for number, (paradigm, generator) in enumerate((("AR", "VAR"), ("GAN", "BigGAN"))):
+        if not (sets / paradigm).exists():
+            write_pictures(sets / paradigm / generator, 8, seed=number)
+    path = folder / "study.yaml"
+    values = {
+        "detectors": [{"name": "toy"}, {"name": "plain"}],
+        "training_sets": {
+            name: {"data": {"sets": [str(sets / name / generator)]}}
+            for name, generator in (("AR", "VAR"), ("GAN", "BigGAN"))
+        },
+        "training": {
+            "epochs": 1, "batch_size": 8, "device": "cpu", "allow_untrained": True, "plugins": [str(TOY_PLUGIN)],
+        },
+        "test": {"data": [str(sets)], "bootstrap": 0},
+        "out": str(folder / "out"),
+        **changes,
+    }  # fmt: skip
+    path.write_text(yaml.safe_dump(values))
+    return path
+
+
+def test_a_study_runs_and_resumes(invoke, tmp_path):
+    config = write_study(tmp_path)
+    done = invoke("study", config)
+    assert done.code == 0, done.err
+    result = json.loads((tmp_path / "out/study.json").read_text())
+    assert [m["detector"] for m in result["matrices"]] == ["toy", "plain"]
+    for matrix in result["matrices"]:
+        assert [row["training_set"] for row in matrix["rows"]] == ["AR", "GAN"]
+        assert all(0 <= v <= 1 for row in matrix["rows"] for v in row["values"].values())
+    again = invoke("study", config)
+    assert again.code == 0, again.err
+    assert "epoch 1/1" in done.err
+    assert "epoch 1/1" not in again.err
+    assert json.loads((tmp_path / "out/study.json").read_text()) == result
+
+
+def test_a_failed_training_is_named_and_the_others_go_on(invoke, tmp_path):
+    config = write_study(
+        tmp_path, detectors=[{"name": "toy"}, {"name": "toy", "label": "nan", "options": {"explode_at": 0}}]
+    )
+    done = invoke("study", config)
+    assert done.code == 1
+    assert "nan on AR: loss nan in epoch 1" in done.err
+    matrices = json.loads((tmp_path / "out/study.json").read_text())["matrices"]
+    assert all(v is not None for row in matrices[0]["rows"] for v in row["values"].values())
+    assert all(v is None for row in matrices[1]["rows"] for v in row["values"].values())
+
+
+@pytest.mark.parametrize(
+    ("changes", "said"),
+    [
+        ({"detectors": [{"name": "toy"}, {"name": "toy"}]}, "two detectors are called 'toy'"),
+        ({"training": {"out": "x"}}, "training.out: a study sets it itself"),
+        ({"test": {"data": [], "detectors": []}}, "test.detectors: a study sets it itself"),
+        ({"training": {"epoch": 3}}, "did you mean 'epochs'"),
+        ({"metrics": "ap"}, "did you mean 'metric'"),
+    ],
+)
+def test_wrong_requests_show_before_anything_is_trained(invoke, tmp_path, changes, said):
+    done = invoke("study", write_study(tmp_path, **changes))
+    assert done.code == 2
+    assert said in done.err
+    assert not (tmp_path / "out").exists()
