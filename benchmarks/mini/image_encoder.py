@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import itertools
+
 import torch
 from torch import Tensor, nn
 
@@ -22,7 +24,7 @@ class ImageEncoder(nn.Module):
     def __init__(self) -> None:
         super().__init__()
         self.stages = nn.ModuleList([nn.Conv2d(3, _WIDTHS[0], 3)])
-        for inputs, outputs in zip(_WIDTHS[:-1], _WIDTHS[1:], strict=True):
+        for inputs, outputs in itertools.pairwise(_WIDTHS):
             self.stages.append(
                 nn.Sequential(
                     nn.SiLU(), nn.Conv2d(inputs, outputs, 4, stride=2, padding=1), PlainBlock(outputs)
