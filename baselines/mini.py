@@ -12,5 +12,5 @@ def univfd_mini(protocol: str = "original") -> UnivFD:
 
 
 def cnnspot_mini(protocol: str = "original") -> CNNSpot:
-    """CNNSpot's residual network cut after its second stage, which is 16×16 positions at 64×64 px."""
-    return CNNSpot(protocol, blocks=(1, 1), pooled=False)
+    """CNNSpot's residual network cut after its second stage, one block each."""
+    return CNNSpot(protocol, blocks=(1, 1))

@@ -16,8 +16,9 @@ OPTIONS: dict[str, Any] = {
     "clip": "mini-image-encoder",
     "clip_features": 608,
     "clip_size": 64,
-    "width": 96,
-    "heads": 4,
+    "width": 64,
+    "heads": 2,
+    "depth": 1,
 }
 
 

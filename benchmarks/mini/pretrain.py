@@ -1,0 +1,43 @@
+"""Trains a registered detector to tell apart what was done to crops, as a start for training on generated pictures.
+
+python -m benchmarks.mini.pretrain DETECTOR --extra-photos DIR
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import torch
+import typer
+
+from benchmarks.files import atomic
+from benchmarks.mini.photos import read_folder
+from benchmarks.mini.recipes.data import TrainingCrops
+from benchmarks.mini.recipes.pretraining import PretrainingRecipe
+from benchmarks.mini.recipes.recipe import train
+from registry import load_plugins
+from registry.encoder import seeded_init
+
+
+def main(
+    detector: Annotated[str, typer.Argument(help="Name of a registered detector that reads pixels")],
+    work: Annotated[Path, typer.Option(help="Checkpoint and result lie here.")] = Path("build/mini"),
+    extra_photos: Annotated[Path | None, typer.Option(help="Folder of further JPEG photographs.")] = None,
+    steps: Annotated[int, typer.Option(help="Batches of 32 crops.")] = 400,
+    threads: Annotated[int, typer.Option(help="Processor threads.")] = 1,
+) -> None:
+    """Write WORK/DETECTOR_start.pth."""
+    torch.set_num_threads(threads)
+    with seeded_init(detector, 0):
+        network = load_plugins().detectors.create(detector)
+    crops = TrainingCrops(read_folder(extra_photos) if extra_photos else ())
+    trained = train(PretrainingRecipe(network, crops, steps), f"{detector}_start", work, 0)
+    target = work / f"{detector}_start.pth"
+    with atomic(target) as draft:
+        torch.save({"model": trained.state_dict()}, draft)
+    typer.echo(target)
+
+
+if __name__ == "__main__":
+    typer.run(main)
