@@ -1,6 +1,6 @@
 """The shape of metrics.json and of submissions, for people, for type checkers and as JSON Schema.
 
-python -m benchmarks.metrics.schema FOLDER      # writes metrics.schema.json and submission.schema.json
+    python -m benchmarks.metrics.schema FOLDER      # writes metrics.schema.json and submission.schema.json
 """
 
 from __future__ import annotations
