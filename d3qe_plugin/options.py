@@ -10,11 +10,19 @@ from registry.errors import UserError, nearest
 from registry.protocol import view_for
 from registry.view import CLIP_MEAN, CLIP_STD, EncoderSpec, Feature, View
 
-_HALF = (0.5, 0.5, 0.5)
+Triple = tuple[float, float, float]
+
+_HALF, _ONE = (0.5, 0.5, 0.5), (1.0, 1.0, 1.0)
+_RANGES: dict[str, tuple[Triple | None, Triple | None]] = {
+    # mean and standard deviation of the tokenizer's view
+    "zero_one": (None, None),
+    "minus_one_one": (_HALF, _HALF),
+    "minus_half_half": (_HALF, _ONE),
+}
 _CHOICES = {
     "delta_mode": ("released", "paper", "off"),
     "delta_form": ("raw", "times_codes", "log_ratio", "standardised"),
-    "tokenizer_range": ("zero_one", "minus_one_one"),
+    "tokenizer_range": tuple(_RANGES),
     "token_features": ("quantization_error", "latent", "quantized", "codes"),
     "attention": ("d3at", "plain"),
 }
@@ -32,7 +40,7 @@ class Options:
     delta_form: ΔD as the difference of probabilities (`raw`), of probabilities × number of codes, of
         smoothed log-probabilities, or in units of its standard deviation over the codebook.
     tokenizer_range: what 8-bit levels become for the tokenizer. Published weights need `zero_one`;
-        the tokenizer itself was trained on `minus_one_one`.
+        LlamaGen's tokenizer itself was trained on `minus_one_one`; VQ-VAE on `minus_half_half`.
     token_features: what the trained branch reads at each position: the quantisation error, the
         latent before quantisation (normalised as it is compared), the code's vector, or a learned
         embedding of the code's index.
@@ -103,8 +111,7 @@ class Options:
         """The encoder features that the network reads."""
         found: dict[str, View | Feature] = {}
         if self.use_tokenizer:
-            half = None if self.tokenizer_range == "zero_one" else _HALF
-            view = self._view(self.size, half, half)
+            view = self._view(self.size, *_RANGES[self.tokenizer_range])
             encoder = EncoderSpec.of(self.tokenizer, self.tokenizer_options)
             found["indices"] = Feature(encoder, view, "indices")
             if self.token_features != "codes":
@@ -115,7 +122,5 @@ class Options:
             found["clip"] = Feature(EncoderSpec.of(self.clip, self.clip_options), view, "feature")
         return found
 
-    def _view(
-        self, crop: int, mean: tuple[float, float, float] | None, std: tuple[float, float, float] | None
-    ) -> View:
+    def _view(self, crop: int, mean: Triple | None, std: Triple | None) -> View:
         return view_for(self.protocol, View(resize=self.size, crop=crop, mean=mean, std=std), crop=crop)

@@ -21,6 +21,13 @@ def register_encoders(register: Register) -> None:
         weights=(PublishedWeights("hf:FoundationVision/LlamaGen", "vq_ds16_c2i.pt", licence="MIT"),),
     )
     register(
+        "vqvae-f4",
+        "d3qe_plugin.vqvae:VQVAETokenizer",
+        summary="VQ-VAE tokenizer of stride 4 with 512 codes of 128 channels, for pictures in [−0.5, 0.5]",
+        paper="Neural Discrete Representation Learning, arXiv 1711.00937",
+        licence="MIT",
+    )
+    register(
         "clip-vit-l-14/openai",
         "d3qe_plugin.clip:ClipVision",
         summary="CLIP ViT-L/14 image tower, 224 pixels, 768 features",
