@@ -226,6 +226,27 @@ def test_charts_are_drawn_from_the_runs_numbers(page: Chrome, metrics: dict[str,
     assert no_complaints(page)
 
 
+def test_paired_comparisons_and_ranks(page: Chrome, metrics: dict[str, Any]) -> None:
+    Select(page.find_element(By.ID, "metric")).select_by_visible_text("auroc")
+    Select(page.find_element(By.ID, "pair-column")).select_by_visible_text("AR: VAR")
+    lines = [
+        [cell.text for cell in line.find_elements(By.CSS_SELECTOR, "th, td")]
+        for line in page.find_elements(By.CSS_SELECTOR, "#pairs tr")
+    ]
+    assert lines[0] == ["DeLong", "strong", ODD, "stopped"]
+    values_there = values(metrics, "auroc", "none")
+    difference = values_there["strong", "AR", "VAR"][0] - values_there[ODD, "AR", "VAR"][0]
+    assert lines[1][:3] == ["strong", "", f"+{difference:.4f}"]
+    assert lines[2][1] == f"−{difference:.4f}"
+    assert (
+        "Left out as untrained or incomplete: strong, fresh_one, stopped"
+        in page.find_element(By.ID, "ranks").text
+    )
+    Select(page.find_element(By.ID, "pair-column")).select_by_visible_text("GAN: ProGAN")
+    assert "No comparison here" in page.find_element(By.ID, "pairs").text
+    assert no_complaints(page)
+
+
 def test_threshold_or_signal_adds_up(page: Chrome) -> None:
     lines = page.find_elements(By.CSS_SELECTOR, "#losses tbody tr")
     assert len(lines) == 3
