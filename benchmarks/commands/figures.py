@@ -14,8 +14,8 @@ Text = Optional[list[str]]  # noqa: UP045 - typer reads the annotation at run ti
 
 
 def figures(
+    detector: Annotated[str, typer.Option(help="Detector, or LABEL=NAME to call it in the figures")],
     names: Annotated[Text, typer.Argument(help="Figures to draw; all of the detector by default")] = None,
-    detector: Annotated[str, typer.Option(help="Detector, or LABEL=NAME to call it in the figures")] = "d3qe",
     data: Annotated[
         Text, typer.Option(help="Folder, manifest, NAME=FOLDER, or a registered data set")
     ] = None,

@@ -63,7 +63,7 @@ def register(
     return {one.shown: _register(suite, Scorer(chosen, one.shown)) for one in chosen.detectors}
 
 
-def _register(suite: ModuleType, scorer: Scorer) -> str:
+def _register(suite: Any, scorer: Scorer) -> str:
     from detectzoo.core import registry
 
     taken = registry._REGISTRY.get(scorer.label) or registry._ALIASES.get(scorer.label)
@@ -71,7 +71,7 @@ def _register(suite: ModuleType, scorer: Scorer) -> str:
     name = scorer.label if taken is None or ours else f"d3qe_bench_{scorer.label}"
     registry._REGISTRY.pop(name, None)  # registering anew takes the new settings
 
-    class OurDetector(suite.BaseDetector):  # type: ignore[name-defined, misc]
+    class OurDetector(suite.BaseDetector):
         """One of d3qe-bench's detectors, with its own preprocessing."""
 
         modality = "image"

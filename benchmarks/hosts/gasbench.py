@@ -127,7 +127,7 @@ def evaluate(host: HostRun, label: str) -> Evaluation:
     return Evaluation({"images": _pictures(records, host, label)}, figures)
 
 
-def _pictures(records: Sequence[Mapping[str, Any]], host: HostRun, label: str) -> list[Scored]:
+def _pictures(records: Sequence[Mapping[Any, Any]], host: HostRun, label: str) -> list[Scored]:
     """The suite's records, in the order of scoring, with our logits; its robustness pass is left out."""
     cache = argparse.ArgumentParser(add_help=False)
     cache.add_argument("--cache-dir", default="/.cache/gasbench")

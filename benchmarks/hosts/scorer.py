@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from PIL.Image import Image
 
     from registry import Pipeline
+    from registry.pipeline import Sample
 
 UNSCORED = 0.0
 """The logit a suite gets for a picture that could not be scored, which it then counts like any other."""
@@ -87,20 +88,20 @@ class Scorer:
 
         labels, test_set: noted in the journal, where the suite tells.
         """
-        samples, outcomes = [], []
+        samples: list[Sample] = []
+        outcomes: list[PictureError | None] = []
         for picture in pictures:
             try:
                 samples.append(self.pipeline.prepare(self._opened(picture)))
                 outcomes.append(None)
             except PictureError as error:
                 outcomes.append(error)
+        known: Iterable[int | None] = labels or [None] * len(pictures)
         scored = iter(self.pipeline.score(samples)[self.label])
         results = [next(scored) if outcome is None else outcome for outcome in outcomes]
         return [
             self._note({"path": str(picture), "label": label, "test_set": test_set}, outcome)
-            for picture, label, outcome in zip(
-                pictures, labels or [None] * len(pictures), results, strict=True
-            )
+            for picture, label, outcome in zip(pictures, known, results, strict=True)
         ]
 
     def _opened(self, picture: Path | Image) -> Image:

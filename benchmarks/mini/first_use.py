@@ -8,6 +8,7 @@ import shutil
 import tempfile
 import zlib
 from collections.abc import Callable, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -103,7 +104,7 @@ def remake() -> None:
         for split, generator in wanted:
             name = part_name(split, generator)
             task = bar.add_task(f"making mini/{name}", total=COUNTS[split])
-            made[name] = make_part(split, generator, lambda done, task=task: bar.advance(task, done))
+            made[name] = make_part(split, generator, partial(bar.advance, task))
     write_manifest({name: describe_part(part) for name, part in made.items()})
     home = folder()  # named after the new manifest
     for name, part in made.items():

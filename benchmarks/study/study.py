@@ -92,7 +92,7 @@ def _run_settings(settings: StudySettings, weights: Mapping[str, Path]) -> RunSe
     for key in ("detectors", "out"):
         if key in settings.test:
             raise UserError(f"test.{key}: a study sets it itself")
-    shared = {
+    shared: dict[str, Any] = {
         key: settings.training[key]
         for key in ("weights", "allow_untrained", "device", "plugins")
         if key in settings.training

@@ -73,13 +73,13 @@ def test_draws_figures_of_a_trained_detector(invoke, tmp_path, training_set, val
         for key, value in options.items()
     ]
     done = invoke(
-        "figures", "code_usage,delta_map", "--data", training_set.root, "--out", tmp_path / "figures",
+        "figures", "code_usage,delta_map", "--detector", "d3qe", "--data", training_set.root, "--out", tmp_path / "figures",
         "--weights", f"d3qe={tmp_path / 'out/best.pth'}", "--allow-untrained", "--seed", 42, "--device", "cpu", *given,
     )  # fmt: skip
     assert done.code == 0, done.err
     written = {path.name for path in (tmp_path / "figures").iterdir()}
     assert written == {f"{n}.{k}" for n in ("code_usage", "delta_map") for k in ("png", "svg", "json")}
-    refused = invoke("figures", "delta_mop", "--data", training_set.root)
+    refused = invoke("figures", "delta_mop", "--detector", "d3qe", "--data", training_set.root)
     assert (refused.code, "did you mean 'delta_map'" in refused.err) == (2, True)
 
 

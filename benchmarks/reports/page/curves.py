@@ -34,5 +34,5 @@ def curves(scores: CellScores) -> dict[str, Any]:
         "tp": tally.hits[chosen].astype(int).tolist(),
         "real": counts[0].tolist(),
         "fake": counts[1].tolist(),
-        "mean": [round(t / n, 4) if n else None for t, n in zip(total, sum(counts), strict=True)],
+        "mean": [round(t / n, 4) if n else None for t, n in zip(total, counts[0] + counts[1], strict=True)],
     }

@@ -43,7 +43,7 @@ def most_wrong(run: Run, pictures: Path) -> Iterator[Wrong]:
         UserError: a picture is not there.
     """
     for detector in run.detectors:
-        found: list[tuple[float, str, dict[str, Any]]] = []
+        found: list[tuple[float, str, dict[Any, Any]]] = []
         for cell in run.cells():
             if run.folder and (cell["detector"], cell["perturbation"]) == (detector, CLEAN):
                 rows = read_cell(

@@ -79,7 +79,9 @@ def samples(runs: Sequence[Run], perturbation: str, read: ScoreReader) -> Iterat
     """Pictures and logits of the trained detectors with complete cells, one test set at a time."""
     wanted: dict[tuple[str, str], list[tuple[Path, Detector]]] = defaultdict(list)
     for run in runs:
-        for cell in run.cells() if run.folder else ():
+        if run.folder is None:
+            continue
+        for cell in run.cells():
             fits = cell["perturbation"] == perturbation and cell["status"] == COMPLETE
             if fits and not cell["untrained"]:
                 key = (cell["dataset"], run.fingerprint(cell["dataset"]))
