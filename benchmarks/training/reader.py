@@ -40,14 +40,17 @@ class InputReader:
         """The tensors that `Detector.forward` takes."""
         tensors = dict(batch.tensors)
         for (encoder, view), outputs in self._outputs.items():
-            features = {output: Feature(encoder, view, output) for output in outputs}
-            if any(feature not in tensors for feature in features.values()):
+            if any(Feature(encoder, view, output) not in tensors for output in outputs):
                 computed = self.encode(encoder, tensors[view], outputs)
-                tensors.update({features[output]: value for output, value in computed.items()})
+                for output in outputs:
+                    tensors[Feature(encoder, view, output)] = computed[output]
         return {name: tensors[source] for name, source in self.inputs.items()}
 
     def encode(self, encoder: EncoderSpec, images: Tensor, outputs: set[str]) -> dict[str, Tensor]:
-        """Outputs of one frozen encoder on one view, whatever autocast surrounds the call."""
+        """Outputs of one frozen encoder on one view, whatever autocast surrounds the call.
+
+        There may be more of them than were asked for.
+        """
         dtype = getattr(torch, self.precision)
         with torch.autocast(images.device.type, dtype=dtype, enabled=dtype != torch.float32):
             return self.encoders.get(encoder)(images, outputs)
