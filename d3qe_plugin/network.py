@@ -14,6 +14,7 @@ from d3qe_plugin.d3at import D3AT
 from d3qe_plugin.options import Options
 from d3qe_plugin.statistics import DELTA_FORMS, count_codes
 from registry.detector import Detector
+from registry.errors import UserError
 from registry.view import Feature, View
 
 WARM_UP = 200
@@ -101,7 +102,14 @@ class D3QE(Detector):
 
     def attended(self, inputs: Mapping[str, Tensor]) -> Tensor:
         """Features (N, width, h, w) after D³AT."""
-        delta = self.delta()[inputs["indices"]] if self.options.attention == "d3at" else None
+        indices = inputs["indices"]
+        height, width = self.options.grid
+        if indices.shape[1] != height * width:
+            raise UserError(
+                f"d3qe: the tokenizer gives {indices.shape[1]} positions per picture, the option grid has "
+                f"{height} × {width}: set grid or size"
+            )
+        delta = self.delta()[indices] if self.options.attention == "d3at" else None
         return self.feature_processor[3](self.stem(inputs), delta)
 
     def delta(self) -> Tensor:

@@ -2,23 +2,19 @@
 
 from __future__ import annotations
 
-import argparse
 import builtins
 import json
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-import yaml
-
-from benchmarks.config import read_settings
 from benchmarks.hosts.cpu import cpu_for_cuda, one_rank
+from benchmarks.hosts.forensichub_config import write_configuration
 from benchmarks.hosts.observe import observed, replaced, run_script
 from benchmarks.hosts.scorer import Scorer, settings_for
 from benchmarks.hosts.session import Evaluation, HostRun
-from benchmarks.hosts.stubs import import_with_stubs
+from benchmarks.hosts.stubs import import_with_stubs, stub_if_broken
 from benchmarks.hosts.suite import Notes, Suite
-from registry import UserError
 
 SUITE = Suite(
     name="forensichub",
@@ -30,19 +26,6 @@ SUITE = Suite(
 )
 DATASET = "D3QEBenchPictures"
 """Name of our data set: `path` is a JSON list of {"path", "label"}, as for the suite's AIGCLabelDataset."""
-
-_DEFAULTS = {
-    "test_batch_size": 16,
-    "num_workers": 0,
-    "pin_mem": False,
-    "device": "cuda",
-    "no_model_eval": False,
-    "dist_on_itp": False,
-    "dist_url": "env://",
-    "transform": {"name": "AIGCTransform"},
-    "evaluator": [{"name": "ImageAUC", "init_config": {"threshold": 0.5}}, {"name": "ImageAccuracy"}],
-}
-"""What the suite's test.py reads, where the user's configuration is silent."""
 
 
 def register(
@@ -61,6 +44,7 @@ def register(
 
 
 def _register(scorer: Scorer, notes: Notes) -> str:
+    stub_if_broken("torchaudio", notes, "its import of transformers")
     import_with_stubs("ForensicHub", notes, needed=("torch", "albumentations", "IMDLBenCo"))
     import torch
     from ForensicHub.core.base_dataset import BaseDataset
@@ -122,7 +106,7 @@ def evaluate(host: HostRun, label: str) -> Evaluation:
     from ForensicHub import training_scripts
     from IMDLBenCo.training_scripts import tester
 
-    names, file = _configuration(host, label)
+    names, file = write_configuration(host, label, DATASET)
     script = Path(training_scripts.__path__[0], "test.py")
     with (
         cpu_for_cuda(host.notes, "its test.py"),
@@ -132,30 +116,3 @@ def evaluate(host: HostRun, label: str) -> Evaluation:
     ):
         run_script(script, ["--config", str(file)])
     return Evaluation(host.scored(label), dict(zip(names, figures, strict=True)))
-
-
-def _configuration(host: HostRun, label: str) -> tuple[list[str], Path]:
-    """The user's configuration with our model, our data set in place of the squashing one, and a checkpoint."""
-    import torch
-
-    parser = argparse.ArgumentParser(prog="d3qe-bench host run forensichub … --")
-    parser.add_argument("--config", type=Path, required=True, help="configuration of ForensicHub's test.py")
-    file = parser.parse_args(host.arguments).config
-    config = {**_DEFAULTS, **read_settings(file)}
-    for one in config["test_dataset"]:
-        if one["name"] not in ("AIGCLabelDataset", DATASET):
-            raise UserError(
-                f"{file}: {one['name']} is not AIGCLabelDataset, the only list our data set can read"
-            )
-        host.notes.shim(
-            f"data set {DATASET} for AIGCLabelDataset", "which squashes every picture to a square"
-        )
-        options = {"path": one["init_config"]["path"], "test_set": one["dataset_name"]}
-        one.update(name=DATASET, init_config=options)
-    folder = host.folder / label
-    folder.mkdir()
-    torch.save({"model": {"anchor": torch.zeros(1)}}, folder / "checkpoint-0.pth")
-    config |= {"model": {"name": host.names[label]}, "checkpoint_path": str(folder), "log_dir": str(folder)}
-    written = folder / "config.yaml"
-    written.write_text(yaml.safe_dump(config), encoding="utf-8")
-    return [one["dataset_name"] for one in config["test_dataset"]], written

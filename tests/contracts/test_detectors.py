@@ -33,6 +33,9 @@ TOY = {
     "linear_probe": {"backbone": "timm/test_vit"},
     "ferretnet_s": {"width": 8, "depths": (1, 1)},
     "random_score": {},
+    "univfd_mini": {},
+    "cnnspot_mini": {},
+    "d3qe_mini": {},
     "d3qe": {
         "width": 16,
         "heads": 2,

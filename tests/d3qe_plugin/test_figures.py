@@ -150,7 +150,7 @@ def test_figures_are_chosen_by_detector():
     catalogs = load_plugins()
     with pytest.raises(UserError, match="unknown figure 'delta_mop', did you mean 'delta_map'"):
         choose_figures(catalogs, "d3qe", ["delta_mop"])
-    with pytest.raises(UserError, match="is of d3qe, not of 'univfd'"):
+    with pytest.raises(UserError, match="is of d3qe, d3qe_mini, not of 'univfd'"):
         choose_figures(catalogs, "univfd", ["delta_map"])
     with pytest.raises(UserError, match="no figures are registered for detector 'univfd'"):
         choose_figures(catalogs, "univfd", [])

@@ -132,3 +132,8 @@ def test_counts_go_to_the_label():
     assert torch.equal(detector.real_codebook_count, real)
     assert torch.equal(detector.fake_codebook_count, fake)
     assert detector.update_count == 1
+
+
+def test_another_grid_than_the_tokenizers_is_refused():
+    with pytest.raises(UserError, match="gives 15 positions per picture, the option grid has 4 × 4"):
+        small_d3qe(grid=4)(small_inputs())

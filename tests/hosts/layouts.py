@@ -73,7 +73,7 @@ def for_forensichub(pictures: Sequence[Labelled], folder: Path) -> list[str]:
     (folder / "list.json").write_text(json.dumps(listed))
     options = {"path": str(folder / "list.json"), "image_size": 224}
     test_set = {"name": "AIGCLabelDataset", "dataset_name": "field", "init_config": options}
-    (folder / "config.yaml").write_text(yaml.safe_dump({"test_batch_size": 10, "test_dataset": [test_set]}))
+    (folder / "config.yaml").write_text(yaml.safe_dump({"test_batch_size": 7, "test_dataset": [test_set]}))
     return ["--config", str(folder / "config.yaml")]
 
 

@@ -88,9 +88,8 @@ def ours(command: Command, tmp_path: Path, weights: tuple[str, str]) -> Callable
             layouts.linked([one for one in pictures if one.label == label], folder / "data" / name)
         out = folder / "run"
         chosen = options or (*FERRETNET, *weights)
-        finished = command(
-            "run", "--data", folder / "data", *chosen, "--bootstrap", "0", "--out", out, timeout=1800
-        )
+        data = ("--data", folder / "data", "--data-option", "follow_links=true")
+        finished = command("run", *data, *chosen, "--bootstrap", "0", "--out", out, timeout=1800)
         assert finished.returncode == 0, finished.stderr[-3000:]
         frame = read_scores(out)
         return frame.assign(name=frame["path"].map(lambda path: Path(path).name)).set_index("name")
@@ -162,7 +161,7 @@ def test_forensichub(
 ) -> None:
     installed("ForensicHub")
     pictures = layouts.field(shared / "data" / "field", each=3)
-    assert len(pictures) % 10, "the suite has to score its last, smaller batch too"
+    assert len(pictures) % 7, "the suite has to score its last, smaller batch too"
     run = host("forensichub", layouts.for_forensichub(pictures, tmp_path / "data"))
     figures = run.host["figures"]["ferretnet_s"]["field"]
     assert_same(run.rows, base_names(run.rows), ours(pictures), figures["image-level AUC"])

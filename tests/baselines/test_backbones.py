@@ -1,0 +1,74 @@
+"""Backbones by name, and the files they load."""
+
+import open_clip
+import pytest
+import timm
+import torch
+from safetensors.torch import save_file
+
+from baselines.backbones import OpenClipBackbone, TimmBackbone, find_backbone
+from baselines.linear_probe import LinearProbe
+from registry import EncoderPool, Pipeline, UserError, load_plugins
+
+
+def test_timm_backbone_is_described_as_timm_does():
+    found = find_backbone("timm/vit_base_patch14_dinov2.lvd142m")
+    config = timm.get_pretrained_cfg("vit_base_patch14_dinov2.lvd142m")
+    assert (found.size, found.mean, found.std, found.features) == (518, config.mean, config.std, 768)
+
+
+def test_open_clip_backbone_is_described_as_open_clip_does():
+    found = find_backbone("open_clip/ViT-B-16-SigLIP/webli")
+    assert (found.size, found.mean, found.std, found.features) == (224, (0.5,) * 3, (0.5,) * 3, 768)
+
+
+@pytest.mark.parametrize(
+    ("name", "text"),
+    [
+        ("tim/test_vit", "did you mean 'timm'"),
+        ("timm/test_vitt", "did you mean 'test_vit"),
+        ("timm/test_vit.nonsense", "nonsense"),
+        ("open_clip/ViT-L-14-quickgel/openai", "did you mean 'ViT-L-14-quickgelu'"),
+        ("open_clip/ViT-L-14-quickgelu/opena", "did you mean 'openai'"),
+        ("open_clip/ViT-L-14-quickgelu", "pretrained tag"),
+    ],
+)
+def test_unknown_names_are_refused(name, text):
+    with pytest.raises(UserError, match=text):
+        find_backbone(name)
+
+
+def test_timm_file_loads_without_its_classifier(tmp_path):
+    source = timm.create_model("test_vit", num_classes=7).eval()
+    save_file(source.state_dict(), tmp_path / "model.safetensors")
+    encoder = TimmBackbone("test_vit").eval()
+    encoder.load_weights(tmp_path / "model.safetensors")
+    images = torch.randn(1, 3, 160, 160)
+    expected = source.forward_head(source.forward_features(images), pre_logits=True)
+    torch.testing.assert_close(encoder(images)["feature"], expected)
+
+
+def test_open_clip_file_loads_without_its_text_tower(tmp_path):
+    model = open_clip.create_model("ViT-S-32-alt", load_weights=False).eval()
+    save_file(model.state_dict(), tmp_path / "open_clip_model.safetensors")
+    encoder = OpenClipBackbone("ViT-S-32-alt").eval()
+    encoder.load_weights(tmp_path / "open_clip_model.safetensors")
+    images = torch.randn(1, 3, 224, 224)
+    torch.testing.assert_close(encoder(images)["feature"], model.encode_image(images))
+
+
+def test_probes_on_two_backbones_share_a_run():
+    probes = {
+        "vit": LinearProbe(backbone="timm/test_vit"),
+        "resnet": LinearProbe(protocol="uniform", backbone="timm/test_resnet"),
+    }
+    pipeline = Pipeline(probes, EncoderPool(load_plugins().encoders, allow_untrained=True))
+    sides = [(view.resize, view.crop) for view in pipeline.views()]
+    assert sides == [(160, 160), (256, 224)]
+
+
+def test_backbone_resizes_what_is_not_its_size():
+    encoder = TimmBackbone("test_vit").eval()
+    images = torch.rand(1, 3, 224, 224)
+    reduced = torch.nn.functional.interpolate(images, (160, 160), mode="bicubic", antialias=True)
+    assert torch.equal(encoder(images)["feature"], encoder(reduced)["feature"])

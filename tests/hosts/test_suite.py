@@ -1,0 +1,222 @@
+"""What bridges share, without any suite: notes, stand-ins, journals, CPU for CUDA, refusals."""
+
+from __future__ import annotations
+
+import json
+import sys
+from importlib import metadata
+from pathlib import Path
+
+import pytest
+import torch
+from PIL import Image
+
+from benchmarks.config import RunSettings
+from benchmarks.hosts import SUITES, detectzoo_detectors
+from benchmarks.hosts.cpu import cpu_for_cuda
+from benchmarks.hosts.observe import observed, replaced, run_script
+from benchmarks.hosts.scorer import Scorer, read_journal, settings_for
+from benchmarks.hosts.stubs import import_with_stubs
+from benchmarks.hosts.suite import Notes, Suite, commit_of
+from registry import UserError
+from tests.conftest import ROOT, Command
+
+SUITE = Suite("zoo", "Zoo", "MIT", "pip install zoo==1.0", "zoo-distribution", ("1.0",), ("run.py",))
+
+
+@pytest.fixture
+def plugin(tmp_path: Path) -> Path:
+    """A detector whose logit is the mean level less 1, and that refuses black pictures."""
+    file = tmp_path / "plugin.py"
+    file.write_text(
+        "from registry import Detector, View, hookimpl\n"
+        "class Level(Detector):\n"
+        "    @property\n"
+        "    def inputs(self): return {'x': View(crop=8)}\n"
+        "    def forward(self, inputs):\n"
+        "        if (inputs['x'].sum(dim=(1, 2, 3)) == 0).any(): raise ArithmeticError('black')\n"
+        "        return inputs['x'].mean(dim=(1, 2, 3)) - 1\n"
+        "@hookimpl\n"
+        "def register_detectors(register): register('level', Level, needs_weights=False)\n"
+    )
+    return file
+
+
+def test_a_missing_suite_is_one_line_with_the_install_command() -> None:
+    with pytest.raises(UserError, match=r"^Zoo is not installed: pip install zoo==1\.0$"):
+        SUITE.version()
+
+
+def test_an_unknown_version_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(metadata, "version", lambda name: {"zoo-distribution": "9.9"}[name])
+    with pytest.raises(UserError, match=r"Zoo 9\.9 is unknown here \(known: 1\.0\): pip install zoo==1\.0"):
+        SUITE.version()
+    monkeypatch.setattr(metadata, "version", lambda name: "1.0")
+    assert SUITE.version() == "1.0"
+
+
+def test_a_checkout_is_known_by_its_files(tmp_path: Path) -> None:
+    with pytest.raises(
+        UserError, match=r"Zoo runs from a checkout: pip install zoo==1\.0, then name it with --root"
+    ):
+        SUITE.checkout(None)
+    with pytest.raises(UserError, match=r"is no known checkout of Zoo \(no run\.py\)"):
+        SUITE.checkout(tmp_path)
+    (tmp_path / "run.py").touch()
+    assert SUITE.checkout(tmp_path) == tmp_path.resolve()
+
+
+def test_the_commit_of_a_folder_that_has_none(tmp_path: Path) -> None:
+    assert commit_of(tmp_path / "nowhere") == "unknown commit"
+
+
+def test_notes_are_said_once(capsys: pytest.CaptureFixture[str]) -> None:
+    notes = Notes()
+    for _ in range(2):
+        notes.shim("a stand-in", "it was broken")
+        notes.deviation("pictures are squashed")
+    assert capsys.readouterr().err == "shim: a stand-in (it was broken)\ndeviation: pictures are squashed\n"
+    assert notes.shims == {"a stand-in": "it was broken"}
+    assert notes.deviations == ["pictures are squashed"]
+
+
+def test_missing_packages_are_stood_in_for_while_a_suite_is_imported(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    package = tmp_path / "lacking_suite"
+    package.mkdir()
+    (package / "__init__.py").write_text(
+        "from absent_one.deep.down import Base, decorate, make\n"
+        "import absent_two\n"
+        "TABLE = make(3)\n"
+        "TABLE.entry = absent_two.Thing()\n"
+        "@decorate\n"
+        "def kept(): return 'kept'\n"
+        "class Child(Base): pass\n"
+    )
+    monkeypatch.syspath_prepend(tmp_path)
+    notes = Notes()
+    suite = import_with_stubs("lacking_suite", notes)
+    assert set(notes.shims) == {"stand-in for the package absent_one", "stand-in for the package absent_two"}
+    with pytest.raises(ImportError, match="only a stand-in: install its package"):
+        suite.Child()
+    with pytest.raises(ModuleNotFoundError):
+        __import__("absent_one")
+    del sys.modules["lacking_suite"]
+    with pytest.raises(UserError, match="pip install absent_one"):
+        import_with_stubs("lacking_suite", Notes(), needed=("absent_one",))
+
+
+def test_a_scorer_scores_files_and_pictures(plugin: Path, tmp_path: Path) -> None:
+    settings = settings_for(["level"], "zoo", {"plugins": [plugin], "device": "cpu"})
+    white = Image.new("RGB", (9, 9), (255, 255, 255))
+    white.save(tmp_path / "white.png")
+    scorer = Scorer(settings, "level")
+    assert scorer.logits([white, tmp_path / "white.png"]) == [0.0, 0.0]
+    assert scorer.probability(white) == 0.5
+    scorer.release()
+    assert scorer.probability(white) == 0.5
+    with pytest.raises(ArithmeticError, match="black"):
+        scorer.probability(Image.new("RGB", (9, 9)))
+
+
+def test_a_journal_keeps_failures_apart_and_the_suite_going(plugin: Path, tmp_path: Path) -> None:
+    settings = settings_for(["level"], "zoo", {"plugins": [plugin], "device": "cpu"})
+    for name, level in (("black", 0), ("white", 255)):
+        Image.new("RGB", (9, 9), (level, level, level)).save(tmp_path / f"{name}.png")
+    (tmp_path / "text.png").write_text("no picture")
+    scorer = Scorer(settings, "level", tmp_path / "journal")
+    paths = [tmp_path / f"{name}.png" for name in ("black", "text", "white")]
+    assert scorer.logits(paths, labels=[0, 1, 1], test_set="set") == [0.0, 0.0, 0.0]
+    black, text, white = read_journal(tmp_path / "journal")
+    assert (black["logit"], black["error"]) == (None, "ArithmeticError: black")
+    assert text["logit"] is None
+    assert "not a picture" in text["error"]
+    assert white == {"path": str(paths[2]), "label": 1, "test_set": "set", "logit": 0.0, "error": None}
+
+
+def test_settings_are_refused_with_the_nearest_name(plugin: Path) -> None:
+    with pytest.raises(UserError, match="did you mean 'allow_untrained'"):
+        settings_for(["level"], "zoo", {"plugins": [plugin], "alow_untrained": True})
+
+
+def test_by_default_all_but_the_suites_own_detectors_are_meant(plugin: Path, tmp_path: Path) -> None:
+    own = tmp_path / "own.py"
+    own.write_text(plugin.read_text().replace("'level'", "'zoo:level'"))
+    settings = settings_for(None, "zoo", {"plugins": [plugin, own]})
+    names = [detector.name for detector in settings.detectors]
+    assert "level" in names
+    assert "zoo:level" not in names
+
+
+def test_settings_survive_the_files_that_suites_load(plugin: Path) -> None:
+    settings = settings_for(["level"], "zoo", {"plugins": [plugin], "weights": {"level": Path("x")}})
+    assert RunSettings(**json.loads(settings.model_dump_json())) == settings
+
+
+@pytest.mark.skipif(torch.cuda.is_available(), reason="nothing is replaced where there is a GPU")
+def test_code_for_a_gpu_runs_on_the_cpu() -> None:
+    notes = Notes()
+    with cpu_for_cuda(notes, "the suite"):
+        torch.cuda.set_device(0)
+        made = [torch.zeros(1, device="cuda"), torch.ones(1).cuda(), torch.ones(1).to("cuda:0")]
+        assert {tensor.device.type for tensor in made} == {"cpu"}
+    assert list(notes.shims) == ["CPU in place of CUDA, gloo in place of NCCL"]
+    with pytest.raises((AssertionError, RuntimeError)):
+        torch.zeros(1, device="cuda")
+
+
+def test_watching_and_replacing_end_with_the_block() -> None:
+    class Owner:
+        @staticmethod
+        def double(value: int) -> int:
+            return 2 * value
+
+    original = Owner.double
+    with observed(Owner, "double") as returned, replaced(sys, "argv", ["x"]):
+        assert Owner.double(3) == 6
+        assert sys.argv == ["x"]
+    assert returned == [6]
+    assert Owner.double is original
+    assert sys.argv != ["x"]
+
+
+def test_scripts_end_as_programs_do(tmp_path: Path) -> None:
+    script = tmp_path / "script.py"
+    script.write_text("import sys; assert __name__ == '__main__'; sys.exit(int(sys.argv[1]))")
+    run_script(script, ["0"])
+    with pytest.raises(RuntimeError, match=r"script\.py ended with exit code 3"):
+        run_script(script, ["3"])
+
+
+def test_detectzoos_names_are_read_without_importing_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder = tmp_path / "detectzoo" / "detectors" / "image"
+    folder.mkdir(parents=True)
+    (tmp_path / "detectzoo" / "__init__.py").write_text("raise AssertionError('imported')")
+    (folder / "one.py").write_text('@register_detector("one", aliases=["uno"])\nclass One: pass\n')
+    (folder / "two.py").write_text(
+        '@register_detector("two")\nclass Two: pass\n# register_detector("three")\n'
+    )
+    monkeypatch.setattr(sys, "path", [str(tmp_path), *sys.path])
+    monkeypatch.delitem(sys.modules, "detectzoo", raising=False)
+    assert detectzoo_detectors.image_detectors() == ["one", "two"]
+
+
+@pytest.mark.parametrize("suite", SUITES)
+def test_bridges_are_small(suite: str) -> None:
+    lines = (ROOT / "benchmarks" / "hosts" / f"{suite}.py").read_text().splitlines()
+    assert len(lines) <= 150
+
+
+def test_an_unknown_suite(command: Command) -> None:
+    finished = command("host", "run", "detectszoo", "--detectors", "random_score")
+    assert finished.returncode == 2
+    assert "unknown suite 'detectszoo', did you mean 'detectzoo'?" in finished.stderr
+
+
+def test_no_detectors_named(command: Command) -> None:
+    finished = command("host", "run", "deepsafe")
+    assert finished.returncode == 2
+    assert "--detectors NAME,NAME" in finished.stderr
