@@ -21,7 +21,9 @@ from benchmarks.reports.load import read_runs
 from benchmarks.reports.page.html import html
 from benchmarks.reports.report import make_report
 from registry import UserError
-from tests.reports.conftest import ODD, PERTURBATIONS
+from tests.metrics.samples import normal
+from tests.reports.conftest import ODD, PERTURBATIONS, evaluated
+from tests.runs import dataset, detector, rows_of
 
 READ_TABLE = """
 const lines = [...document.querySelectorAll('#board tbody tr')];
@@ -290,3 +292,12 @@ def test_data_cannot_close_its_script_element(run: Path, tmp_path: Path) -> None
     text = html(make_report([Run("<b>", copy, request)], ["ap"]))
     assert "</script><script>alert" not in text
     assert "<b>" not in text.split("<main>")[0]
+
+
+@pytest.mark.parametrize("name", ["/etc/hostname", "a/../../b.png"])
+def test_no_picture_from_outside_the_data_folder(tmp_path: Path, name: str) -> None:
+    whole = [{**row, "path": f"{name}{i}"} for i, row in enumerate(rows_of(*normal(20, 20, 0.0, seed=0)))]
+    sets = {"AR/a": dataset("AR", "a", 20, 20)}
+    run = evaluated(tmp_path / "run", detectors={"x": detector()}, datasets=sets, rows=lambda cell: whole)
+    with pytest.raises(UserError, match="leads out of the data folder"):
+        render(run, ["html"], pictures=tmp_path)
