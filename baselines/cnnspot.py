@@ -16,8 +16,11 @@ class CNNSpot(NetworkDetector):
     """Reads the whole picture at its own size (`original`), so batches hold pictures of one size.
 
     blocks: residual blocks of each stage; fewer than four numbers leave the later stages out.
+    pooled: False keeps twice the resolution, for small pictures.
     """
 
-    def __init__(self, protocol: str = "original", blocks: Sequence[int] = RESNET50) -> None:
+    def __init__(
+        self, protocol: str = "original", blocks: Sequence[int] = RESNET50, pooled: bool = True
+    ) -> None:
         view = view_for(protocol, View(mean=IMAGENET_MEAN, std=IMAGENET_STD))
-        super().__init__(view, binary_resnet50(blocks))
+        super().__init__(view, binary_resnet50(blocks, pooled))

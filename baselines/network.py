@@ -46,14 +46,17 @@ class NetworkDetector(Detector):
         return read_state_dict(path, keys=self.keys, strip=("module.", "network."))
 
 
-def binary_resnet50(blocks: Sequence[int] = RESNET50) -> nn.Module:
+def binary_resnet50(blocks: Sequence[int] = RESNET50, pooled: bool = True) -> nn.Module:
     """ResNet-50 from (N, 3, height, width) to (N, 1).
 
     blocks: of each stage; with fewer than four numbers the later stages are left out.
+    pooled: whether the maximum over 3×3 positions is taken before the first stage, at stride 2.
     """
     left_out = range(len(blocks), len(RESNET50))
     network = ResNet(Bottleneck, [*blocks, *(1 for _ in left_out)], num_classes=1)
     for stage in left_out:
         setattr(network, f"layer{stage + 1}", nn.Identity())
+    if not pooled:
+        network.maxpool = nn.Identity()
     network.fc = nn.Linear(_FIRST_STAGE * 2 ** (len(blocks) - 1), 1)
     return network

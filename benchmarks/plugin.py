@@ -22,7 +22,7 @@ def register_encoders(register: Register) -> None:
     register(
         "mini-image-encoder",
         "benchmarks.mini.encoders:MiniImageEncoder",
-        summary="convolutional image encoder, 192 features",
+        summary="convolutional image encoder, 608 features",
         licence="MIT",
         trained_on=_MINI_PHOTOGRAPHS,
         weights=(PublishedWeights("package:benchmarks", "mini/weights/image_encoder.safetensors", "MIT"),),

@@ -14,7 +14,7 @@ OPTIONS: dict[str, Any] = {
     "grid": 16,
     "size": 64,
     "clip": "mini-image-encoder",
-    "clip_features": 192,
+    "clip_features": 608,
     "clip_size": 64,
     "width": 96,
     "heads": 4,

@@ -48,9 +48,9 @@ class Builder:
         return {
             "tokenizer": lambda: TokenizerRecipe(Tokenizer(), self.all, steps=1800),
             "raster": lambda: self._transformer(RasterGenerator(len(SOURCES)), "tokenizer", steps=400),
-            "image_encoder": lambda: ImageEncoderRecipe(self.all, steps=400),
-            "gan": lambda: GanRecipe(len(SOURCES), self.own, steps=650),
-            "diffusion": lambda: DiffusionRecipe(len(SOURCES), self.own, steps=600),
+            "image_encoder": lambda: ImageEncoderRecipe(self.all, steps=500),
+            "gan": lambda: GanRecipe(len(SOURCES), self.own, steps=600),
+            "diffusion": lambda: DiffusionRecipe(len(SOURCES), self.own, steps=1000),
             "multiscale_tokenizer": lambda: TokenizerRecipe(MultiScaleTokenizer(), self.all, steps=600),
             "next_scale": lambda: self._transformer(
                 ScaleGenerator(len(SOURCES)), "multiscale_tokenizer", steps=350

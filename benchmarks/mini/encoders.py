@@ -48,7 +48,7 @@ class MiniTokenizer(Encoder):
 class MiniImageEncoder(Encoder):
     """The image encoder. Reads pictures (N, 3, height, width) normalised by CLIP's mean and deviation.
 
-    Outputs: feature (N, 192).
+    Outputs: feature (N, 608).
     """
 
     outputs = ("feature",)

@@ -18,7 +18,7 @@ class NoisyConvolution(nn.Module):
     def __init__(self, inputs: int, outputs: int) -> None:
         super().__init__()
         self.conv = nn.Conv2d(inputs, outputs, 3, padding=1)
-        self.noise = nn.Parameter(torch.zeros(outputs, 1, 1))
+        self.noise = nn.Parameter(torch.full((outputs, 1, 1), 0.3))
 
     def forward(self, x: Tensor, generator: torch.Generator | None) -> Tensor:
         x = self.conv(x)

@@ -19,7 +19,7 @@ class DiffusionRecipe(Recipe):
         super().__init__()
         self.steps, self.batch, self.crops = steps, batch, crops
         self.network = UNet(classes)
-        self.average = averaged(self.network, 0.998)
+        self.average = averaged(self.network, 0.99)
         self.optimizers = [torch.optim.AdamW(self.network.parameters(), 2e-3, betas=(0.9, 0.99))]
 
     def update(self, step: int, rng: np.random.Generator) -> dict[str, float]:

@@ -1,4 +1,4 @@
-"""Trains the two transformers on tokens of training crops: cross-entropy, averaged weights."""
+"""Trains the two transformers on tokens of training crops: cross-entropy."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from torch.nn import functional as F
 from benchmarks.mini.autoregressive import RasterGenerator
 from benchmarks.mini.next_scale import ScaleGenerator
 from benchmarks.mini.recipes.data import TrainingCrops
-from benchmarks.mini.recipes.recipe import Recipe, averaged, mixed_precision
+from benchmarks.mini.recipes.recipe import Recipe, mixed_precision
 
 
 class TransformerRecipe(Recipe):
@@ -23,7 +23,6 @@ class TransformerRecipe(Recipe):
         self.steps, self.batch, self.crops = steps, batch, crops
         self.generator = generator
         generator.tokenizer.requires_grad_(False)
-        self.average = averaged(generator.transformer, 0.995)
         self.optimizers = [
             torch.optim.AdamW(generator.transformer.parameters(), 1e-3, betas=(0.9, 0.95), weight_decay=0.05)
         ]
@@ -46,9 +45,7 @@ class TransformerRecipe(Recipe):
         loss.backward()
         nn.utils.clip_grad_norm_(self.generator.transformer.parameters(), 1.0)
         optimizer.step()
-        self.average.update_parameters(self.generator.transformer)
         return {"nats per token": loss.item()}
 
     def trained(self) -> nn.Module:
-        self.generator.transformer.load_state_dict(self.average.module.state_dict())
         return self.generator
