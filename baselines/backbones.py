@@ -10,6 +10,7 @@ from typing import Any
 import open_clip
 import timm
 import torch
+import torch.nn.functional as F
 from open_clip.model import _build_vision_tower
 from torch import Tensor
 
@@ -46,9 +47,7 @@ def find_backbone(name: str) -> Backbone:
 
 def _open_clip(name: str) -> Backbone:
     model, _, tag = name.partition("/")
-    config = open_clip.get_model_config(model)
-    if config is None:
-        raise unknown_name("open_clip model", model, open_clip.list_models())
+    config = _open_clip_config(model)
     tags = open_clip.list_pretrained_tags_by_model(model)
     if tag not in tags:
         raise unknown_name(f"pretrained tag of open_clip model {model!r}:", tag, tags)
@@ -60,6 +59,13 @@ def _open_clip(name: str) -> Backbone:
         pretrained.get("std") or CLIP_STD,
         config["embed_dim"],
     )
+
+
+def _open_clip_config(model: str) -> dict[str, Any]:
+    config: dict[str, Any] | None = open_clip.get_model_config(model)
+    if config is None:
+        raise unknown_name("open_clip model", model, open_clip.list_models())
+    return config
 
 
 def _timm(name: str) -> Backbone:
@@ -87,26 +93,35 @@ def _one_side(size: int | Collection[int]) -> int:
     return sides.pop()
 
 
+def _fit(images: Tensor, size: int) -> Tensor:
+    """Square images brought to the size that a backbone reads."""
+    if images.shape[-2:] == (size, size):
+        return images
+    return F.interpolate(images, (size, size), mode="bicubic", antialias=True)
+
+
 _LIBRARIES = {"open_clip": _open_clip, "timm": _timm}
 
 
 class OpenClipBackbone(Encoder):
-    """The image tower of an open_clip model. Output `feature`: (N, embedding), not normalised."""
+    """The image tower of an open_clip model. Output `feature`: (N, embedding), not normalised.
+
+    Squares of another size than the model's are resized to it, bicubic and antialiased.
+    """
 
     outputs = ("feature",)
 
     def __init__(self, model: str = "ViT-L-14-quickgelu") -> None:
         super().__init__()
-        config = open_clip.get_model_config(model)
-        if config is None:
-            raise unknown_name("open_clip model", model, open_clip.list_models())
+        config = _open_clip_config(model)
+        self.size = _one_side(config["vision_cfg"]["image_size"])
         # the public `create_model` builds the text tower too, and some of these download their configuration
         self.visual = _build_vision_tower(
             config["embed_dim"], config["vision_cfg"], quick_gelu=config.get("quick_gelu", False)
         )
 
     def forward(self, images: Tensor, outputs: Collection[str] = outputs) -> dict[str, Tensor]:
-        return {"feature": self.visual(images)}
+        return {"feature": self.visual(_fit(images, self.size))}
 
     def load_weights(self, path: Path) -> None:
         """Load open_clip's file of the whole model; the text tower in it is left out."""
@@ -115,16 +130,21 @@ class OpenClipBackbone(Encoder):
 
 
 class TimmBackbone(Encoder):
-    """A timm model without its classifier. Output `feature`: (N, num_features), pooled as the model does."""
+    """A timm model without its classifier. Output `feature`: (N, num_features), pooled as the model does.
+
+    Squares of another size than the model's are resized to it, bicubic and antialiased.
+    """
 
     outputs = ("feature",)
 
     def __init__(self, model: str = "vit_base_patch14_dinov2.lvd142m") -> None:
         super().__init__()
-        self.network: Any = timm.create_model(model, num_classes=0)
+        network: Any = timm.create_model(model, num_classes=0)
+        self.network = network
+        self.size = _one_side(network.pretrained_cfg["input_size"][1:])
 
     def forward(self, images: Tensor, outputs: Collection[str] = outputs) -> dict[str, Tensor]:
-        return {"feature": self.network(images)}
+        return {"feature": self.network(_fit(images, self.size))}
 
     def load_weights(self, path: Path) -> None:
         """Load timm's file of the model; the classifier in it is left out."""

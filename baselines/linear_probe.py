@@ -13,7 +13,7 @@ from registry.view import Feature, View
 
 
 class LinearProbe(Detector):
-    """Reads a centred square of the backbone's own size, cut without resizing (`original`).
+    """Short side and crop are the backbone's own size (`original`); under `uniform` the backbone resizes.
 
     backbone: `open_clip/MODEL/PRETRAINED` or `timm/MODEL` with names of these libraries, for example
         `timm/vit_base_patch14_dinov2.lvd142m`. The backbone's weights are given to the encoder
@@ -25,7 +25,8 @@ class LinearProbe(Detector):
     ) -> None:
         super().__init__()
         chosen = find_backbone(backbone)
-        view = view_for(protocol, View(crop=chosen.size, mean=chosen.mean, std=chosen.std), crop=chosen.size)
+        original = View(resize=chosen.size, crop=chosen.size, mean=chosen.mean, std=chosen.std)
+        view = view_for(protocol, original)
         self.feature = Feature(chosen.encoder, view, "feature")
         self.fc = nn.Linear(chosen.features, 1)
 

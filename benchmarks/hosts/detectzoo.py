@@ -10,7 +10,7 @@ from typing import Any
 
 from benchmarks.hosts.scorer import Scorer, settings_for
 from benchmarks.hosts.session import Evaluation, HostRun, Scored
-from benchmarks.hosts.stubs import forget, stub_package
+from benchmarks.hosts.stubs import stub_if_broken
 from benchmarks.hosts.suite import Notes, Suite
 from registry import UserError
 
@@ -31,15 +31,7 @@ def load_suite(notes: Notes) -> ModuleType:
         UserError: it is missing, of an unknown version, or its packages do not fit together.
     """
     SUITE.version()
-    try:
-        import torchaudio  # noqa: F401
-    except Exception as error:  # another CUDA's build raises RuntimeError or OSError, as it happens
-        forget("torchaudio")
-        stub_package("torchaudio")
-        notes.shim(
-            "stand-in for the package torchaudio",
-            f"DetectZoo's audio side needs it and it does not load: {' '.join(str(error).split())}",
-        )
+    stub_if_broken("torchaudio", notes, "DetectZoo's audio side")
     try:
         import detectzoo
     except Exception as error:

@@ -13,7 +13,7 @@ from benchmarks.hosts.forensichub_config import write_configuration
 from benchmarks.hosts.observe import observed, replaced, run_script
 from benchmarks.hosts.scorer import Scorer, settings_for
 from benchmarks.hosts.session import Evaluation, HostRun
-from benchmarks.hosts.stubs import import_with_stubs
+from benchmarks.hosts.stubs import import_with_stubs, stub_if_broken
 from benchmarks.hosts.suite import Notes, Suite
 
 SUITE = Suite(
@@ -44,6 +44,7 @@ def register(
 
 
 def _register(scorer: Scorer, notes: Notes) -> str:
+    stub_if_broken("torchaudio", notes, "its import of transformers")
     import_with_stubs("ForensicHub", notes, needed=("torch", "albumentations", "IMDLBenCo"))
     import torch
     from ForensicHub.core.base_dataset import BaseDataset

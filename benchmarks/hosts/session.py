@@ -18,8 +18,9 @@ from benchmarks.datasets.paradigms import paradigm_of
 from benchmarks.hosts.scorer import Scorer, device_of, read_journal
 from benchmarks.hosts.suite import Notes, Suite
 from benchmarks.runner.record import new_record, read_record, write_record
+from benchmarks.runner.run import check_weight_names
 from benchmarks.scores import CLEAN, Cell, write_shard
-from registry import Picture, TestSet, UserError, load_plugins
+from registry import Catalogs, Picture, TestSet, UserError, load_plugins
 
 
 @dataclass(frozen=True)
@@ -102,8 +103,10 @@ def run_host(bridge: Bridge, host: HostRun, command: Sequence[str]) -> list[str]
         UserError: the request is wrong, or the suite is missing; nothing was scored then.
     """
     out = host.settings.out
-    if read_record(out) is not None:
+    if read_record(out) is not None or host.folder.exists():
         raise UserError(f"{out} already holds a run: choose another --out")
+    catalogs = load_plugins(host.settings.plugins)
+    check_weight_names(host.settings, catalogs)
     labels = [detector.shown for detector in host.settings.detectors]
     bridge.start(host)
     records = {label: host.scorer(label).loaded.records[label] for label in labels}
@@ -121,7 +124,7 @@ def run_host(bridge: Bridge, host: HostRun, command: Sequence[str]) -> list[str]
             host.scorer(label).release()
         host.figures[label] = dict(evaluation.figures)
         test_sets |= _write_scores(out, label, host.suite.name, evaluation)
-    _write_run(host, command, records, test_sets)
+    _write_run(host, catalogs, command, records, test_sets)
     return [f"failed: {label}: {record['failed']}" for label, record in records.items() if record["failed"]]
 
 
@@ -152,10 +155,13 @@ def _write_scores(out: Path, label: str, host: str, evaluation: Evaluation) -> d
 
 
 def _write_run(
-    host: HostRun, command: Sequence[str], records: Mapping[str, Any], test_sets: Mapping[str, TestSet]
+    host: HostRun,
+    catalogs: Catalogs,
+    command: Sequence[str],
+    records: Mapping[str, Any],
+    test_sets: Mapping[str, TestSet],
 ) -> None:
     prints = [(test_set, fingerprint(test_set, host.settings.fingerprint)) for test_set in test_sets.values()]
-    catalogs = load_plugins(host.settings.plugins)
     device = device_of(host.settings)
     record = new_record(host.settings, command, catalogs, records, prints, [CLEAN], device)
     record["host"] = {

@@ -92,6 +92,26 @@ def forget(package: str) -> None:
         del sys.modules[name]
 
 
+def stub_if_broken(package: str, notes: Notes, who: str) -> None:
+    """Put a stand-in in place of an installed package that does not load; an absent one is left absent.
+
+    A build for another CUDA version (torchaudio) otherwise breaks all that looks whether it is there.
+    """
+    try:
+        importlib.import_module(package)
+    except ModuleNotFoundError:
+        return
+    except Exception as error:  # RuntimeError, OSError, AttributeError, as it happens
+        stub_package(package)
+        notes.shim(
+            f"stand-in for the package {package}", f"{who} needs it and it does not load: {_line(error)}"
+        )
+
+
+def _line(error: Exception) -> str:
+    return " ".join(str(error).split())
+
+
 def import_with_stubs(module: str, notes: Notes, needed: tuple[str, ...] = ()) -> ModuleType:
     """Import a suite's module; packages that it turns out to lack are stubbed one by one meanwhile.
 

@@ -1,6 +1,8 @@
 """The shape of metrics.json and of submissions, for people, for type checkers and as JSON Schema.
 
-python -m benchmarks.metrics.schema FOLDER      # writes metrics.schema.json and submission.schema.json
+`metrics.schema.json` and `submission.schema.json` are written by
+
+    python -m benchmarks.metrics.schema FOLDER
 """
 
 from __future__ import annotations

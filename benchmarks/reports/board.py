@@ -13,6 +13,7 @@ from typing import Any
 from benchmarks.metrics.cell import COMPLETE, FAILED, PARTIAL
 from benchmarks.metrics.means import ALL
 from benchmarks.reports.load import Pictures, Run, directions, perturbations
+from benchmarks.scores import CLEAN
 from registry.dataset import PARADIGMS
 
 DIGITS = 4
@@ -132,13 +133,20 @@ def warnings(runs: Sequence[Run]) -> list[str]:
     for run in runs:
         for dataset in dict.fromkeys(cell["dataset"] for cell in run.cells()):
             prints.setdefault(dataset, {}).setdefault(run.fingerprint(dataset), []).append(run.label)
-    return [
+    found = [
         f"{dataset} held different pictures in "
         + " and in ".join(f"{', '.join(labels)} ({_short(mark)})" for mark, labels in by_print.items())
         + ": these columns cannot be compared, and neither can means that include them."
         for dataset, by_print in prints.items()
         if len(by_print) > 1
     ]
+    seeds: dict[Any, list[str]] = {}
+    for run in runs:
+        seeds.setdefault(run.request.get("seed"), []).append(run.label)
+    if len(seeds) > 1 and any(kind != CLEAN for kind in perturbations(runs)):
+        listed = " and ".join(f"{seed} in {', '.join(labels)}" for seed, labels in seeds.items())
+        found.append(f"The seed was {listed}: random perturbations changed the pictures in other ways.")
+    return found
 
 
 def _rows(runs: Sequence[Run]) -> list[Row]:

@@ -79,7 +79,7 @@ def check_request(settings: RunSettings, device: str) -> Request:
     if not names:
         raise UserError("nothing to score: --no-clean without any --perturb")
     parsed = [parse_perturbation(name, catalogs.perturbations) for name in names]
-    _check_weight_names(settings, catalogs)
+    check_weight_names(settings, catalogs)
     test_sets = find_test_sets(
         catalogs.datasets,
         settings.data,
@@ -111,7 +111,8 @@ def _check_writable(out: Path) -> None:
         raise UserError(f"cannot write to the run folder {out}: {error.strerror}") from error
 
 
-def _check_weight_names(settings: RunSettings, catalogs: Catalogs) -> None:
+def check_weight_names(settings: RunSettings, catalogs: Catalogs) -> None:
+    """Refuse weights named for nothing that is registered or asked for."""
     labels = [detector.shown for detector in settings.detectors]
     known = [*labels, *catalogs.detectors.names(), *catalogs.encoders.names()]
     for name in settings.weights:

@@ -9,10 +9,8 @@ augmentation or seed makes another entry and never a wrong one. Entries appear w
 
 from __future__ import annotations
 
-import contextlib
 import hashlib
 import json
-import logging
 import os
 import shutil
 from collections.abc import Callable, Collection, Iterator
@@ -27,13 +25,12 @@ from torch.utils.data import DataLoader
 
 from benchmarks.files import write_json
 from benchmarks.training.batches import FeatureTable, TrainingPictures, collate
+from benchmarks.training.cache_entries import is_whole, move_into_place
 from benchmarks.training.inventory import Inventory
 from benchmarks.training.reader import InputReader
 from benchmarks.training.settings import AugmentationSettings
 from registry import EncoderPool, EncoderSpec, Feature, UserError, View
 from registry.weights import sha256
-
-logger = logging.getLogger(__name__)
 
 _SCHEMA = 1
 
@@ -70,7 +67,7 @@ class FeatureCache:
         for (encoder, view), outputs in self.reader.groups().items():
             facts = self._facts(encoder, view, outputs, inventory, augmentation)
             entry = self.folder / _digest(facts)
-            if not _is_whole(entry):
+            if not is_whole(entry):
                 self._fill(entry, facts, encoder, view, outputs, inventory, augmentation)
             for output in outputs:
                 table[Feature(encoder, view, output)] = np.load(entry / f"{output}.npy", mmap_mode="r")
@@ -141,7 +138,7 @@ class FeatureCache:
                 array.flush()  # type: ignore[attr-defined]
             digests = {path.name: sha256(path) for path in sorted(draft.glob("*.npy"))}
             write_json(draft / "meta.json", {**facts, "sha256": digests})
-            _replace(draft, entry)
+            move_into_place(draft, entry)
         finally:
             shutil.rmtree(draft, ignore_errors=True)
 
@@ -187,26 +184,3 @@ def _array(value: torch.Tensor) -> np.ndarray:
 
 def _digest(facts: dict[str, Any]) -> str:
     return hashlib.sha256(json.dumps(facts, sort_keys=True).encode()).hexdigest()[:32]
-
-
-def _is_whole(entry: Path) -> bool:
-    """Whether an entry is there with the bytes that were written; a damaged one is named and removed."""
-    if not entry.exists():
-        return False
-    try:
-        meta = json.loads((entry / "meta.json").read_text(encoding="utf-8"))
-        damaged = [name for name, digest in meta["sha256"].items() if sha256(entry / name) != digest]
-    except (OSError, ValueError, KeyError) as error:
-        damaged = [f"meta.json ({error})"]
-    if damaged:
-        logger.warning("damaged feature cache %s (%s): computed again", entry, ", ".join(damaged))
-        shutil.rmtree(entry)
-    return not damaged
-
-
-def _replace(draft: Path, entry: Path) -> None:
-    """Move a finished entry into place; another process may have been faster with the same values."""
-    with contextlib.suppress(OSError):
-        os.rename(draft, entry)
-    if not entry.exists():
-        raise UserError(f"cannot write the feature cache {entry}")

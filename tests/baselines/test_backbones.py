@@ -63,4 +63,12 @@ def test_probes_on_two_backbones_share_a_run():
         "resnet": LinearProbe(protocol="uniform", backbone="timm/test_resnet"),
     }
     pipeline = Pipeline(probes, EncoderPool(load_plugins().encoders, allow_untrained=True))
-    assert len(pipeline.views()) == 2
+    sides = [(view.resize, view.crop) for view in pipeline.views()]
+    assert sides == [(160, 160), (256, 224)]
+
+
+def test_backbone_resizes_what_is_not_its_size():
+    encoder = TimmBackbone("test_vit").eval()
+    images = torch.rand(1, 3, 224, 224)
+    reduced = torch.nn.functional.interpolate(images, (160, 160), mode="bicubic", antialias=True)
+    assert torch.equal(encoder(images)["feature"], encoder(reduced)["feature"])

@@ -54,6 +54,7 @@ def steps(console: str) -> list[tuple[str, list[str]]]:
     return found
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("page", PAGES)
 def test_a_page_can_be_followed(page: str, tmp_path: Path, environment: dict[str, str]) -> None:
     work = tmp_path / "work"

@@ -16,8 +16,10 @@ from benchmarks.hosts import SUITES, detectzoo_detectors
 from benchmarks.hosts.cpu import cpu_for_cuda
 from benchmarks.hosts.observe import observed, replaced, run_script
 from benchmarks.hosts.scorer import Scorer, read_journal, settings_for
+from benchmarks.hosts.session import Evaluation, HostRun, run_host
 from benchmarks.hosts.stubs import import_with_stubs
 from benchmarks.hosts.suite import Notes, Suite, commit_of
+from benchmarks.scores import read_scores
 from registry import UserError
 from tests.conftest import ROOT, Command
 
@@ -220,3 +222,55 @@ def test_no_detectors_named(command: Command) -> None:
     finished = command("host", "run", "deepsafe")
     assert finished.returncode == 2
     assert "--detectors NAME,NAME" in finished.stderr
+
+
+class Bridge:
+    """A suite that asks for one good and one black picture."""
+
+    SUITE = SUITE
+
+    def __init__(self, folder: Path) -> None:
+        self.pictures = [folder / "white.png", folder / "black.png"]
+        for picture, level in zip(self.pictures, (255, 0), strict=True):
+            Image.new("RGB", (9, 9), (level, level, level)).save(picture)
+
+    def start(self, host: HostRun) -> None:
+        host.version = "1.0"
+        host.notes.shim("nothing", "to show it")
+
+    def evaluate(self, host: HostRun, label: str) -> Evaluation:
+        if label == "doomed":
+            raise ValueError("the suite\nbroke")
+        host.scorer(label).logits(self.pictures, [0, 1], "set")
+        return Evaluation(host.scored(label), {"auc": 0.5})
+
+
+def test_a_run_is_recorded_with_what_failed(plugin: Path, tmp_path: Path) -> None:
+    wanted = [{"name": "level"}, {"name": "level", "label": "doomed"}]
+    settings = RunSettings(detectors=wanted, plugins=[plugin], out=tmp_path / "run", device="cpu")
+    bridge = Bridge(tmp_path)
+    failed = run_host(bridge, HostRun(SUITE, settings, ["--their", "option"]), ["d3qe-bench"])
+    assert failed == ["failed: doomed: ValueError: the suite broke"]
+    rows = read_scores(settings.out).set_index("path")
+    assert list(rows.index) == ["black.png", "white.png"]
+    assert rows.loc["white.png", "logit"] == 0.0
+    assert rows.loc["black.png", "error"] == "ArithmeticError: black"
+    assert set(rows["dataset"]) == {"zoo/set"}
+    record = json.loads((settings.out / "run.json").read_text())
+    assert record["host"]["arguments"] == ["--their", "option"]
+    assert record["host"]["shims"] == {"nothing": "to show it"}
+    assert record["host"]["figures"] == {"level": {"auc": 0.5}}
+    assert record["detectors"]["doomed"]["failed"] == "ValueError: the suite broke"
+    assert record["datasets"]["zoo/set"]["asked"] == {"real": 1, "fake": 1}
+    with pytest.raises(UserError, match="already holds a run"):
+        run_host(bridge, HostRun(SUITE, settings, []), [])
+
+
+def test_weights_for_nothing_are_refused(plugin: Path, tmp_path: Path) -> None:
+    weights = {"levl": plugin}
+    settings = RunSettings(
+        detectors=[{"name": "level"}], weights=weights, plugins=[plugin], out=tmp_path / "run"
+    )
+    with pytest.raises(UserError, match="did you mean 'level'"):
+        run_host(Bridge(tmp_path), HostRun(SUITE, settings, []), [])
+    assert not (tmp_path / "run").exists()

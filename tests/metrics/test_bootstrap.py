@@ -61,7 +61,7 @@ def test_intervals_agree_with_scipy(metrics: dict[str, Metric], name: str) -> No
         (logits[labels == 0], logits[labels == 1]),
         statistic,
         vectorized=False,
-        n_resamples=2000,
+        n_resamples=1000,
         method="percentile",
         rng=np.random.default_rng(0),
     ).confidence_interval
@@ -69,8 +69,8 @@ def test_intervals_agree_with_scipy(metrics: dict[str, Metric], name: str) -> No
     bounds = interval(values)
     assert bounds is not None
     width = expected.high - expected.low
-    assert bounds[0] == pytest.approx(expected.low, abs=0.1 * width)
-    assert bounds[1] == pytest.approx(expected.high, abs=0.1 * width)
+    assert bounds[0] == pytest.approx(expected.low, abs=0.12 * width)
+    assert bounds[1] == pytest.approx(expected.high, abs=0.12 * width)
 
 
 def test_draws_depend_on_seed_and_test_set_alone(metrics: dict[str, Metric]) -> None:

@@ -12,8 +12,9 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from tests.conftest import ROOT
-from tests.installing import install
+from benchmarks.scores import read_scores
+from tests.conftest import ROOT, Command
+from tests.installing import install, write_plugin
 
 SCRIPT = """
 import json, sys
@@ -69,3 +70,38 @@ def test_installed_plugin_scores_its_own_data_set(installed: Path, tiles: Path) 
     assert answer["labels"] == [1, 1, 0, 0]
     assert answer["logits"][:2] == [12.0, 12.0]
     assert all(logit < 0 for logit in answer["logits"][2:])
+
+
+def test_the_command_lists_and_runs_it(
+    installed: Path, tiles: Path, tmp_path: Path, command: Command
+) -> None:
+    environment = {"PYTHONPATH": f"{ROOT}{os.pathsep}{installed}"}
+    listed = command("list", "detectors", env=environment)
+    assert "stranger_sharpness" in listed.stdout
+    data = ("--data", tiles, "--layout", "stranger_tiles")
+    out = tmp_path / "run"
+    finished = command("run", *data, "--detectors", "stranger_sharpness", "--out", out, env=environment)
+    assert finished.returncode == 0, finished.stderr
+    rows = read_scores(out).set_index("path")
+    assert sorted(rows.index) == ["fake-0.png", "fake-1.png", "real-0.png", "real-1.png"]
+    assert (rows["score"] > 0.5).to_dict() == {path: path.startswith("fake") for path in rows.index}
+    plugins = {one["name"]: one for one in json.loads((out / "run.json").read_text())["plugins"]}
+    assert plugins["stranger"]["origin"] == "stranger-bench 1.0.0 (stranger_bench)"
+
+
+def test_a_broken_plugin_beside_it_is_named_and_the_run_goes_on(
+    installed: Path, tiles: Path, tmp_path: Path, command: Command
+) -> None:
+    broken = tmp_path / "broken"
+    broken.mkdir()
+    write_plugin(broken, "quitter", "import sys; sys.exit('enough')")
+    environment = {"PYTHONPATH": os.pathsep.join([str(ROOT), str(installed), str(broken)])}
+    listed = command("list", "plugins", env=environment)
+    assert listed.returncode == 0
+    assert "SystemExit: enough" in listed.stdout
+    data = ("--data", tiles, "--layout", "stranger_tiles", "--bootstrap", "0")
+    out = tmp_path / "run"
+    finished = command("run", *data, "--detectors", "stranger_sharpness", "--out", out, env=environment)
+    assert finished.returncode == 0, finished.stderr
+    plugins = {one["name"]: one for one in json.loads((out / "run.json").read_text())["plugins"]}
+    assert (plugins["quitter"]["status"], plugins["quitter"]["error"]) == ("failed", "SystemExit: enough")

@@ -138,3 +138,12 @@ def test_notes_name_each_reason_once_per_detector() -> None:
     ]
     assert [sign for sign, _ in legend([board])] == ["†", "✗", "–"]
     assert board.rows[0] == Row("r", "fresh", "fresh", True)
+
+
+@pytest.mark.parametrize(("perturbation", "count"), [("none", 0), ("crop:0.5", 1)])
+def test_other_seeds_are_warned_of_where_perturbations_are_random(perturbation: str, count: int) -> None:
+    runs = [run(label, [cell("a", "AR/VAR", 0.7, perturbation=perturbation)]) for label in ("x", "y")]
+    seeded = [Run(r.label, r.metrics, {**r.request, "seed": i}) for i, r in enumerate(runs)]
+    assert len(warnings(seeded)) == count
+    if count:
+        assert "The seed was 0 in x and 1 in y" in warnings(seeded)[0]

@@ -6,7 +6,7 @@ import base64
 import io
 from collections.abc import Iterator
 from dataclasses import dataclass
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import Any
 
 import numpy as np
@@ -58,11 +58,14 @@ def most_wrong(run: Run, pictures: Path) -> Iterator[Wrong]:
         for label in (0, 1):
             worst = sorted((x for x in found if x[2]["label"] == label), key=lambda x: -x[0])[:EACH]
             for _, dataset, row in worst:
-                thumbnail = _thumbnail(pictures / row["path"])
+                thumbnail = _thumbnail(pictures, row["path"])
                 yield Wrong(detector, dataset, row["path"], label, round(float(row["logit"]), 4), thumbnail)
 
 
-def _thumbnail(path: Path) -> str:
+def _thumbnail(root: Path, name: str) -> str:
+    if PurePosixPath(name).is_absolute() or ".." in PurePosixPath(name).parts:
+        raise UserError(f"{name!r} leads out of the data folder: such a picture is not shown")
+    path = root / name
     try:
         with Image.open(path) as picture:
             small = ImageOps.contain(picture.convert("RGB"), (SIDE, SIDE))

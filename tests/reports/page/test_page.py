@@ -21,7 +21,9 @@ from benchmarks.reports.load import read_runs
 from benchmarks.reports.page.html import html
 from benchmarks.reports.report import make_report
 from registry import UserError
-from tests.reports.conftest import ODD, PERTURBATIONS
+from tests.metrics.samples import normal
+from tests.reports.conftest import ODD, PERTURBATIONS, evaluated
+from tests.runs import dataset, detector, rows_of
 
 READ_TABLE = """
 const lines = [...document.querySelectorAll('#board tbody tr')];
@@ -224,6 +226,27 @@ def test_charts_are_drawn_from_the_runs_numbers(page: Chrome, metrics: dict[str,
     assert no_complaints(page)
 
 
+def test_paired_comparisons_and_ranks(page: Chrome, metrics: dict[str, Any]) -> None:
+    Select(page.find_element(By.ID, "metric")).select_by_visible_text("auroc")
+    Select(page.find_element(By.ID, "pair-column")).select_by_visible_text("AR: VAR")
+    lines = [
+        [cell.text for cell in line.find_elements(By.CSS_SELECTOR, "th, td")]
+        for line in page.find_elements(By.CSS_SELECTOR, "#pairs tr")
+    ]
+    assert lines[0] == ["DeLong", "strong", ODD, "stopped"]
+    values_there = values(metrics, "auroc", "none")
+    difference = values_there["strong", "AR", "VAR"][0] - values_there[ODD, "AR", "VAR"][0]
+    assert lines[1][:3] == ["strong", "", f"+{difference:.4f}"]
+    assert lines[2][1] == f"−{difference:.4f}"
+    assert (
+        "Left out as untrained or incomplete: strong, fresh_one, stopped"
+        in page.find_element(By.ID, "ranks").text
+    )
+    Select(page.find_element(By.ID, "pair-column")).select_by_visible_text("GAN: ProGAN")
+    assert "No comparison here" in page.find_element(By.ID, "pairs").text
+    assert no_complaints(page)
+
+
 def test_threshold_or_signal_adds_up(page: Chrome) -> None:
     lines = page.find_elements(By.CSS_SELECTOR, "#losses tbody tr")
     assert len(lines) == 3
@@ -290,3 +313,12 @@ def test_data_cannot_close_its_script_element(run: Path, tmp_path: Path) -> None
     text = html(make_report([Run("<b>", copy, request)], ["ap"]))
     assert "</script><script>alert" not in text
     assert "<b>" not in text.split("<main>")[0]
+
+
+@pytest.mark.parametrize("name", ["/etc/hostname", "a/../../b.png"])
+def test_no_picture_from_outside_the_data_folder(tmp_path: Path, name: str) -> None:
+    whole = [{**row, "path": f"{name}{i}"} for i, row in enumerate(rows_of(*normal(20, 20, 0.0, seed=0)))]
+    sets = {"AR/a": dataset("AR", "a", 20, 20)}
+    run = evaluated(tmp_path / "run", detectors={"x": detector()}, datasets=sets, rows=lambda cell: whole)
+    with pytest.raises(UserError, match="leads out of the data folder"):
+        render(run, ["html"], pictures=tmp_path)
