@@ -16,7 +16,12 @@ from registry.encoder import seeded_init
 from tests.contracts.test_detectors import CATALOGS, TOKENIZER, TOY
 
 TRAINABLE = [name for name in TOY if CATALOGS.detectors.entry(name).card.needs_weights]
-OPTIONS = {**TOY, "d3qe": {**TOY["d3qe"], "delta_mode": "paper"}}
+# ΔD from the first step on: while it is 0 the attention bias is one constant, which softmax ignores
+OPTIONS = {
+    **TOY,
+    "d3qe": {**TOY["d3qe"], "delta_mode": "paper"},
+    "d3qe_mini": {"delta_mode": "paper"},
+}
 
 
 def toy_batch(detector, count: int = 4, size: int = 40) -> Batch:
