@@ -50,7 +50,7 @@ class Builder:
             "raster": lambda: self._transformer(RasterGenerator(len(SOURCES)), "tokenizer", steps=400),
             "image_encoder": lambda: ImageEncoderRecipe(self.all, steps=500),
             "gan": lambda: GanRecipe(len(SOURCES), self.own, steps=600),
-            "diffusion": lambda: DiffusionRecipe(len(SOURCES), self.own, steps=1000),
+            "diffusion": lambda: DiffusionRecipe(len(SOURCES), self.own, steps=1800),
             "multiscale_tokenizer": lambda: TokenizerRecipe(MultiScaleTokenizer(), self.all, steps=600),
             "next_scale": lambda: self._transformer(
                 ScaleGenerator(len(SOURCES)), "multiscale_tokenizer", steps=350
