@@ -16,6 +16,7 @@ from benchmarks.reports.notes import UNTRAINED, legend, mark, notes
 
 DIGITS = 3
 _CELL = 12
+_BOX = box.Box("    \n    \n ── \n    \n    \n    \n    \n    \n")
 _LABEL = 30
 
 
@@ -36,7 +37,8 @@ def print_runs(runs: Sequence[Run], console: Console, names: Sequence[str] | Non
     for warning in warnings(runs):
         console.print(Text(f"Warning: {warning}", style="bold yellow"))
     found = boards(runs, names)
-    across = max(1, (console.width - _LABEL) // (_CELL + 2))
+    longest = max((len(f"{c.group} {c.label}") for board in found for c in board.columns), default=0)
+    across = max(1, (console.width - min(longest, _LABEL) - 1) // (_CELL + 1))
     for board in found:
         for start in range(0, len(board.rows), across):
             console.print(_table(board, board.rows[start : start + across]))
@@ -49,7 +51,7 @@ def _table(board: Board, rows: Sequence[Row]) -> Table:
     direction = "higher" if board.higher_is_better else "lower"
     pictures = "clean pictures" if board.perturbation == "none" else board.perturbation
     title = Text(f"{board.metric} ({direction} is better), {pictures}", style="bold")
-    table = Table(title=title, title_justify="left", box=box.SIMPLE_HEAD, pad_edge=False)
+    table = Table(title=title, title_justify="left", box=_BOX, padding=(0, 0, 0, 1), pad_edge=False)
     table.add_column("test set", max_width=_LABEL, overflow="fold")
     for row in rows:
         table.add_column(_name(row), justify="right", min_width=_CELL, max_width=_CELL, overflow="fold")
