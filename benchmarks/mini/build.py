@@ -81,7 +81,7 @@ def main(
     ] = None,
     threads: Annotated[int, typer.Option(help="Processor threads; another number, other last digits.")] = 1,
 ) -> None:
-    """Train every network of the mini benchmark; about 40 minutes on one core with bfloat16 units."""
+    """Train every network of the mini benchmark; an estimated 40 minutes on one core with bfloat16 units."""
     torch.set_num_threads(threads)
     builder = Builder(work, extra_photos)
     stages = {name: partial(builder.run, name) for name in builder.networks} | {"pictures": remake}
