@@ -9,7 +9,7 @@ from pathlib import Path
 
 import torch
 
-from benchmarks.files import atomic, write_json
+from benchmarks.files import write_json
 from benchmarks.pictures import MAX_PIXELS, open_picture
 from benchmarks.training.batches import Batch
 from benchmarks.training.reader import InputReader
@@ -25,6 +25,7 @@ from registry import (
     UserError,
     View,
 )
+from registry.files import atomic
 from registry.pipeline import view_of
 
 _PNG_DPI = 160

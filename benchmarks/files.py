@@ -1,25 +1,14 @@
-"""Files that appear whole or not at all."""
+"""JSON files that appear whole or not at all, and the user's cache folder."""
 
 from __future__ import annotations
 
 import json
 import os
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-
-@contextmanager
-def atomic(path: Path) -> Iterator[Path]:
-    """A temporary path beside `path`; it replaces `path` when the block ends without an exception."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    draft = path.with_name(f".{path.name}.{os.getpid()}.tmp")
-    try:
-        yield draft
-        os.replace(draft, path)
-    finally:
-        draft.unlink(missing_ok=True)
+from registry.files import atomic
 
 
 def write_json(path: Path, content: Any) -> None:

@@ -18,8 +18,8 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from benchmarks.files import atomic
 from registry.errors import UserError
+from registry.files import atomic
 
 SCHEMA = pa.schema(
     [

@@ -12,7 +12,6 @@ from __future__ import annotations
 
 import dataclasses
 import json
-import os
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -20,6 +19,7 @@ import torch
 from safetensors.torch import save_file
 
 from registry.errors import WeightsError
+from registry.files import atomic
 from registry.weights import load_strict, read_state_dict
 
 if TYPE_CHECKING:
@@ -35,13 +35,12 @@ def save(detector: D3QE, path: Path) -> None:
     """Write a checkpoint of ours, each file whole or not at all."""
     path = Path(path)
     state = {name: value.detach().contiguous() for name, value in detector.state_dict().items()}
-    draft = path.with_name(f".{path.name}.{os.getpid()}")
-    if path.suffix == ".safetensors":
-        save_file(state, draft)
-        _save_note(detector, path.with_suffix(".json"))
-    else:
-        torch.save({"model": state}, draft)
-    os.replace(draft, path)
+    with atomic(path) as draft:
+        if path.suffix == ".safetensors":
+            save_file(state, draft)
+            _save_note(detector, path.with_suffix(".json"))
+        else:
+            torch.save({"model": state}, draft)
 
 
 def _save_note(detector: D3QE, path: Path) -> None:
@@ -52,9 +51,8 @@ def _save_note(detector: D3QE, path: Path) -> None:
         "update_count": None if updates is None else int(updates),
         "options": _plain(detector),
     }
-    draft = path.with_name(f".{path.name}.{os.getpid()}")
-    draft.write_text(json.dumps(note, indent=2) + "\n", encoding="utf-8")
-    os.replace(draft, path)
+    with atomic(path) as draft:
+        draft.write_text(json.dumps(note, indent=2) + "\n", encoding="utf-8")
 
 
 def load(detector: D3QE, path: Path) -> None:

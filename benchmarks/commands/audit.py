@@ -64,8 +64,8 @@ def audit(
 
     from benchmarks import audits
     from benchmarks.datasets import find_test_sets
-    from benchmarks.files import atomic
     from registry import load_plugins
+    from registry.files import atomic
 
     datasets = load_plugins(plugin or ()).datasets
     options = {key: parse_value(value) for key, value in split_pairs(data_option, "--data-option").items()}

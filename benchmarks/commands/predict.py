@@ -88,7 +88,7 @@ def predict(
     if out is None:
         typer.echo(text, nl=False)
     else:
-        from benchmarks.files import atomic
+        from registry.files import atomic
 
         with atomic(out) as draft:
             draft.write_text(text, encoding="utf-8")

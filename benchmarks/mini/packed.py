@@ -8,7 +8,7 @@ import torch
 from safetensors.torch import save_file
 from torch import Tensor, nn
 
-from benchmarks.files import atomic
+from registry.files import atomic
 from registry.weights import load_strict, read_state_dict
 
 _SCALE = "#scale"

@@ -11,13 +11,13 @@ from typing import Annotated
 import torch
 import typer
 
-from benchmarks.files import atomic
 from benchmarks.mini.photos import read_folder
 from benchmarks.mini.recipes.data import TrainingCrops
 from benchmarks.mini.recipes.pretraining import PretrainingRecipe
 from benchmarks.mini.recipes.recipe import train
 from registry import load_plugins
 from registry.encoder import seeded_init
+from registry.files import atomic
 
 
 def main(

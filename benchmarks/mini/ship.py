@@ -13,8 +13,8 @@ from safetensors.torch import save_file
 from torch import Tensor
 
 from benchmarks.commands.options import split_pairs
-from benchmarks.files import atomic
 from benchmarks.mini.generators import WEIGHTS
+from registry.files import atomic
 from registry.weights import read_state_dict
 
 

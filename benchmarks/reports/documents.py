@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 
-from benchmarks.files import atomic
 from benchmarks.reports.latex import latex
 from benchmarks.reports.load import METRICS, read_runs
 from benchmarks.reports.markdown import markdown
@@ -13,6 +12,7 @@ from benchmarks.reports.page.html import html
 from benchmarks.reports.report import Report, make_report
 from benchmarks.reports.tidy import tidy, tidy_comparisons, tidy_losses, tidy_reported
 from registry.errors import UserError, unknown_name
+from registry.files import atomic
 
 NAME = "leaderboard"
 

@@ -10,8 +10,9 @@ from pathlib import Path
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
-from benchmarks.files import atomic, write_json
+from benchmarks.files import write_json
 from benchmarks.study.matrix import MEANS, Matrix
+from registry.files import atomic
 
 _CAPTION = "rows: trained on; columns: tested on"
 

@@ -12,10 +12,11 @@ from mmengine.model import is_model_wrapper
 from mmengine.runner import Runner
 from torch import nn
 
-from benchmarks.files import atomic, write_json
+from benchmarks.files import write_json
 from benchmarks.training.processes import Processes
 from benchmarks.training.schedule import Plateau
 from registry import Detector, WeightsError
+from registry.files import atomic
 from registry.weights import read_checkpoint
 
 logger = logging.getLogger(__name__)

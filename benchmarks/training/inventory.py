@@ -11,10 +11,10 @@ from pathlib import Path
 from torch.utils.data import DataLoader, Dataset
 
 from benchmarks.datasets import fingerprint
-from benchmarks.files import atomic
 from benchmarks.pictures import PictureError, open_picture
 from registry import TestSet, UserError
 from registry.dataset import FAKE, REAL
+from registry.files import atomic
 
 
 @dataclass(frozen=True)

@@ -13,7 +13,7 @@ from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 from torch import nn
 from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 
-from benchmarks.files import atomic
+from registry.files import atomic
 
 _SECONDS_BETWEEN_CHECKPOINTS = 60.0
 _WARM_UP = 0.02
