@@ -6,11 +6,10 @@ from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from pathlib import Path
 
-import torch
 from torch import Tensor, nn
 
 from registry.view import Feature, View
-from registry.weights import load_strict, read_state_dict
+from registry.weights import load_strict, read_state_dict, save_state
 
 
 class Detector(nn.Module, ABC):
@@ -49,8 +48,11 @@ class Detector(nn.Module, ABC):
         load_strict(self, read_state_dict(path), path)
 
     def save_weights(self, path: Path) -> None:
-        """Write a checkpoint that `load_weights` of an equally built detector reads."""
-        torch.save({"model": self.state_dict()}, path)
+        """Write a checkpoint that `load_weights` of an equally built detector reads, whole or not at all.
+
+        path: `.safetensors`, or any other suffix for a torch file.
+        """
+        save_state(self, path)
 
     def after_step(self, inputs: Mapping[str, Tensor], labels: Tensor) -> None:
         """Called in training after each forward pass, without gradient; by default nothing happens.

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import logging
 from pathlib import Path
 from typing import Any
@@ -22,16 +23,18 @@ from registry.weights import read_checkpoint
 logger = logging.getLogger(__name__)
 
 SCHEMA = 1
+BEST = "best.safetensors"
 
 
 class Checkpoints(Hook):
     """Restores the newest whole checkpoint before a run and writes one after every epoch.
 
         OUT/checkpoints/epoch-0007.pth   everything a resume needs
-        OUT/best.pth                     the detector alone, as `load_weights` reads it
+        OUT/best.safetensors             the detector of the best epoch, as `load_weights` reads it
+        OUT/best.json                    which detector that is, with which options, and its figures
         OUT/history.json                 one entry per epoch
 
-    Files load with `torch.load(weights_only=True)`. After an epoch the figures steer the learning rate
+    Checkpoints load with `torch.load(weights_only=True)`. After an epoch the figures steer the learning rate
     (`plateau`), then the state is written; a kill before that repeats the epoch on resume.
 
     keep: how many of the latest and of the best are kept; at least 2.
@@ -104,12 +107,25 @@ class Checkpoints(Hook):
         }
         # the export first: a kill between the two repeats the epoch, and writes the same export again
         if self.plateau.best_epoch == epoch:
-            with atomic(self.out / "best.pth") as draft:
-                detector.save_weights(draft)
+            self._export(detector)
         with atomic(self.out / "checkpoints" / _name(epoch)) as draft:
             torch.save(state, draft)
         write_json(self.out / "history.json", self.history)
         self._drop_old()
+
+    def _export(self, detector: Detector) -> None:
+        path = self.out / BEST
+        detector.save_weights(path)
+        note = path.with_suffix(".json")
+        # a detector may keep a note of its own there
+        written = json.loads(note.read_text(encoding="utf-8")) if note.is_file() else {}
+        training = {
+            "detector": self.note["config"]["detector"],
+            "pictures": self.note["pictures"],
+            "version": self.note["version"],
+            **self.history[-1],
+        }
+        write_json(note, {**written, "training": training})
 
     def _drop_old(self) -> None:
         monitor = self.plateau.settings.monitor

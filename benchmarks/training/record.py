@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import json
+import logging
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
+
+import torch
 
 from benchmarks.training.checkpoints import newest
 from benchmarks.training.loaders import Splits
@@ -12,10 +16,17 @@ from benchmarks.training.processes import Processes
 from benchmarks.training.settings import TrainSettings
 from registry import UserError
 
+logger = logging.getLogger(__name__)
+
 _MAY_CHANGE = {
     "epochs", "keep", "workers", "device", "launcher", "out", "plugins", "feature_cache"
 }  # fmt: skip
 """Settings that a resumed training may have different: they do not change what an epoch computes."""
+
+_ROUNDING = ("threads", "torch", "instructions")
+"""What decides the last bits of a sum on a CPU."""
+
+NAME = "train.json"
 
 
 def describe(settings: TrainSettings, splits: Splits, processes: Processes) -> dict[str, Any]:
@@ -31,11 +42,26 @@ def describe(settings: TrainSettings, splits: Splits, processes: Processes) -> d
         },
         "processes": processes.count,
         "version": version("d3qe-bench"),
+        "threads": torch.get_num_threads(),
+        "torch": str(torch.__version__),
+        "instructions": torch.backends.cpu.get_cpu_capability(),
     }
 
 
+def threads_of(out: Path) -> int:
+    """The number of CPU threads that the training in a folder began with; this process's where none did."""
+    path = out / NAME
+    if not path.is_file():
+        return torch.get_num_threads()
+    note: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+    return note.get("threads", torch.get_num_threads())
+
+
 def check_resumable(out: Path, note: dict[str, Any]) -> None:
-    """Refuse to go on with another configuration or other pictures than the checkpoints were made with."""
+    """Refuse to go on with another configuration or other pictures than the checkpoints were made with.
+
+    What only costs the last bits is a warning.
+    """
     found = newest(out)
     if found is None:
         return
@@ -52,3 +78,9 @@ def check_resumable(out: Path, note: dict[str, Any]) -> None:
         raise UserError(
             f"{out} holds a training with other {', '.join(different)}: choose another `out`, or remove the folder"
         )
+    for name in _ROUNDING:
+        if name in found and found[name] != note[name]:
+            logger.warning(
+                "%s began with %s %s and goes on with %s: last bits may differ from an uninterrupted training",
+                out, name, found[name], note[name],
+            )  # fmt: skip

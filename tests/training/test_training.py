@@ -9,8 +9,10 @@ import torch
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
 from benchmarks.training.checkpoints import newest
+from benchmarks.training.processes import cpu_threads
 from benchmarks.training.trainer import train_detector
 from registry import TestSet, UserError
+from registry.weights import read_state_dict
 from tests.training.toy import Toy, write_pictures
 
 
@@ -26,9 +28,13 @@ def test_learns_and_exports(settings, catalogs, training_set, validation_set):
     assert result.history[-1]["train_loss"] < 0.7 * result.history[0]["train_loss"]
     assert max(entry["ap"] for entry in result.history) > 0.9
     assert json.loads((result.out / "history.json").read_text()) == result.history
+    assert result.best == result.out / "best.safetensors"
     detector = Toy()
     detector.load_weights(result.best)
-    assert int(detector.steps) > 0
+    best = max(result.history, key=lambda entry: entry["ap"])
+    assert int(detector.steps) == 3 * best["epoch"]
+    note = json.loads((result.out / "best.json").read_text())["training"]
+    assert (note["detector"]["name"], note["epoch"], note["ap"]) == ("toy", best["epoch"], best["ap"])
 
 
 def test_checkpoints_are_plain_kept_and_without_encoders(settings, catalogs, training_set, validation_set):
@@ -217,6 +223,25 @@ def test_another_configuration_or_other_pictures_are_not_mixed(settings, catalog
         train_detector(settings(), catalogs, [other])
 
 
+def test_other_rounding_is_warned_of(settings, catalogs, training_set, caplog, monkeypatch):
+    train_detector(settings(epochs=1), catalogs, [training_set])
+    assert not caplog.text
+    monkeypatch.setattr(torch.backends.cpu, "get_cpu_capability", lambda: "ABACUS")
+    train_detector(settings(epochs=2), catalogs, [training_set])
+    assert "and goes on with ABACUS: last bits may differ" in caplog.text
+
+
+def test_goes_on_with_as_many_threads_as_it_began_with(settings, catalogs, training_set, caplog):
+    own = torch.get_num_threads()
+    with cpu_threads(own + 1):
+        train_detector(settings(epochs=1), catalogs, [training_set])
+    assert torch.get_num_threads() == own
+    train_detector(settings(epochs=2), catalogs, [training_set])
+    assert newest(settings().out)["threads"] == own + 1
+    assert torch.get_num_threads() == own
+    assert not caplog.text
+
+
 def test_a_damaged_checkpoint_is_passed_over(settings, catalogs, training_set, caplog):
     result = train_detector(settings(epochs=3), catalogs, [training_set])
     latest = result.out / "checkpoints/epoch-0003.pth"
@@ -236,7 +261,7 @@ def test_starts_from_weights(settings, catalogs, training_set, tmp_path):
         epochs=1,
     )
     train_detector(second, catalogs, [training_set])
-    one, other = torch.load(first.best)["model"], newest(second.out)["model"]
+    one, other = read_state_dict(first.best), newest(second.out)["model"]
     assert torch.allclose(one["head.1.weight"], other["head.1.weight"])
 
 
