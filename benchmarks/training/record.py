@@ -57,14 +57,17 @@ def threads_of(out: Path) -> int:
     return note.get("threads", torch.get_num_threads())
 
 
-def check_resumable(out: Path, note: dict[str, Any]) -> None:
+def check_resumable(out: Path, note: dict[str, Any]) -> bool:
     """Refuse to go on with another configuration or other pictures than the checkpoints were made with.
 
     What only costs the last bits is a warning.
+
+    Returns:
+        Whether there is a checkpoint to go on from.
     """
     found = newest(out)
     if found is None:
-        return
+        return False
     old, new = found["config"], note["config"]
     different = [key for key in new if key not in _MAY_CHANGE and old.get(key) != new[key]]
     different += [
@@ -84,3 +87,4 @@ def check_resumable(out: Path, note: dict[str, Any]) -> None:
                 "%s began with %s %s and goes on with %s: last bits may differ from an uninterrupted training",
                 out, name, found[name], note[name],
             )  # fmt: skip
+    return True

@@ -86,13 +86,16 @@ class TrainSettings(Settings):
     """What `d3qe-bench train` does."""
 
     detector: DetectorSettings = Field(description="what is trained; its `weights` are where it starts")
+    start: str | None = Field(
+        None, description="network whose published weights it starts from, such as resnet50/imagenet"
+    )
     data: SplitSettings = Field(description="training pictures")
     validation: SplitSettings | None = Field(
         None, description="validation pictures; without them nothing but `epochs` ends the training"
     )
     limit: StrictInt | None = Field(None, ge=1, description="at most this many pictures per class and set")
     weights: dict[str, Path] = Field(
-        {}, description="weights files of frozen encoders by name; fetched ones are found"
+        {}, description="weights files of encoders and of `start` by name; fetched ones are found"
     )
     allow_untrained: StrictBool = Field(False, description="draw encoders without weights from the seed")
     out: Path = Field(Path("runs/train"), description="folder of the training; rerunning on it resumes")
@@ -129,6 +132,12 @@ class TrainSettings(Settings):
     seed: StrictInt = Field(42, ge=0, description="of initial weights, order, augmentation and dropout")
     keep: StrictInt = Field(2, ge=2, description="checkpoints kept: this many latest, and as many best")
     plugins: list[Path] = Field([], description="plugin files to load")
+
+    @model_validator(mode="after")
+    def _one_start(self) -> TrainSettings:
+        if self.start is not None and self.detector.weights is not None:
+            raise ValueError("start and detector.weights both say where the training starts: leave one out")
+        return self
 
     @model_validator(mode="after")
     def _cacheable(self) -> TrainSettings:

@@ -23,7 +23,7 @@ from benchmarks.training.record import NAME, check_resumable, describe, threads_
 from benchmarks.training.runner import build_runner
 from benchmarks.training.schedule import Plateau
 from benchmarks.training.settings import TrainSettings
-from benchmarks.training.setup import build_detector, check_batch_norm, encoder_weights
+from benchmarks.training.setup import build_detector, check_batch_norm, encoder_weights, prepare
 from registry import Catalogs, EncoderPool, TestSet, UserError
 
 
@@ -71,7 +71,7 @@ def train_detector(
         )
         reader = InputReader(detector.inputs, encoders, settings.encoder_precision)
         note = describe(settings, splits, processes)
-        check_resumable(settings.out, note)
+        begun = check_resumable(settings.out, note)
         loaders = build_loaders(settings, splits, reader, processes)
         check_batch_norm(detector, loaders[0].batch_sampler.part_size)  # type: ignore[union-attr]
         checkpoints = Checkpoints(
@@ -84,6 +84,8 @@ def train_detector(
         runner = build_runner(settings, detector, reader, loaders, processes, hooks)
         reason = ""
         try:
+            if settings.detector.weights is None and not begun:
+                prepare(detector, reader, loaders[0], processes)
             runner.train()
         except NonFiniteLoss as error:
             held_out = not runner.model.training

@@ -70,6 +70,29 @@ def test_same_counts_steps_and_pictures(tmp_path, training_set, validation_set):
 
 
 @pytest.mark.slow
+def test_statistics_before_the_training_are_of_all_processes(tmp_path, training_set, validation_set):
+    script = tmp_path / "train.py"
+    script.write_text(_TRAIN)
+    found = []
+    for processes in (1, 2):
+        folder = tmp_path / str(processes)
+        folder.mkdir()
+        config = write_config(
+            folder,
+            training_set,
+            validation_set,
+            epochs=1,
+            detector={"name": "fredect", "options": {"blocks": [1], "size": 16, "protocol": "uniform"}},
+        )
+        done = torchrun(processes, script, config)
+        assert done.returncode == 0, done.stderr
+        found.append(newest(folder / "out")["model"])
+    for name in ("dct_mean", "dct_var"):
+        torch.testing.assert_close(found[0][name], found[1][name])
+    assert found[0]["dct_mean"].any()
+
+
+@pytest.mark.slow
 def test_a_nan_in_two_processes_ends_both(tmp_path, training_set, validation_set):
     script = tmp_path / "train.py"
     script.write_text(_TRAIN)
