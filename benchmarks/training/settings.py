@@ -94,6 +94,7 @@ class TrainSettings(Settings):
         None, description="validation pictures; without them nothing but `epochs` ends the training"
     )
     limit: StrictInt | None = Field(None, ge=1, description="at most this many pictures per class and set")
+    fair: list[str] = Field([], description="fair views of all pictures: size, jpeg96")
     weights: dict[str, Path] = Field(
         {}, description="weights files of encoders and of `start` by name; fetched ones are found"
     )

@@ -66,7 +66,6 @@ def train_detector(
             catalogs.encoders,
             encoder_weights(settings, catalogs),
             allow_untrained=settings.allow_untrained,
-            seed=settings.seed,
             device=processes.device,
         )
         reader = InputReader(detector.inputs, encoders, settings.encoder_precision)

@@ -41,7 +41,7 @@ def test_its_weights_are_read_by_a_run(invoke, tmp_path, training_set, validatio
     weights = f"toy={tmp_path / 'out/best.safetensors'}"
     done = invoke(
         "run", "--data", training_set.root, "--detectors", "toy", "--weights", weights, "--plugin", TOY_PLUGIN,
-        "--allow-untrained", "--seed", 42, "--bootstrap", 0, "--out", tmp_path / "run", "--device", "cpu",
+        "--allow-untrained", "--bootstrap", 0, "--out", tmp_path / "run", "--device", "cpu",
     )  # fmt: skip
     assert done.code == 0, done.err
     assert (tmp_path / "run/metrics.json").is_file()
@@ -77,7 +77,7 @@ def test_draws_figures_of_a_trained_detector(invoke, tmp_path, training_set, val
     ]
     done = invoke(
         "figures", "code_usage,delta_map", "--detector", "d3qe", "--data", training_set.root, "--out", tmp_path / "figures",
-        "--weights", f"d3qe={tmp_path / 'out/best.safetensors'}", "--allow-untrained", "--seed", 42, "--device", "cpu", *given,
+        "--weights", f"d3qe={tmp_path / 'out/best.safetensors'}", "--allow-untrained", "--device", "cpu", *given,
     )  # fmt: skip
     assert done.code == 0, done.err
     written = {path.name for path in (tmp_path / "figures").iterdir()}

@@ -2,17 +2,22 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 
 import pytest
 import torch
+from PIL import Image
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
 from benchmarks.training.checkpoints import newest
+from benchmarks.training.command import train
 from benchmarks.training.processes import cpu_threads
+from benchmarks.training.settings import TrainSettings
 from benchmarks.training.trainer import train_detector
 from registry import TestSet, UserError
 from registry.weights import read_state_dict
+from tests.training.conftest import TOY_PLUGIN
 from tests.training.toy import Toy, write_pictures
 
 
@@ -275,3 +280,35 @@ def test_each_encoder_runs_once_per_batch(settings, catalogs, training_set):
     encoder.calls = 0
     train_detector(settings(epochs=1), catalogs, [training_set])
     assert encoder.calls == 3
+
+
+def test_fair_views_are_seen_and_are_other_pictures(settings, catalogs, training_set):
+    seen: list[Image.Image] = []
+
+    def prepare(picture):
+        seen.append(picture)
+        return Image.new("RGB", picture.size)
+
+    black = dataclasses.replace(training_set, prepare=prepare)
+    train_detector(settings(detector={"name": "plain"}, epochs=1), catalogs, [black])
+    # decoded once to check them and once in the epoch
+    assert len(seen) == 2 * 24
+    reference = settings(detector={"name": "plain"}, epochs=1, out=settings().out / "as_they_are")
+    train_detector(reference, catalogs, [training_set])
+    black_state, other = newest(settings().out), newest(reference.out)
+    assert black_state["fingerprints"] != other["fingerprints"]
+    name = "stem.1.running_var"
+    # black pictures: a convolution of nothing varies at the borders alone, of which there are none
+    assert black_state["model"][name].max() < other["model"][name].min()
+
+
+def test_a_fair_view_of_the_configuration(settings, catalogs, training_set, tmp_path):
+    values = {
+        **settings(epochs=1, fair=["size"]).model_dump(mode="json"),
+        "data": {"sets": [str(training_set.root)]},
+        "plugins": [str(TOY_PLUGIN)],
+    }
+    result = train(TrainSettings(**values))
+    assert result.complete
+    with pytest.raises(UserError, match="fair view 'sise' does not exist, did you mean 'size'"):
+        train(TrainSettings(**{**values, "fair": ["sise"]}))
