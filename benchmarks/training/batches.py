@@ -14,8 +14,8 @@ from torch.utils.data import Dataset
 from benchmarks.pictures import PictureError
 from benchmarks.training.augmentation import augmented_views, draw
 from benchmarks.training.inventory import Item
+from benchmarks.training.recipe import AugmentationSettings
 from benchmarks.training.sampling import Key
-from benchmarks.training.settings import AugmentationSettings
 from registry import Feature, UserError, View
 from registry.pipeline import view_of
 

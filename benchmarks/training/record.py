@@ -10,10 +10,10 @@ from typing import Any
 
 import torch
 
-from benchmarks.training.checkpoints import newest
-from benchmarks.training.loaders import Splits
+from benchmarks.training.checkpoint_files import newest
 from benchmarks.training.processes import Processes
 from benchmarks.training.settings import TrainSettings
+from benchmarks.training.splits import Splits
 from registry import UserError
 
 logger = logging.getLogger(__name__)

@@ -12,9 +12,10 @@ from rich.console import Console
 
 from benchmarks.files import write_json
 from benchmarks.pictures import PictureError
-from benchmarks.training.checkpoints import BEST, Checkpoints
+from benchmarks.training.checkpoint_files import BEST
+from benchmarks.training.checkpoints import Checkpoints
 from benchmarks.training.inventory import Inventory
-from benchmarks.training.loaders import build_loaders, take_splits
+from benchmarks.training.loaders import build_loaders
 from benchmarks.training.model import NonFiniteLoss
 from benchmarks.training.processes import cpu_threads, joined
 from benchmarks.training.progress import ProgressHook
@@ -24,6 +25,7 @@ from benchmarks.training.runner import build_runner
 from benchmarks.training.schedule import Plateau
 from benchmarks.training.settings import TrainSettings
 from benchmarks.training.setup import build_detector, check_batch_norm, encoder_weights, prepare
+from benchmarks.training.splits import take_splits
 from registry import Catalogs, EncoderPool, TestSet, UserError
 
 

@@ -13,7 +13,7 @@ import pytest
 import torch
 import yaml
 
-from benchmarks.training.checkpoints import newest
+from benchmarks.training.checkpoint_files import newest
 from benchmarks.training.command import train_all
 from tests.conftest import ROOT
 from tests.training.conftest import TOY_PLUGIN

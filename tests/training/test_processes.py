@@ -9,7 +9,7 @@ import sys
 import pytest
 import torch
 
-from benchmarks.training.checkpoints import newest
+from benchmarks.training.checkpoint_files import newest
 from tests.conftest import ROOT
 from tests.training.test_kill import write_config
 

@@ -10,7 +10,7 @@ import torch
 from PIL import Image
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
-from benchmarks.training.checkpoints import newest
+from benchmarks.training.checkpoint_files import newest
 from benchmarks.training.command import train
 from benchmarks.training.processes import cpu_threads
 from benchmarks.training.settings import TrainSettings
