@@ -48,9 +48,8 @@ demo: install
 	$(BIN)/d3qe-bench run
 
 # D3QE's ablations at mini size: trained, run, and their table with the sensitivity to code statistics.
-ABLATION_EPOCHS ?= 10
 ablations: install
-	$(BIN)/d3qe-bench train benchmarks/configs/ablations/mini/*.yaml --epochs $(ABLATION_EPOCHS)
+	$(BIN)/d3qe-bench train benchmarks/configs/ablations/mini/*.yaml
 	$(BIN)/d3qe-bench run benchmarks/configs/run_ablations_mini.yaml
 	$(BIN)/python -m benchmarks.ablation_table benchmarks/configs/run_ablations_mini.yaml --limit 50 \
 		--number delta_sensitivity:noise.mean_over_logit_standard_deviation \
