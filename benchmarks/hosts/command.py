@@ -8,9 +8,10 @@ from typing import TYPE_CHECKING, Annotated, Any, Optional
 
 import typer
 
+from benchmarks.catalogs import load_catalogs
 from benchmarks.commands.options import given, parse_detectors, split_pairs
 from benchmarks.hosts import SUITES
-from registry import UserError, load_plugins
+from registry import UserError
 from registry.errors import unknown_name
 
 if TYPE_CHECKING:
@@ -81,6 +82,6 @@ def _run(suite: str, settings: RunSettings, root: Path | None, arguments: list[s
 
     bridge: Any = importlib.import_module(f"benchmarks.hosts.{suite}")
     failed = run_host(bridge, HostRun(bridge.SUITE, settings, arguments, root), command_line())
-    catalogs = load_plugins(settings.plugins)
+    catalogs = load_catalogs(settings.plugins)
     metrics = evaluate_run(settings.out, catalogs.metrics, bootstrap=settings.bootstrap)
     return show_results(settings.out, metrics, failed)

@@ -9,11 +9,11 @@ from typing import TYPE_CHECKING, Any
 
 from scipy.special import expit
 
+from benchmarks.catalogs import load_catalogs
 from benchmarks.config import DetectorSettings, RunSettings, parse_settings
 from benchmarks.detectors import Loaded, load_detectors
 from benchmarks.pictures import PictureError, open_picture
 from benchmarks.weights import Store
-from registry import load_plugins
 
 if TYPE_CHECKING:
     from PIL.Image import Image
@@ -46,7 +46,7 @@ class Scorer:
         if self._loaded is None:
             settings = self.settings
             wanted = [detector for detector in settings.detectors if detector.shown == self.label]
-            catalogs = load_plugins(settings.plugins)
+            catalogs = load_catalogs(settings.plugins)
             self._loaded = load_detectors(
                 catalogs,
                 wanted,
@@ -137,7 +137,7 @@ def device_of(settings: RunSettings) -> str:
 def settings_for(detectors: Sequence[str] | None, host: str, settings: dict[str, Any]) -> RunSettings:
     """A run's settings for a library call: the named detectors, by default all but the suite's own."""
     if detectors is None:
-        catalogs = load_plugins(settings.get("plugins", ()))
+        catalogs = load_catalogs(settings.get("plugins", ()))
         detectors = [name for name in catalogs.detectors.names() if not name.startswith(f"{host}:")]
     wanted = [DetectorSettings(name=name) for name in detectors]
     return parse_settings(RunSettings, {**settings, "detectors": wanted}, f"{host}.register")

@@ -12,6 +12,7 @@ from typing import Any, Protocol
 
 from scipy.special import expit
 
+from benchmarks.catalogs import load_catalogs
 from benchmarks.config import RunSettings
 from benchmarks.datasets import fingerprint
 from benchmarks.datasets.paradigms import paradigm_of
@@ -20,7 +21,7 @@ from benchmarks.hosts.suite import Notes, Suite
 from benchmarks.runner.record import new_record, read_record, write_record
 from benchmarks.runner.run import check_weight_names
 from benchmarks.scores import CLEAN, Cell, write_shard
-from registry import Catalogs, Picture, TestSet, UserError, load_plugins
+from registry import Catalogs, Picture, TestSet, UserError
 
 
 @dataclass(frozen=True)
@@ -105,7 +106,7 @@ def run_host(bridge: Bridge, host: HostRun, command: Sequence[str]) -> list[str]
     out = host.settings.out
     if read_record(out) is not None or host.folder.exists():
         raise UserError(f"{out} already holds a run: choose another --out")
-    catalogs = load_plugins(host.settings.plugins)
+    catalogs = load_catalogs(host.settings.plugins)
     check_weight_names(host.settings, catalogs)
     labels = [detector.shown for detector in host.settings.detectors]
     bridge.start(host)
