@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import importlib.util
 import json
+import os
+import subprocess
 import sys
 from importlib import metadata
 from pathlib import Path
@@ -216,6 +219,46 @@ def test_an_unknown_suite(command: Command) -> None:
     finished = command("host", "run", "detectszoo", "--detectors", "random_score")
     assert finished.returncode == 2
     assert "unknown suite 'detectszoo', did you mean 'detectzoo'?" in finished.stderr
+
+
+@pytest.mark.parametrize(
+    ("suite", "install"),
+    [("deepfakebench", "git clone https://github.com/SCLBD/DeepfakeBench"), ("gasbench", "git clone")],
+)
+def test_a_folder_that_is_no_checkout(command: Command, tmp_path: Path, suite: str, install: str) -> None:
+    for root in ([], ["--root", tmp_path]):
+        request = ("--detectors", "random_score", *root, "--out", tmp_path / "out")
+        assert_refused(command("host", "run", suite, *request), install)
+    assert not (tmp_path / "out").exists()
+
+
+PIP = {"detectzoo": "detectzoo", "deepsafe": "deepsafe-bench", "forensichub": "forensichub13"}
+
+
+@pytest.mark.parametrize("suite", PIP)
+def test_a_version_that_nobody_tried(command: Command, tmp_path: Path, suite: str) -> None:
+    folder = tmp_path / f"{PIP[suite].replace('-', '_')}-9.9.dist-info"
+    folder.mkdir()
+    (folder / "METADATA").write_text(f"Metadata-Version: 2.1\nName: {PIP[suite]}\nVersion: 9.9\n")
+    request = ("--detectors", "random_score", "--out", tmp_path / "out")
+    finished = command("host", "run", suite, *request, env={"PYTHONPATH": f"{tmp_path}{os.pathsep}{ROOT}"})
+    assert_refused(finished, "pip install")
+    assert "9.9 is unknown here" in finished.stderr
+
+
+@pytest.mark.parametrize("suite", PIP)
+def test_a_suite_that_is_not_installed(command: Command, tmp_path: Path, suite: str) -> None:
+    if importlib.util.find_spec({"forensichub": "ForensicHub"}.get(suite, suite)):
+        pytest.skip(f"{suite} is installed")
+    request = ("--detectors", "random_score", "--out", tmp_path / "out")
+    assert_refused(command("host", "run", suite, *request), "is not installed: pip install")
+
+
+def assert_refused(finished: subprocess.CompletedProcess[str], reason: str) -> None:
+    """One line with the reason, and exit code 2."""
+    assert finished.returncode == 2
+    assert reason in finished.stderr
+    assert len(finished.stderr.strip().splitlines()) == 1
 
 
 def test_no_detectors_named(command: Command) -> None:
