@@ -11,8 +11,10 @@ from typing import Any
 
 from benchmarks.config import RunSettings
 from benchmarks.hosts.observe import observed
-from benchmarks.hosts.scorer import Scorer, settings_for
-from benchmarks.hosts.session import Evaluation, HostRun, Scored
+from benchmarks.hosts.results import Evaluation, Scored
+from benchmarks.hosts.scorer import Scorer
+from benchmarks.hosts.session import HostRun
+from benchmarks.hosts.settings import settings_for
 from benchmarks.hosts.suite import Suite
 
 SUITE = Suite(

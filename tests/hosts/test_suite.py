@@ -7,6 +7,7 @@ import json
 import os
 import subprocess
 import sys
+from collections.abc import Callable
 from importlib import metadata
 from pathlib import Path
 
@@ -15,16 +16,18 @@ import torch
 from PIL import Image
 
 from benchmarks.config import RunSettings
-from benchmarks.hosts import SUITES, detectzoo_detectors
+from benchmarks.hosts import detectzoo_detectors
 from benchmarks.hosts.cpu import cpu_for_cuda
 from benchmarks.hosts.observe import observed, replaced, run_script
-from benchmarks.hosts.scorer import Scorer, read_journal, settings_for
-from benchmarks.hosts.session import Evaluation, HostRun, run_host
+from benchmarks.hosts.results import Evaluation
+from benchmarks.hosts.scorer import Scorer, read_journal
+from benchmarks.hosts.session import HostRun, run_host
+from benchmarks.hosts.settings import settings_for
 from benchmarks.hosts.stubs import import_with_stubs
 from benchmarks.hosts.suite import Notes, Suite, commit_of
 from benchmarks.scores import read_scores
 from registry import UserError
-from tests.conftest import ROOT, Command
+from tests.conftest import ROOT, Command, Invoked
 
 SUITE = Suite("zoo", "Zoo", "MIT", "pip install zoo==1.0", "zoo-distribution", ("1.0",), ("run.py",))
 
@@ -36,6 +39,9 @@ def plugin(tmp_path: Path) -> Path:
     file.write_text(
         "from registry import Detector, View, hookimpl\n"
         "class Level(Detector):\n"
+        "    def __init__(self, broken=False):\n"
+        "        super().__init__()\n"
+        "        if broken: raise RuntimeError('built with broken=True')\n"
         "    @property\n"
         "    def inputs(self): return {'x': View(crop=8)}\n"
         "    def forward(self, inputs):\n"
@@ -145,6 +151,29 @@ def test_settings_are_refused_with_the_nearest_name(plugin: Path) -> None:
         settings_for(["level"], "zoo", {"plugins": [plugin], "alow_untrained": True})
 
 
+@pytest.mark.parametrize("key", ["fair", "perturbations", "data", "batch_size", "precision", "out"])
+def test_settings_that_would_do_nothing_are_refused(plugin: Path, key: str) -> None:
+    with pytest.raises(
+        UserError, match=rf"unknown setting of zoo\.register '{key}'.*known: allow_untrained, device"
+    ):
+        settings_for(["level"], "zoo", {"plugins": [plugin], key: ["x"]})
+    scorer = Scorer(settings_for(["level"], "zoo", {"plugins": [plugin]}), "level")
+    with pytest.raises(UserError, match=f"unknown setting of level '{key}'"):
+        scorer.changed(**{key: ["x"]})
+
+
+def test_a_scorer_with_other_settings(plugin: Path) -> None:
+    scorer = Scorer(settings_for(["level"], "zoo", {"plugins": [plugin], "seed": 3}), "level")
+    other = scorer.changed(device="cpu", max_pixels=10)
+    assert (other.settings.device, other.settings.max_pixels, other.settings.seed) == ("cpu", 10, 3)
+    assert scorer.settings.device == "auto"
+
+
+def test_a_root_for_a_suite_that_is_installed(command: Command, tmp_path: Path) -> None:
+    finished = command("host", "run", "deepsafe", "--detectors", "random_score", "--root", tmp_path)
+    assert_refused(finished, "leave out --root")
+
+
 def test_by_default_all_but_the_suites_own_detectors_are_meant(plugin: Path, tmp_path: Path) -> None:
     own = tmp_path / "own.py"
     own.write_text(plugin.read_text().replace("'level'", "'zoo:level'"))
@@ -209,10 +238,11 @@ def test_detectzoos_names_are_read_without_importing_it(
     assert detectzoo_detectors.image_detectors() == ["one", "two"]
 
 
-@pytest.mark.parametrize("suite", SUITES)
-def test_bridges_are_small(suite: str) -> None:
-    lines = (ROOT / "benchmarks" / "hosts" / f"{suite}.py").read_text().splitlines()
-    assert len(lines) <= 150
+@pytest.mark.parametrize(
+    "file", sorted((ROOT / "benchmarks" / "hosts").glob("*.py")), ids=lambda file: file.stem
+)
+def test_bridges_are_small(file: Path) -> None:
+    assert len(file.read_text(encoding="utf-8").splitlines()) <= 150
 
 
 def test_an_unknown_suite(command: Command) -> None:
@@ -284,16 +314,24 @@ class Bridge:
     def evaluate(self, host: HostRun, label: str) -> Evaluation:
         if label == "doomed":
             raise ValueError("the suite\nbroke")
+        if label == "idle":
+            return Evaluation({"set": []}, {})
         host.scorer(label).logits(self.pictures, [0, 1], "set")
         return Evaluation(host.scored(label), {"auc": 0.5})
 
 
 def test_a_run_is_recorded_with_what_failed(plugin: Path, tmp_path: Path) -> None:
-    wanted = [{"name": "level"}, {"name": "level", "label": "doomed"}]
+    labels = ("doomed", "idle", "unbuilt")
+    wanted = [{"name": "level"}, *({"name": "level", "label": label} for label in labels)]
+    wanted[-1]["options"] = {"broken": True}
     settings = RunSettings(detectors=wanted, plugins=[plugin], out=tmp_path / "run", device="cpu")
     bridge = Bridge(tmp_path)
     failed = run_host(bridge, HostRun(SUITE, settings, ["--their", "option"]), ["d3qe-bench"])
-    assert failed == ["failed: doomed: ValueError: the suite broke"]
+    assert failed == [
+        "failed: doomed: ValueError: the suite broke",
+        "failed: idle: ValueError: the suite scored no picture",
+        "failed: unbuilt: RuntimeError: built with broken=True",
+    ]
     rows = read_scores(settings.out).set_index("path")
     assert list(rows.index) == ["black.png", "white.png"]
     assert rows.loc["white.png", "logit"] == 0.0
@@ -302,11 +340,25 @@ def test_a_run_is_recorded_with_what_failed(plugin: Path, tmp_path: Path) -> Non
     record = json.loads((settings.out / "run.json").read_text())
     assert record["host"]["arguments"] == ["--their", "option"]
     assert record["host"]["shims"] == {"nothing": "to show it"}
+    assert record["host"]["deviations"] == [
+        "in Zoo's own figures of level, 1 pictures that could not be scored count as 0.5"
+    ]
     assert record["host"]["figures"] == {"level": {"auc": 0.5}}
     assert record["detectors"]["doomed"]["failed"] == "ValueError: the suite broke"
     assert record["datasets"]["zoo/set"]["asked"] == {"real": 1, "fake": 1}
     with pytest.raises(UserError, match="already holds a run"):
         run_host(bridge, HostRun(SUITE, settings, []), [])
+
+
+def test_a_suite_that_breaks_for_every_detector(
+    plugin: Path, tmp_path: Path, invoke: Callable[..., Invoked], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(sys.modules, "benchmarks.hosts.deepsafe", Bridge(tmp_path))
+    request = ("--detectors", "doomed=level", "--plugin", plugin, "--out", tmp_path / "run")
+    done = invoke("host", "run", "deepsafe", *request)
+    assert done.code == 1
+    assert "failed: doomed: ValueError: the suite broke" in done.err
+    assert (tmp_path / "run" / "run.json").is_file()
 
 
 def test_weights_for_nothing_are_refused(plugin: Path, tmp_path: Path) -> None:

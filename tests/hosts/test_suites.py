@@ -233,3 +233,5 @@ def test_a_broken_picture_is_an_error_row_and_exit_1(
     assert "not a picture" in failed["error"].item()
     assert run.rows["logit"].notna().sum() == 6
     assert "x-0-broken.png" in run.printed
+    (deviation,) = run.host["deviations"]
+    assert "1 pictures that could not be scored count as 0.5" in deviation
