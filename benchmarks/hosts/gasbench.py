@@ -81,7 +81,7 @@ def _write(scorer: Scorer, folder: Path, notes: Notes) -> Path:
     }
     (folder / "model_config.yaml").write_text(yaml.safe_dump(config), encoding="utf-8")
     settings = scorer.settings.model_dump_json()
-    journal = str(scorer.journal.resolve()) if scorer.journal else None
+    journal = str(scorer.journal) if scorer.journal else None
     text = _MODEL.format(label=scorer.label, settings=settings, journal=journal)
     (folder / "model.py").write_text(text, encoding="utf-8")
     save_file({"anchor": torch.zeros(1)}, folder / "model.safetensors")  # the suite wants a file

@@ -12,7 +12,7 @@ from scipy.special import expit
 from benchmarks.catalogs import load_catalogs
 from benchmarks.config import RunSettings, parse_settings
 from benchmarks.detectors import Loaded, load_detectors
-from benchmarks.hosts.settings import check_keys
+from benchmarks.hosts.settings import absolute, check_keys
 from benchmarks.pictures import PictureError, open_picture
 from benchmarks.weights import Store
 
@@ -42,9 +42,9 @@ class Scorer:
         journal: Path | None = None,
         catalogs: Catalogs | None = None,
     ) -> None:
-        self.settings = settings
+        self.settings = absolute(settings)
         self.label = label
-        self.journal = journal
+        self.journal = journal.absolute() if journal else None
         self.catalogs = catalogs
         self._loaded: Loaded | None = None
         self._pipeline: Pipeline | None = None

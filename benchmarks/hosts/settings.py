@@ -32,3 +32,18 @@ def settings_for(detectors: Sequence[str] | None, host: str, settings: Mapping[s
         detectors = [name for name in catalogs.detectors.names() if not name.startswith(f"{host}:")]
     wanted = [DetectorSettings(name=name) for name in detectors]
     return parse_settings(RunSettings, {**settings, "detectors": wanted}, f"{host}.register")
+
+
+def absolute(settings: RunSettings) -> RunSettings:
+    """The same with absolute paths: suites change the working directory, and load the files we write for them later."""
+    detectors = [
+        one.model_copy(update={"weights": one.weights and one.weights.absolute()})
+        for one in settings.detectors
+    ]
+    return settings.model_copy(
+        update={
+            "detectors": detectors,
+            "weights": {name: path.absolute() for name, path in settings.weights.items()},
+            "plugins": [path.absolute() for path in settings.plugins],
+        }
+    )

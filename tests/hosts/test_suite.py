@@ -8,6 +8,7 @@ import os
 import subprocess
 import sys
 from collections.abc import Callable
+from contextlib import chdir
 from importlib import metadata
 from pathlib import Path
 
@@ -22,7 +23,7 @@ from benchmarks.hosts.observe import observed, replaced, run_script
 from benchmarks.hosts.results import Evaluation
 from benchmarks.hosts.scorer import Scorer, read_journal
 from benchmarks.hosts.session import HostRun, run_host
-from benchmarks.hosts.settings import settings_for
+from benchmarks.hosts.settings import absolute, settings_for
 from benchmarks.hosts.stubs import import_with_stubs
 from benchmarks.hosts.suite import Notes, Suite, commit_of
 from benchmarks.scores import read_scores
@@ -186,6 +187,7 @@ def test_by_default_all_but_the_suites_own_detectors_are_meant(plugin: Path, tmp
 def test_settings_survive_the_files_that_suites_load(plugin: Path) -> None:
     settings = settings_for(["level"], "zoo", {"plugins": [plugin], "weights": {"level": Path("x")}})
     assert RunSettings(**json.loads(settings.model_dump_json())) == settings
+    assert absolute(settings).weights == {"level": Path.cwd() / "x"}
 
 
 @pytest.mark.skipif(torch.cuda.is_available(), reason="nothing is replaced where there is a GPU")
@@ -298,11 +300,13 @@ def test_no_detectors_named(command: Command) -> None:
 
 
 class Bridge:
-    """A suite that asks for one good and one black picture."""
+    """A suite that asks for one good and one black picture, from a working directory of its own."""
 
     SUITE = SUITE
 
     def __init__(self, folder: Path) -> None:
+        self.elsewhere = folder / "elsewhere"
+        self.elsewhere.mkdir()
         self.pictures = [folder / "white.png", folder / "black.png"]
         for picture, level in zip(self.pictures, (255, 0), strict=True):
             Image.new("RGB", (9, 9), (level, level, level)).save(picture)
@@ -316,15 +320,19 @@ class Bridge:
             raise ValueError("the suite\nbroke")
         if label == "idle":
             return Evaluation({"set": []}, {})
-        host.scorer(label).logits(self.pictures, [0, 1], "set")
+        with chdir(self.elsewhere):
+            host.scorer(label).logits(self.pictures, [0, 1], "set")
         return Evaluation(host.scored(label), {"auc": 0.5})
 
 
-def test_a_run_is_recorded_with_what_failed(plugin: Path, tmp_path: Path) -> None:
+def test_a_run_is_recorded_with_what_failed(
+    plugin: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
     labels = ("doomed", "idle", "unbuilt")
     wanted = [{"name": "level"}, *({"name": "level", "label": label} for label in labels)]
     wanted[-1]["options"] = {"broken": True}
-    settings = RunSettings(detectors=wanted, plugins=[plugin], out=tmp_path / "run", device="cpu")
+    settings = RunSettings(detectors=wanted, plugins=[plugin.name], out="run", device="cpu")
     bridge = Bridge(tmp_path)
     failed = run_host(bridge, HostRun(SUITE, settings, ["--their", "option"]), ["d3qe-bench"])
     assert failed == [
