@@ -117,6 +117,9 @@ def test_missing_packages_are_stood_in_for_while_a_suite_is_imported(
     del sys.modules["lacking_suite"]
     with pytest.raises(UserError, match="pip install absent_one"):
         import_with_stubs("lacking_suite", Notes(), needed=("absent_one",))
+    (tmp_path / "broken_suite.py").write_text("raise RuntimeError('numpy 1 was\\nexpected')")
+    with pytest.raises(UserError, match="broken_suite cannot be imported: numpy 1 was expected"):
+        import_with_stubs("broken_suite", Notes())
 
 
 def test_a_scorer_scores_files_and_pictures(plugin: Path, tmp_path: Path) -> None:
