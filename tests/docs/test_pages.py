@@ -60,9 +60,9 @@ def steps(console: str) -> list[tuple[str, list[str]]]:
 def test_a_page_can_be_followed(page: str, tmp_path: Path, environment: dict[str, str]) -> None:
     work = tmp_path / "work"
     work.mkdir()
-    text = (DOCS / f"{page}.md").read_text(encoding="utf-8")
+    whole = (DOCS / f"{page}.md").read_text(encoding="utf-8")
     commands = 0
-    for kind, file, content in BLOCK.findall(text):
+    for kind, file, content in BLOCK.findall(whole):
         assert kind in ("python", "console"), f"a block of {kind} would not be tried"
         if kind == "python":
             compile(content, f"{page}.md", "exec")
@@ -79,9 +79,9 @@ def test_a_page_can_be_followed(page: str, tmp_path: Path, environment: dict[str
             for text in expected:
                 assert text in printed, f"$ {command}\nshould print {text!r}, printed:\n{printed}"
             commands += 1
-    assert commands == len(re.findall(r"^\$ ", text, re.MULTILINE)) >= 3
-    assert text.count("```") == 2 * len(BLOCK.findall(text))
-    assert not re.search(r"^ {4}", BLOCK.sub("", text), re.MULTILINE), "an indented block would not be tried"
+    assert commands == len(re.findall(r"^\$ ", whole, re.MULTILINE)) >= 3
+    assert whole.count("```") == 2 * len(BLOCK.findall(whole))
+    assert not re.search(r"^ {4}", BLOCK.sub("", whole), re.MULTILINE), "an indented block would not be tried"
 
 
 PAGES_WITH_COMMANDS = [*DOCS.glob("*.md"), ROOT / "README.md", ROOT / "CONTRIBUTING.md"]
