@@ -37,7 +37,7 @@ $(HOSTS_STAMP): tests/hosts/requirements.txt tests/hosts/requirements-bare.txt $
 	touch $(HOSTS_STAMP)
 
 test-hosts: $(HOSTS_STAMP)
-	$(HOSTS)/bin/python -m pytest -m hosts
+	$(HOSTS)/bin/python -m pytest -m hosts tests/hosts
 
 test-fast: install
 	$(PYTEST) -m "not slow"
