@@ -3,6 +3,9 @@ VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 
+# a file of tests stays in one process: its fixtures are built once
+PYTEST := $(BIN)/python -m pytest --numprocesses 2 --dist loadfile
+
 HOSTS := .venv-hosts
 HOSTS_STAMP := $(HOSTS)/.installed
 
@@ -22,7 +25,7 @@ $(STAMP): setup.cfg pyproject.toml
 	touch $(STAMP)
 
 test: install
-	$(BIN)/python -m pytest
+	$(PYTEST)
 
 # Outside suites, in an environment that borrows all else from the project's own.
 $(HOSTS_STAMP): tests/hosts/requirements.txt tests/hosts/requirements-bare.txt $(STAMP)
@@ -34,10 +37,10 @@ $(HOSTS_STAMP): tests/hosts/requirements.txt tests/hosts/requirements-bare.txt $
 	touch $(HOSTS_STAMP)
 
 test-hosts: $(HOSTS_STAMP)
-	$(HOSTS)/bin/python -m pytest -m hosts
+	$(HOSTS)/bin/python -m pytest -m hosts tests/hosts
 
 test-fast: install
-	$(BIN)/python -m pytest -m "not slow"
+	$(PYTEST) -m "not slow"
 
 lint: install
 	$(BIN)/ruff format --check .

@@ -10,7 +10,7 @@ from pathlib import Path
 import torch
 
 from benchmarks.files import write_json
-from benchmarks.pictures import MAX_PIXELS, open_picture
+from benchmarks.pictures import open_member
 from benchmarks.training.batches import Batch
 from benchmarks.training.reader import InputReader
 from registry import (
@@ -55,10 +55,7 @@ def shown_batches(
     pictures = [(test_set, picture) for test_set in test_sets for picture in test_set.pictures]
     for start in range(0, len(pictures), batch_size):
         chosen = pictures[start : start + batch_size]
-        decoded = [
-            open_picture(test_set.root / picture.path, MAX_PIXELS, test_set.prepare)
-            for test_set, picture in chosen
-        ]
+        decoded = [open_member(test_set, picture) for test_set, picture in chosen]
         labels = torch.tensor([picture.label for _, picture in chosen])
         stacked: dict[View | Feature, torch.Tensor] = {
             view: torch.stack([view(picture) for picture in decoded]) for view in reader.views()

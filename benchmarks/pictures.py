@@ -12,6 +12,8 @@ from pathlib import Path, PurePath
 import numpy as np
 from PIL import Image, ImageFile, UnidentifiedImageError
 
+from registry.dataset import Picture, TestSet
+
 MAX_PIXELS = 100_000_000
 """Default limit of width × height; one RGB picture of this size takes 300 MB."""
 
@@ -54,6 +56,15 @@ def open_picture(
     with picture_file(path, max_pixels) as image:
         decoded = to_rgb(image)
     return decoded if prepare is None else prepare(decoded)
+
+
+def open_member(test_set: TestSet, picture: Picture, max_pixels: int = MAX_PIXELS) -> Image.Image:
+    """A picture of a test set as `open_picture` decodes it, in the set's own view where it has one.
+
+    Raises:
+        PictureError: it cannot be decoded or brought into that view.
+    """
+    return open_picture(test_set.root / picture.path, max_pixels, test_set.prepare)
 
 
 @contextmanager

@@ -5,10 +5,18 @@ from __future__ import annotations
 import importlib
 import inspect
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Generic, TypeVar
 
-from registry.card import Card
+from registry.card import (
+    Card,
+    DatasetCard,
+    DetectorCard,
+    EncoderCard,
+    FigureCard,
+    MetricCard,
+    PerturbationCard,
+)
 from registry.errors import UserError, nearest, unknown_name
 
 CardT = TypeVar("CardT", bound=Card)
@@ -87,3 +95,40 @@ class Catalog(Generic[CardT]):
     def add(self, entry: Entry[CardT]) -> None:
         """Commit one entry. The caller has checked that the name is free."""
         self._entries[entry.name] = entry
+
+
+@dataclass(frozen=True)
+class PluginRecord:
+    """One row of the plugin table. status: `ok`, `failed` or `disabled`; error says why not ok."""
+
+    name: str
+    origin: str
+    status: str
+    error: str = ""
+    registered: tuple[str, ...] = ()
+
+
+@dataclass
+class Catalogs:
+    """Everything that plugins registered, by kind, and the table of the plugins themselves."""
+
+    detectors: Catalog[DetectorCard] = field(default_factory=lambda: Catalog("detector", DetectorCard))
+    encoders: Catalog[EncoderCard] = field(default_factory=lambda: Catalog("encoder", EncoderCard))
+    datasets: Catalog[DatasetCard] = field(default_factory=lambda: Catalog("data set", DatasetCard))
+    perturbations: Catalog[PerturbationCard] = field(
+        default_factory=lambda: Catalog("perturbation", PerturbationCard)
+    )
+    metrics: Catalog[MetricCard] = field(default_factory=lambda: Catalog("metric", MetricCard))
+    figures: Catalog[FigureCard] = field(default_factory=lambda: Catalog("figure", FigureCard))
+    plugins: list[PluginRecord] = field(default_factory=list)
+
+    def by_hook(self) -> dict[str, Catalog[Any]]:
+        """Hook name to the catalogue that it fills."""
+        return {
+            "register_detectors": self.detectors,
+            "register_encoders": self.encoders,
+            "register_datasets": self.datasets,
+            "register_perturbations": self.perturbations,
+            "register_metrics": self.metrics,
+            "register_figures": self.figures,
+        }

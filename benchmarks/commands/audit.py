@@ -63,11 +63,11 @@ def audit(
     from rich.progress import Progress
 
     from benchmarks import audits
+    from benchmarks.catalogs import load_catalogs
     from benchmarks.datasets import find_test_sets
-    from registry import load_plugins
     from registry.files import atomic
 
-    datasets = load_plugins(plugin or ()).datasets
+    datasets = load_catalogs(plugin or ()).datasets
     options = {key: parse_value(value) for key, value in split_pairs(data_option, "--data-option").items()}
     views = split_list(fair)
     test_sets = find_test_sets(datasets, data, layout=layout, options=options, limit=limit, fair=views)

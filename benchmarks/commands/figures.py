@@ -29,15 +29,15 @@ def figures(
     plugin: Annotated[Optional[list[Path]], typer.Option(help="Plugin file to load")] = None,  # noqa: UP045
 ) -> None:
     """Draw figures of a detector on pictures: PNG, SVG, and the numbers as JSON."""
+    from benchmarks.catalogs import load_catalogs
     from benchmarks.config import DetectorSettings, parse_settings
     from benchmarks.datasets import find_test_sets
     from benchmarks.detectors import load_detectors
     from benchmarks.figures import choose_figures, draw_figures
     from benchmarks.runner.ranks import choose_device
     from benchmarks.weights import Store
-    from registry import load_plugins
 
-    catalogs = load_plugins(plugin or [])
+    catalogs = load_catalogs(plugin or [])
     (values,) = parse_detectors([detector], option)
     settings = parse_settings(DetectorSettings, values, "--detector")
     chosen = choose_figures(catalogs, settings.name, split_list(names))

@@ -31,9 +31,9 @@ def list_registered(
     plugin: Annotated[Optional[list[Path]], typer.Option(help="Plugin file to load")] = None,  # noqa: UP045
 ) -> None:
     """Show registered detectors, encoders, data sets, perturbations, metrics or plugins."""
-    from registry import load_plugins
+    from benchmarks.catalogs import load_catalogs
 
-    catalogs = load_plugins(plugin or ())
+    catalogs = load_catalogs(plugin or ())
     if as_json:
         typer.echo(json.dumps(_facts(catalogs, kind), indent=2, ensure_ascii=False))
         return

@@ -14,10 +14,10 @@ def new_detector(
     into: Annotated[Path, typer.Option(help="Folder that the package's folder goes into")] = Path(),
 ) -> None:
     """Write a small package with a detector, its card, a test and a README; nothing is overwritten."""
+    from benchmarks.catalogs import load_catalogs
     from benchmarks.scaffold import new_detector as write
-    from registry import load_plugins
 
-    folder = write(name, into, load_plugins())
+    folder = write(name, into, load_catalogs())
     written = [f"written: {file}" for file in sorted(folder.rglob("*")) if file.is_file()]
     following = [f"next: pip install --no-build-isolation --editable {folder}", f"      pytest {folder}"]
     Console().print("\n".join([*written, *following]), markup=False, highlight=False, soft_wrap=True)

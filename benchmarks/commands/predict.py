@@ -48,6 +48,7 @@ def predict(
 
     Exit code 0: all were scored; 1: some were not, with the reason in their row; 2: wrong request.
     """
+    from benchmarks.catalogs import load_catalogs
     from benchmarks.config import DetectorSettings
     from benchmarks.detectors import load_detectors
     from benchmarks.predict import find_pictures
@@ -55,9 +56,9 @@ def predict(
     from benchmarks.runner.model import sigmoid
     from benchmarks.runner.ranks import choose_device
     from benchmarks.weights import Store
-    from registry import Pipeline, load_plugins
+    from registry import Pipeline
 
-    catalogs = load_plugins(plugin or ())
+    catalogs = load_catalogs(plugin or ())
     files = find_pictures(pictures)
     given = {name: Path(path) for name, path in split_pairs(weights, "--weights").items()}
     loaded = load_detectors(

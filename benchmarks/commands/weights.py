@@ -15,10 +15,10 @@ def list_weights() -> None:
     from rich.console import Console
     from rich.table import Table
 
+    from benchmarks.catalogs import load_catalogs
     from benchmarks.weights import stored, weights_folder
-    from registry import load_plugins
 
-    catalogs = load_plugins()
+    catalogs = load_catalogs()
     table = Table(
         "name", "file", "source", "licence", "fetched", box=None, pad_edge=False, header_style="bold"
     )
@@ -37,11 +37,11 @@ def list_weights() -> None:
 @app.command("get")
 def get_weights(names: Annotated[list[str], typer.Argument(help="Detectors or encoders")]) -> None:
     """Fetch the published weights of detectors or encoders into the weights folder."""
+    from benchmarks.catalogs import load_catalogs
     from benchmarks.weights import fetch
-    from registry import load_plugins
     from registry.weights import sha256
 
-    catalogs = load_plugins()
+    catalogs = load_catalogs()
     for name in names:
         for path in fetch(catalogs, name):
             typer.echo(f"{name}: {path} (SHA-256 {sha256(path)})")

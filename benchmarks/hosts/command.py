@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib
+import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Optional
 
@@ -10,7 +11,7 @@ import typer
 
 from benchmarks.commands.options import given, parse_detectors, split_pairs
 from benchmarks.hosts import SUITES
-from registry import UserError, load_plugins
+from registry import UserError
 from registry.errors import unknown_name
 
 if TYPE_CHECKING:
@@ -78,9 +79,17 @@ def _run(suite: str, settings: RunSettings, root: Path | None, arguments: list[s
     from benchmarks.hosts.session import HostRun, run_host
     from benchmarks.metrics.evaluate import evaluate_run
     from benchmarks.runner.run import command_line
+    from benchmarks.scores import cells
 
     bridge: Any = importlib.import_module(f"benchmarks.hosts.{suite}")
-    failed = run_host(bridge, HostRun(bridge.SUITE, settings, arguments, root), command_line())
-    catalogs = load_plugins(settings.plugins)
-    metrics = evaluate_run(settings.out, catalogs.metrics, bootstrap=settings.bootstrap)
+    if root is not None and not bridge.SUITE.files:
+        raise UserError(
+            f"{bridge.SUITE.title} is used as installed, {bridge.SUITE.install}: leave out --root"
+        )
+    host = HostRun(bridge.SUITE, settings, arguments, root)
+    failed = run_host(bridge, host, command_line())
+    if not any(cells(settings.out)):  # there is nothing to compare or draw
+        print("\n".join(failed), file=sys.stderr)
+        return 1
+    metrics = evaluate_run(settings.out, host.catalogs.metrics, bootstrap=settings.bootstrap)
     return show_results(settings.out, metrics, failed)

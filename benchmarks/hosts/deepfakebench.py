@@ -12,8 +12,10 @@ import yaml
 
 from benchmarks.hosts.deepfakebench_imports import load_suite
 from benchmarks.hosts.observe import observed, run_script
-from benchmarks.hosts.scorer import Scorer, settings_for
-from benchmarks.hosts.session import Evaluation, HostRun
+from benchmarks.hosts.results import Evaluation
+from benchmarks.hosts.scorer import Scorer
+from benchmarks.hosts.session import HostRun
+from benchmarks.hosts.settings import settings_for
 from benchmarks.hosts.suite import Notes, Suite, commit_of
 
 SUITE = Suite(

@@ -11,8 +11,10 @@ from typing import Any
 
 from benchmarks.config import RunSettings
 from benchmarks.hosts.observe import observed
-from benchmarks.hosts.scorer import Scorer, settings_for
-from benchmarks.hosts.session import Evaluation, HostRun, Scored
+from benchmarks.hosts.results import Evaluation, Scored
+from benchmarks.hosts.scorer import Scorer
+from benchmarks.hosts.session import HostRun
+from benchmarks.hosts.settings import absolute, settings_for
 from benchmarks.hosts.suite import Suite
 
 SUITE = Suite(
@@ -57,8 +59,8 @@ def register(
 def _write(settings: RunSettings, label: str, folder: Path, journal: Path | None) -> Path:
     folder.mkdir(parents=True, exist_ok=True)
     file = folder / f"{label}.py"
-    noted = str(journal) if journal else None
-    file.write_text(_FILE.format(label=label, settings=settings.model_dump_json(), journal=noted))
+    noted = str(journal.absolute()) if journal else None
+    file.write_text(_FILE.format(label=label, settings=absolute(settings).model_dump_json(), journal=noted))
     return file
 
 
@@ -72,8 +74,7 @@ def evaluate(host: HostRun, label: str) -> Evaluation:
     from deepsafe import cli, data
     from deepsafe import evaluate as suite
 
-    journal = (host.folder / f"{label}.jsonl").resolve()
-    file = _write(host.settings, label, host.folder, journal)
+    file = _write(host.settings, label, host.folder, host.folder / f"{label}.jsonl")
     arguments = ["eval", "--model", str(file), "--out", str(host.folder / label), *host.arguments]
     with observed(suite, "evaluate_detector") as cards:
         if cli.main(arguments) != 0 or not cards:

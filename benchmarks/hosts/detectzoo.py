@@ -8,8 +8,10 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any
 
-from benchmarks.hosts.scorer import Scorer, settings_for
-from benchmarks.hosts.session import Evaluation, HostRun, Scored
+from benchmarks.hosts.results import Evaluation, Scored
+from benchmarks.hosts.scorer import Scorer
+from benchmarks.hosts.session import HostRun
+from benchmarks.hosts.settings import settings_for
 from benchmarks.hosts.stubs import stub_if_broken
 from benchmarks.hosts.suite import Notes, Suite
 from registry import UserError
@@ -71,8 +73,7 @@ def _register(suite: Any, scorer: Scorer) -> str:
 
         def __init__(self, threshold: float = 0.5, device: str | None = None, **settings: Any) -> None:
             super().__init__(threshold=threshold, device=device or "cpu")
-            changes = {**settings, **({"device": device} if device else {})}
-            self.scorer = Scorer(scorer.settings.model_copy(update=changes), scorer.label, scorer.journal)
+            self.scorer = scorer.changed(**settings, **({"device": device} if device else {}))
 
         def predict(self, input_data: Any) -> Any:
             """Score one picture: a path or a decoded picture."""
@@ -81,8 +82,8 @@ def _register(suite: Any, scorer: Scorer) -> str:
 
         def to(self, device: str) -> Any:
             """Move to another device with the next picture."""
-            self.scorer.settings = self.scorer.settings.model_copy(update={"device": str(device)})
             self.scorer.release()
+            self.scorer = self.scorer.changed(device=str(device))
             return super().to(device)
 
         def unload(self) -> None:
@@ -129,6 +130,8 @@ def _dataset(arguments: Sequence[str]) -> tuple[str, Any]:
     parser.add_argument("--dataset", help="a data set of DetectZoo's own, instead of two folders")
     parser.add_argument("--max-samples", type=int)
     given = parser.parse_args(list(arguments))
+    if given.dataset and (given.real or given.fake):
+        raise UserError("detectzoo wants either --real and --fake, or --dataset NAME, not both")
     if given.dataset:
         return given.dataset, detectzoo.load_dataset(given.dataset, max_samples=given.max_samples)
     if not (given.real and given.fake and given.real.is_dir() and given.fake.is_dir()):

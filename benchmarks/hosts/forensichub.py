@@ -11,8 +11,10 @@ from typing import Any
 from benchmarks.hosts.cpu import cpu_for_cuda, one_rank
 from benchmarks.hosts.forensichub_config import write_configuration
 from benchmarks.hosts.observe import observed, replaced, run_script
-from benchmarks.hosts.scorer import Scorer, settings_for
-from benchmarks.hosts.session import Evaluation, HostRun
+from benchmarks.hosts.results import Evaluation
+from benchmarks.hosts.scorer import Scorer
+from benchmarks.hosts.session import HostRun
+from benchmarks.hosts.settings import settings_for
 from benchmarks.hosts.stubs import import_with_stubs, stub_if_broken
 from benchmarks.hosts.suite import Notes, Suite
 

@@ -13,8 +13,10 @@ import yaml
 
 from benchmarks.config import RunSettings
 from benchmarks.hosts.observe import replaced
-from benchmarks.hosts.scorer import Scorer, settings_for
-from benchmarks.hosts.session import Evaluation, HostRun, Scored
+from benchmarks.hosts.results import Evaluation, Scored
+from benchmarks.hosts.scorer import Scorer
+from benchmarks.hosts.session import HostRun
+from benchmarks.hosts.settings import settings_for
 from benchmarks.hosts.stubs import import_with_stubs
 from benchmarks.hosts.suite import Notes, Suite, commit_of
 
@@ -64,8 +66,8 @@ def _write(scorer: Scorer, folder: Path, notes: Notes) -> Path:
     import torch
     from safetensors.torch import save_file
 
-    views = scorer.pipeline.views()
-    side = max(view.resize or view.crop or 256 for view in views)
+    side = max(view.resize or view.crop or 256 for view in scorer.pipeline.views())
+    scorer.release()  # the model folder builds its own
     notes.deviation(
         f"GASBench cuts pictures to a centred square and resizes that to {side}×{side} (OpenCV, bilinear) "
         f"before {scorer.label} sees them"
@@ -79,7 +81,7 @@ def _write(scorer: Scorer, folder: Path, notes: Notes) -> Path:
     }
     (folder / "model_config.yaml").write_text(yaml.safe_dump(config), encoding="utf-8")
     settings = scorer.settings.model_dump_json()
-    journal = str(scorer.journal.resolve()) if scorer.journal else None
+    journal = str(scorer.journal) if scorer.journal else None
     text = _MODEL.format(label=scorer.label, settings=settings, journal=journal)
     (folder / "model.py").write_text(text, encoding="utf-8")
     save_file({"anchor": torch.zeros(1)}, folder / "model.safetensors")  # the suite wants a file
@@ -128,7 +130,7 @@ def evaluate(host: HostRun, label: str) -> Evaluation:
 
 
 def _pictures(records: Sequence[Mapping[Any, Any]], host: HostRun, label: str) -> list[Scored]:
-    """The suite's records, in the order of scoring, with our logits; its robustness pass is left out."""
+    """The suite's records, in the order of scoring, with our logits."""
     cache = argparse.ArgumentParser(add_help=False)
     cache.add_argument("--cache-dir", default="/.cache/gasbench")
     root = Path(cache.parse_known_args(host.arguments)[0].cache_dir, "datasets")
@@ -139,6 +141,10 @@ def _pictures(records: Sequence[Mapping[Any, Any]], host: HostRun, label: str) -
         entry = {"logit": None, "error": record["error_message"]} if failed else next(journal)
         path = root / record["dataset_name"] / "samples" / str(record["cache_relpath"])
         kind = int(record["media_type"] != "real")
-        if not record.get("aug_pass"):
+        if record.get("aug_pass"):
+            host.notes.deviation(
+                "GASBench's robustness pass over altered pictures is in its own figures only"
+            )
+        else:
             pictures.append(Scored(str(path), kind, entry["logit"], entry["error"], record["dataset_name"]))
     return pictures

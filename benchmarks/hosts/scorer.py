@@ -9,16 +9,17 @@ from typing import TYPE_CHECKING, Any
 
 from scipy.special import expit
 
-from benchmarks.config import DetectorSettings, RunSettings, parse_settings
+from benchmarks.catalogs import load_catalogs
+from benchmarks.config import RunSettings, parse_settings
 from benchmarks.detectors import Loaded, load_detectors
+from benchmarks.hosts.settings import absolute, check_keys
 from benchmarks.pictures import PictureError, open_picture
 from benchmarks.weights import Store
-from registry import load_plugins
 
 if TYPE_CHECKING:
     from PIL.Image import Image
 
-    from registry import Pipeline
+    from registry import Catalogs, Pipeline
     from registry.pipeline import Sample
 
 UNSCORED = 0.0
@@ -31,22 +32,32 @@ class Scorer:
     settings: the words of a run's configuration; `label` is one of its detectors.
     journal: file that every outcome is appended to. With one, a picture that cannot be scored gets
         the logit `UNSCORED` in the suite and its reason in the journal; without, it raises.
+    catalogs: where the detector is registered; all plugins by default, loaded when it is built.
     """
 
-    def __init__(self, settings: RunSettings, label: str, journal: Path | None = None) -> None:
-        self.settings = settings
+    def __init__(
+        self,
+        settings: RunSettings,
+        label: str,
+        journal: Path | None = None,
+        catalogs: Catalogs | None = None,
+    ) -> None:
+        self.settings = absolute(settings)
         self.label = label
-        self.journal = journal
+        self.journal = journal.absolute() if journal else None
+        self.catalogs = catalogs
         self._loaded: Loaded | None = None
         self._pipeline: Pipeline | None = None
 
     @property
     def loaded(self) -> Loaded:
         """The detector with what is recorded of it."""
+        from benchmarks.runner.ranks import choose_device
+
         if self._loaded is None:
             settings = self.settings
             wanted = [detector for detector in settings.detectors if detector.shown == self.label]
-            catalogs = load_plugins(settings.plugins)
+            catalogs = self.catalogs or load_catalogs(settings.plugins)
             self._loaded = load_detectors(
                 catalogs,
                 wanted,
@@ -54,7 +65,7 @@ class Scorer:
                 protocol=settings.protocol,
                 allow_untrained=settings.allow_untrained,
                 seed=settings.seed,
-                device=device_of(settings),
+                device=choose_device(settings.device),
             )
         return self._loaded
 
@@ -72,6 +83,14 @@ class Scorer:
                 raise RuntimeError(f"{self.label} could not be built: {self.loaded.failed[self.label]}")
             self._pipeline = Pipeline(self.loaded.detectors, self.loaded.encoders)
         return self._pipeline
+
+    def changed(self, **settings: Any) -> Scorer:
+        """A scorer of the same detector with other settings, of `hosts.settings.KEYS`."""
+        check_keys(settings, self.label)
+        values = {**self.settings.model_dump(), **settings}
+        return Scorer(
+            parse_settings(RunSettings, values, self.label), self.label, self.journal, self.catalogs
+        )
 
     def release(self) -> None:
         """Let go of the networks; they are built again when the next picture comes."""
@@ -123,21 +142,3 @@ class Scorer:
 def read_journal(path: Path) -> list[dict[str, Any]]:
     """The outcomes that a scorer noted, in order."""
     return [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines()]
-
-
-def device_of(settings: RunSettings) -> str:
-    """The device of a run; `auto` is the first GPU where there is one."""
-    import torch
-
-    if settings.device != "auto":
-        return settings.device
-    return "cuda" if torch.cuda.is_available() else "cpu"
-
-
-def settings_for(detectors: Sequence[str] | None, host: str, settings: dict[str, Any]) -> RunSettings:
-    """A run's settings for a library call: the named detectors, by default all but the suite's own."""
-    if detectors is None:
-        catalogs = load_plugins(settings.get("plugins", ()))
-        detectors = [name for name in catalogs.detectors.names() if not name.startswith(f"{host}:")]
-    wanted = [DetectorSettings(name=name) for name in detectors]
-    return parse_settings(RunSettings, {**settings, "detectors": wanted}, f"{host}.register")

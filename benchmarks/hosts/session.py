@@ -3,43 +3,24 @@
 from __future__ import annotations
 
 import dataclasses
-import os
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 from pathlib import Path
 from typing import Any, Protocol
 
-from scipy.special import expit
-
+from benchmarks.catalogs import load_catalogs
 from benchmarks.config import RunSettings
 from benchmarks.datasets import fingerprint
-from benchmarks.datasets.paradigms import paradigm_of
-from benchmarks.hosts.scorer import Scorer, device_of, read_journal
+from benchmarks.hosts.results import Evaluation, Scored, write_scores
+from benchmarks.hosts.scorer import Scorer, read_journal
 from benchmarks.hosts.suite import Notes, Suite
+from benchmarks.runner.ranks import choose_device
 from benchmarks.runner.record import new_record, read_record, write_record
 from benchmarks.runner.run import check_weight_names
-from benchmarks.scores import CLEAN, Cell, write_shard
-from registry import Catalogs, Picture, TestSet, UserError, load_plugins
-
-
-@dataclass(frozen=True)
-class Scored:
-    """One picture as it left the suite: path, label (0 real, 1 generated), logit or the reason there is none."""
-
-    path: str
-    label: int
-    logit: float | None
-    error: str | None = None
-    generator: str = ""
-
-
-@dataclass(frozen=True)
-class Evaluation:
-    """What a suite made of one detector: its pictures by test set, and the figures it printed itself."""
-
-    pictures: Mapping[str, Sequence[Scored]]
-    figures: Mapping[str, Any]
+from benchmarks.scores import CLEAN
+from registry import Catalogs, TestSet, UserError
 
 
 @dataclass
@@ -56,6 +37,11 @@ class HostRun:
     figures: dict[str, Any] = field(default_factory=dict)
     _scorers: dict[str, Scorer] = field(default_factory=dict)
 
+    @cached_property
+    def catalogs(self) -> Catalogs:
+        """What is registered, the run's plugin files included."""
+        return load_catalogs(self.settings.plugins)
+
     @property
     def folder(self) -> Path:
         """Where the suite's own files of this run go."""
@@ -64,7 +50,8 @@ class HostRun:
     def scorer(self, label: str) -> Scorer:
         """The scorer of a detector, with a journal."""
         if label not in self._scorers:
-            self._scorers[label] = Scorer(self.settings, label, self.folder / f"{label}.jsonl")
+            journal = self.folder / f"{label}.jsonl"
+            self._scorers[label] = Scorer(self.settings, label, journal, self.catalogs)
         return self._scorers[label]
 
     def journal(self, label: str) -> list[dict[str, Any]]:
@@ -105,16 +92,21 @@ def run_host(bridge: Bridge, host: HostRun, command: Sequence[str]) -> list[str]
     out = host.settings.out
     if read_record(out) is not None or host.folder.exists():
         raise UserError(f"{out} already holds a run: choose another --out")
-    catalogs = load_plugins(host.settings.plugins)
-    check_weight_names(host.settings, catalogs)
+    check_weight_names(host.settings, host.catalogs)
     labels = [detector.shown for detector in host.settings.detectors]
     bridge.start(host)
-    records = {label: host.scorer(label).loaded.records[label] for label in labels}
+    records = {}
+    for label in labels:
+        records[label] = host.scorer(label).loaded.records[label]
+        host.scorer(label).release()  # all are checked first, but only one at a time is held
     host.folder.mkdir(parents=True, exist_ok=True)
     test_sets: dict[str, TestSet] = {}
     for label in labels:
+        if records[label]["failed"]:
+            continue
         try:
             evaluation = bridge.evaluate(host, label)
+            test_sets |= write_scores(out, label, host.suite.name, evaluation)
         except UserError:
             raise
         except Exception as error:  # a suite may raise anything; the other detectors go on
@@ -123,47 +115,28 @@ def run_host(bridge: Bridge, host: HostRun, command: Sequence[str]) -> list[str]
         finally:
             host.scorer(label).release()
         host.figures[label] = dict(evaluation.figures)
-        test_sets |= _write_scores(out, label, host.suite.name, evaluation)
-    _write_run(host, catalogs, command, records, test_sets)
+        _note_unscored(host, label)
+    _write_run(host, command, records, test_sets)
     return [f"failed: {label}: {record['failed']}" for label, record in records.items() if record["failed"]]
 
 
-def _write_scores(out: Path, label: str, host: str, evaluation: Evaluation) -> dict[str, TestSet]:
-    test_sets = {}
-    for name, pictures in evaluation.pictures.items():
-        root = Path(os.path.commonpath([Path(picture.path).parent for picture in pictures]))
-        generators = {picture.generator for picture in pictures} - {""}
-        generator = generators.pop() if len(generators) == 1 else name
-        relative = [Path(picture.path).relative_to(root).as_posix() for picture in pictures]
-        rows = [
-            {
-                "paradigm": paradigm_of(picture.generator or generator),
-                "generator": picture.generator or generator,
-                "path": path,
-                "label": picture.label,
-                "logit": picture.logit,
-                "score": None if picture.logit is None else float(expit(picture.logit)),
-                "error": picture.error,
-            }
-            for picture, path in zip(pictures, relative, strict=True)
-        ]
-        write_shard(out, Cell(label, f"{host}/{name}", CLEAN), rows, name="scores")
-        listed = tuple(Picture(path, p.label) for path, p in zip(relative, pictures, strict=True))
-        test_set = TestSet(f"{host}/{name}", root, generator, paradigm_of(generator), listed)
-        test_sets[test_set.name] = test_set
-    return test_sets
+def _note_unscored(host: HostRun, label: str) -> None:
+    unscored = sum(entry["error"] is not None for entry in host.journal(label))
+    if unscored:
+        host.notes.deviation(
+            f"in {host.suite.title}'s own figures of {label}, {unscored} pictures that could not be scored count as 0.5"
+        )
 
 
 def _write_run(
     host: HostRun,
-    catalogs: Catalogs,
     command: Sequence[str],
     records: Mapping[str, Any],
     test_sets: Mapping[str, TestSet],
 ) -> None:
     prints = [(test_set, fingerprint(test_set, host.settings.fingerprint)) for test_set in test_sets.values()]
-    device = device_of(host.settings)
-    record = new_record(host.settings, command, catalogs, records, prints, [CLEAN], device)
+    device = choose_device(host.settings.device)
+    record = new_record(host.settings, command, host.catalogs, records, prints, [CLEAN], device)
     record["host"] = {
         "suite": dataclasses.asdict(host.suite),
         "version": host.version,

@@ -120,7 +120,7 @@ def import_with_stubs(module: str, notes: Notes, needed: tuple[str, ...] = ()) -
     needed: top-level packages that must be real.
 
     Raises:
-        UserError: one of those is not installed.
+        UserError: one of those is not installed, or the import fails in another way.
     """
     package = module.partition(".")[0]
     stubbed: list[str] = []
@@ -139,6 +139,8 @@ def import_with_stubs(module: str, notes: Notes, needed: tuple[str, ...] = ()) -
                 notes.shim(
                     f"stand-in for the package {missing}", f"{package} imports it, and it is not installed"
                 )
+            except Exception as error:  # whatever its packages do not get on about
+                raise UserError(f"{module} cannot be imported: {_line(error)}") from error
     finally:
         _finder.importing = False
         for name in stubbed:

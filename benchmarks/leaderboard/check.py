@@ -6,10 +6,10 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
+from benchmarks.catalogs import load_catalogs
 from benchmarks.leaderboard.row import score_digests
 from benchmarks.metrics.evaluate import compute_metrics
 from benchmarks.metrics.request import read_request
-from registry import load_plugins
 
 TOLERANCE = 1e-9
 """Largest difference of a metric, or of the end of an interval, between a row and its score files."""
@@ -22,7 +22,7 @@ def problems(row: Mapping[str, Any], run: Path) -> list[str]:
     if detector not in request.detectors:
         return [f"the run has no detector {detector!r}"]
     bootstrap = row["bootstrap"]
-    computed = compute_metrics(run, load_plugins().metrics, bootstrap["resamples"], bootstrap["seed"])
+    computed = compute_metrics(run, load_catalogs().metrics, bootstrap["resamples"], bootstrap["seed"])
     return [
         *_data(row, request.datasets),
         *_scores(row, score_digests(run, request, detector)),

@@ -16,6 +16,7 @@ import typer
 
 from benchmarks.mini import packed
 from benchmarks.mini.autoregressive import RasterGenerator
+from benchmarks.mini.detectors import train_detectors
 from benchmarks.mini.first_use import remake
 from benchmarks.mini.generators import WEIGHTS
 from benchmarks.mini.multiscale import MultiScaleTokenizer
@@ -47,13 +48,13 @@ class Builder:
         """Name of the file to what trains its content."""
         return {
             "tokenizer": lambda: TokenizerRecipe(Tokenizer(), self.all, steps=1800),
-            "raster": lambda: self._transformer(RasterGenerator(len(SOURCES)), "tokenizer", steps=400),
-            "image_encoder": lambda: ImageEncoderRecipe(self.all, steps=500),
-            "gan": lambda: GanRecipe(len(SOURCES), self.own, steps=600),
-            "diffusion": lambda: DiffusionRecipe(len(SOURCES), self.own, steps=1800),
-            "multiscale_tokenizer": lambda: TokenizerRecipe(MultiScaleTokenizer(), self.all, steps=600),
+            "raster": lambda: self._transformer(RasterGenerator(len(SOURCES)), "tokenizer", steps=1500),
+            "image_encoder": lambda: ImageEncoderRecipe(self.all, steps=800),
+            "gan": lambda: GanRecipe(len(SOURCES), self.own, steps=4000),
+            "diffusion": lambda: DiffusionRecipe(len(SOURCES), self.own, steps=4000),
+            "multiscale_tokenizer": lambda: TokenizerRecipe(MultiScaleTokenizer(), self.all, steps=2000),
             "next_scale": lambda: self._transformer(
-                ScaleGenerator(len(SOURCES)), "multiscale_tokenizer", steps=350
+                ScaleGenerator(len(SOURCES)), "multiscale_tokenizer", steps=1500
             ),
         }
 
@@ -81,10 +82,14 @@ def main(
     ] = None,
     threads: Annotated[int, typer.Option(help="Processor threads; another number, other last digits.")] = 1,
 ) -> None:
-    """Train every network of the mini benchmark; an estimated 40 minutes on one core with bfloat16 units."""
+    """Train every network of the mini benchmark: some 80 minutes on one core with bfloat16 units."""
     torch.set_num_threads(threads)
     builder = Builder(work, extra_photos)
-    stages = {name: partial(builder.run, name) for name in builder.networks} | {"pictures": remake}
+    stages: dict[str, Callable[[], None]] = {
+        **{name: partial(builder.run, name) for name in builder.networks},
+        "pictures": remake,
+        "detectors": partial(train_detectors, work, builder.all),
+    }
     for name in only or stages:
         if name not in stages:
             raise unknown_name("stage", name, stages)

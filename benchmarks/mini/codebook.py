@@ -78,17 +78,27 @@ def discrepancy(counts: np.ndarray, labels: np.ndarray, resamples: int = 999, se
     return Discrepancy(float(result.statistic), float(result.null_distribution.mean()), float(result.pvalue))
 
 
-def draw(shares: dict[str, np.ndarray], path: Path) -> None:
-    """Rank–frequency curves on logarithmic axes; each curve sorted by itself."""
+def draw(shares: dict[str, np.ndarray], tokens: int, path: Path) -> None:
+    """Shares of the codes on logarithmic axes: each curve sorted by itself; then the second in the first's order.
+
+    tokens: how many each curve was counted from.
+    """
     from matplotlib.figure import Figure
 
-    figure = Figure(figsize=(6, 4), layout="constrained")
-    axes = figure.subplots()
+    figure = Figure(figsize=(11, 4), layout="constrained")
+    sorted_alone, in_one_order = figure.subplots(1, 2, sharey=True)
+    ranks = np.arange(1, CODES + 1)
+    reference, other, *_ = shares
+    order = np.argsort(shares[reference])[::-1]
     for name, share in shares.items():
-        axes.loglog(np.arange(1, CODES + 1), np.sort(share)[::-1], label=name)
-    axes.set_xlabel("rank of the code")
-    axes.set_ylabel("share of the tokens")
-    axes.legend()
+        sorted_alone.loglog(ranks, np.sort(share)[::-1], label=name)
+    in_one_order.loglog(ranks, shares[reference][order], label=reference)
+    in_one_order.loglog(ranks, shares[other][order], ".", markersize=4, label=other)
+    sorted_alone.set_xlabel("rank of the code in each curve")
+    in_one_order.set_xlabel(f"rank of the code in {reference}")
+    sorted_alone.set_ylabel("share of the tokens")
+    sorted_alone.legend(title=f"{tokens:,} tokens each")
+    in_one_order.legend()
     figure.savefig(path, dpi=120)
 
 
@@ -100,6 +110,7 @@ def main(
     shares: dict[str, np.ndarray] = {}
     for test_set in scan():
         counts, labels = code_counts(test_set)
+        tokens = int(counts[labels == FAKE].sum())
         fake = frequencies(counts[labels == FAKE])
         if test_set.generator == TRAINED_ON:
             shares["photographs"] = frequencies(counts[labels != FAKE])
@@ -111,7 +122,7 @@ def main(
             f"generated {perplexity(fake):.0f} of {CODES}"
         )
     out.parent.mkdir(parents=True, exist_ok=True)
-    draw(shares, out)
+    draw(shares, tokens, out)
     typer.echo(out)
 
 

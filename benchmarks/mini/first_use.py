@@ -7,11 +7,14 @@ import os
 import shutil
 import tempfile
 import zlib
-from collections.abc import Callable, Sequence
-from functools import partial
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor, as_completed
+from contextlib import contextmanager
 from pathlib import Path
+from threading import Event
 from typing import Any
 
+import torch
 from PIL import Image
 from rich.console import Console
 from rich.progress import Progress
@@ -36,14 +39,44 @@ logger = logging.getLogger(__name__)
 def make_parts(home: Path, split: str, generators: Sequence[str]) -> None:
     """Make one part per generator below `home`, checked against the manifest before it appears."""
     manifest = read_manifest()
-    with Progress(console=Console(stderr=True), transient=True) as bar:
-        task = bar.add_task("making the mini benchmark", total=COUNTS[split] * len(generators))
-        for generator in generators:
-            name = part_name(split, generator)
-            bar.update(task, description=f"making mini/{name}")
-            part = make_part(split, generator, lambda done: bar.advance(task, done))
-            _check(name, describe_part(part), manifest[name])
-            store(part, home / name)
+    for name, part in made([(split, generator) for generator in generators]):
+        _check(name, describe_part(part), manifest[name])
+        store(part, home / name)
+
+
+def made(wanted: Sequence[tuple[str, str]]) -> Iterator[tuple[str, Part]]:
+    """Name and pictures of each part (split, generator), whichever is finished first, with progress.
+
+    Parts are made side by side, each by one processor thread: its pictures then do not depend on how many
+    there are.
+    """
+    stopping = Event()
+    with Progress(console=Console(stderr=True), transient=True) as bar, _one_thread_each():
+        task = bar.add_task("making the mini benchmark", total=sum(COUNTS[split] for split, _ in wanted))
+
+        def advance(done: int) -> None:
+            if stopping.is_set():
+                raise InterruptedError("stopped with another part")
+            bar.advance(task, done)
+
+        with ThreadPoolExecutor(os.cpu_count()) as pool:
+            names = {pool.submit(make_part, *part, advance): part_name(*part) for part in wanted}
+            try:
+                for future in as_completed(names):
+                    yield names[future], future.result()
+            finally:
+                stopping.set()
+                pool.shutdown(wait=False, cancel_futures=True)
+
+
+@contextmanager
+def _one_thread_each() -> Iterator[None]:
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(threads)
 
 
 def make_part(split: str, generator: str, progress: Callable[[int], None] = lambda done: None) -> Part:
@@ -99,13 +132,8 @@ def remake() -> None:
     """Make every part from the weights that are there, and let the manifest know these pictures."""
     wanted = [("test", generator) for generator in PARADIGM_OF]
     wanted += [(split, TRAINED_ON) for split in COUNTS if split != "test"]
-    made = {}
-    with Progress(console=Console(stderr=True)) as bar:
-        for split, generator in wanted:
-            name = part_name(split, generator)
-            task = bar.add_task(f"making mini/{name}", total=COUNTS[split])
-            made[name] = make_part(split, generator, partial(bar.advance, task))
-    write_manifest({name: describe_part(part) for name, part in made.items()})
+    parts = dict(made(wanted))
+    write_manifest({part_name(*key): describe_part(parts[part_name(*key)]) for key in wanted})
     home = folder()  # named after the new manifest
-    for name, part in made.items():
+    for name, part in parts.items():
         store(part, home / name)

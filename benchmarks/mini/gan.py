@@ -17,7 +17,7 @@ class NoisyConvolution(nn.Module):
 
     def __init__(self, inputs: int, outputs: int) -> None:
         super().__init__()
-        self.conv = nn.Conv2d(inputs, outputs, 3, padding=1)
+        self.conv = nn.Conv2d(inputs, outputs, 3, padding=1, padding_mode="replicate")
         self.noise = nn.Parameter(torch.full((outputs, 1, 1), 0.3))
 
     def forward(self, x: Tensor, generator: torch.Generator | None) -> Tensor:
@@ -38,7 +38,7 @@ class ConvolutionalGenerator(nn.Module):
             NoisyConvolution(inputs, outputs)
             for inputs, outputs in zip((_WIDTHS[0], *_WIDTHS), _WIDTHS, strict=False)
         )
-        self.to_rgb = nn.Conv2d(_WIDTHS[-1], 3, 3, padding=1)
+        self.to_rgb = nn.Conv2d(_WIDTHS[-1], 3, 3, padding=1, padding_mode="replicate")
 
     def forward(self, latents: Tensor, classes: Tensor, generator: torch.Generator | None = None) -> Tensor:
         """Pictures (N, 3, 64, 64) in [-1, 1] of latents (N, 64) and classes (N,); noise from `generator`."""

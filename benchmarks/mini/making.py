@@ -14,7 +14,7 @@ from benchmarks.mini.layers import to_pictures
 from benchmarks.mini.photos import SIDE, SOURCES, Crops, flat
 from registry.errors import UserError
 
-_CHUNK = 100
+_CHUNK = 50
 _ROUNDS = 20
 _POOL = 40
 _THUMBNAIL = 4
@@ -75,13 +75,13 @@ def matched(crops: Crops, fake: np.ndarray, classes: np.ndarray, rng: np.random.
     """Real crops, one per generated picture, of the same photograph and of like colours: uint8 (N, 64, 64, 3).
 
     From 40 random crops per picture those are taken that together come nearest in their 4×4
-    thumbnails and in contrast (optimal assignment). Without it the sets would differ in the shares
+    thumbnails and in contrast (optimal assignment), none twice. Without it the sets would differ in the shares
     of sky and shadow, which a detector could learn in place of how the pictures were made.
     """
     real = np.empty_like(fake)
     for photo in np.unique(classes):
         wanted = np.flatnonzero(classes == photo)
-        pool = np.stack([crops.draw(int(photo), rng) for _ in range(_POOL * len(wanted))])
+        pool = np.unique([crops.draw(int(photo), rng) for _ in range(_POOL * len(wanted))], axis=0)
         theirs, ours = appearance(fake[wanted]), appearance(pool)
         cost = np.square(theirs[:, None] - ours[None]).sum(-1)
         rows, columns = linear_sum_assignment(cost)

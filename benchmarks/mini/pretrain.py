@@ -19,23 +19,33 @@ from registry import load_plugins
 from registry.encoder import seeded_init
 from registry.files import atomic
 
+STEPS = 400
+
+
+def pretrain(detector: str, target: Path, crops: TrainingCrops, steps: int = STEPS) -> None:
+    """Write the weights of a pretrained detector to `target`; checkpoints lie beside it.
+
+    Raises:
+        UserError: no such detector, or one that cannot be pretrained on crops.
+    """
+    with seeded_init(detector, 0):
+        network = load_plugins().detectors.create(detector)
+    trained = train(PretrainingRecipe(network, crops, steps), target.stem, target.parent, 0)
+    with atomic(target) as draft:
+        torch.save({"model": trained.state_dict()}, draft)
+
 
 def main(
     detector: Annotated[str, typer.Argument(help="Name of a registered detector that reads pixels")],
     work: Annotated[Path, typer.Option(help="Checkpoint and result lie here.")] = Path("build/mini"),
     extra_photos: Annotated[Path | None, typer.Option(help="Folder of further JPEG photographs.")] = None,
-    steps: Annotated[int, typer.Option(help="Batches of 32 crops.")] = 400,
+    steps: Annotated[int, typer.Option(help="Batches of 32 crops.")] = STEPS,
     threads: Annotated[int, typer.Option(help="Processor threads.")] = 1,
 ) -> None:
     """Write WORK/DETECTOR_start.pth."""
     torch.set_num_threads(threads)
-    with seeded_init(detector, 0):
-        network = load_plugins().detectors.create(detector)
-    crops = TrainingCrops(read_folder(extra_photos) if extra_photos else ())
-    trained = train(PretrainingRecipe(network, crops, steps), f"{detector}_start", work, 0)
     target = work / f"{detector}_start.pth"
-    with atomic(target) as draft:
-        torch.save({"model": trained.state_dict()}, draft)
+    pretrain(detector, target, TrainingCrops(read_folder(extra_photos) if extra_photos else ()), steps)
     typer.echo(target)
 
 

@@ -26,14 +26,23 @@ def halved(state: dict[str, Tensor]) -> dict[str, Tensor]:
     }
 
 
+def ship(name: str, weights: Path) -> None:
+    """Store a trained detector as NAME.safetensors among the weights that ship.
+
+    Raises:
+        WeightsError: no such file, or unreadable.
+    """
+    target = WEIGHTS / f"{name}.safetensors"
+    with atomic(target) as draft:
+        save_file(halved(read_state_dict(weights)), draft)
+        draft.chmod(0o644)
+    typer.echo(f"{target}: {target.stat().st_size:,} bytes")
+
+
 def main(weights: Annotated[list[str], typer.Argument(help="NAME=PATH of a trained detector")]) -> None:
     """Write NAME.safetensors for each."""
     for name, path in split_pairs(weights, "ship").items():
-        target = WEIGHTS / f"{name}.safetensors"
-        with atomic(target) as draft:
-            save_file(halved(read_state_dict(Path(path))), draft)
-            draft.chmod(0o644)
-        typer.echo(f"{target}: {target.stat().st_size:,} bytes")
+        ship(name, Path(path))
 
 
 if __name__ == "__main__":

@@ -7,12 +7,12 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from benchmarks.catalogs import load_catalogs
 from benchmarks.leaderboard.row import METRICS_PART, is_row, read_row
 from benchmarks.metrics.bootstrap import RESAMPLES
 from benchmarks.metrics.evaluate import FILE, evaluate_run
 from benchmarks.metrics.means import ALL
 from benchmarks.metrics.request import read_json
-from registry import load_plugins
 from registry.errors import UserError, unknown_name
 
 METRICS = ("ap", "acc", "auroc")
@@ -131,7 +131,7 @@ def load_metrics(
     wanted = (had[0] if bootstrap is None else bootstrap, had[1] if calibrate_on is None else calibrate_on)
     if known and wanted == had and not recompute and not _outdated(file):
         return known
-    return evaluate_run(run, load_plugins().metrics, bootstrap=wanted[0], calibrate_on=wanted[1])
+    return evaluate_run(run, load_catalogs().metrics, bootstrap=wanted[0], calibrate_on=wanted[1])
 
 
 def _outdated(file: Path) -> bool:

@@ -10,7 +10,7 @@ from PIL.Image import Image
 from torch.utils.data import Dataset
 
 from benchmarks.perturbations import Perturbation
-from benchmarks.pictures import PictureError, open_picture
+from benchmarks.pictures import PictureError, open_member
 from registry import Picture, TestSet, View
 
 Arrays = dict[View, np.ndarray]
@@ -54,7 +54,7 @@ class PreparedPictures(Dataset[Prepared]):
     def __getitem__(self, index: int) -> Prepared:
         picture = self.pictures[index]
         try:
-            decoded = open_picture(self.test_set.root / picture.path, self.max_pixels, self.test_set.prepare)
+            decoded = open_member(self.test_set, picture, self.max_pixels)
         except PictureError as error:
             return Prepared(picture, {perturbation.name: str(error) for perturbation in self.perturbations})
         key = f"{self.test_set.name}/{picture.path}"

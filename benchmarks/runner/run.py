@@ -15,6 +15,7 @@ from typing import Any
 from mmengine.runner import Runner
 from rich.console import Console
 
+from benchmarks.catalogs import report_broken
 from benchmarks.config import RunSettings
 from benchmarks.datasets import find_test_sets, fingerprint
 from benchmarks.detectors import Loaded, load_detectors
@@ -75,6 +76,8 @@ def check_request(settings: RunSettings, device: str) -> Request:
     """Resolve every name and load every weight, the quick checks first."""
     _check_writable(settings.out)
     catalogs = load_plugins(settings.plugins)
+    if is_main():
+        report_broken(catalogs)
     names = [*([CLEAN] if settings.clean else []), *settings.perturbations]
     if not names:
         raise UserError("nothing to score: --no-clean without any --perturb")

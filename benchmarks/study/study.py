@@ -8,6 +8,7 @@ from typing import Any
 
 from rich.console import Console
 
+from benchmarks.catalogs import load_catalogs
 from benchmarks.config import RunSettings, parse_settings
 from benchmarks.datasets import find_test_sets
 from benchmarks.runner.run import command_line, run_benchmark
@@ -17,7 +18,7 @@ from benchmarks.study.render import render
 from benchmarks.study.settings import StudySettings, TrainingSet
 from benchmarks.training.command import train
 from benchmarks.training.settings import TrainSettings
-from registry import UserError, load_plugins
+from registry import UserError
 
 _MIXED = "mixed"
 
@@ -121,7 +122,7 @@ def _run_settings(settings: StudySettings, weights: Mapping[str, Path]) -> RunSe
 
 def _paradigms(settings: StudySettings) -> dict[str, str]:
     """The paradigm of each training set's pictures."""
-    catalogs = load_plugins([Path(plugin) for plugin in settings.training.get("plugins", [])])
+    catalogs = load_catalogs([Path(plugin) for plugin in settings.training.get("plugins", [])])
     paradigms = {}
     for name, training_set in settings.training_sets.items():
         split = training_set.data

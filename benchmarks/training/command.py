@@ -9,11 +9,12 @@ from typing import Any
 
 from rich.console import Console
 
+from benchmarks.catalogs import load_catalogs
 from benchmarks.config import parse_settings, read_settings
 from benchmarks.datasets import find_test_sets
 from benchmarks.training.settings import SplitSettings, TrainSettings
 from benchmarks.training.trainer import TrainingResult, train_detector
-from registry import Catalogs, TestSet, UserError, load_plugins
+from registry import Catalogs, TestSet, UserError
 
 
 def read_training(config: Path, overrides: Mapping[str, Any] | None = None) -> TrainSettings:
@@ -24,7 +25,7 @@ def read_training(config: Path, overrides: Mapping[str, Any] | None = None) -> T
 
 def train(settings: TrainSettings, console: Console | None = None) -> TrainingResult:
     """Find the pictures that the settings name and train on them."""
-    catalogs = load_plugins(settings.plugins)
+    catalogs = load_catalogs(settings.plugins)
     training = _test_sets(settings.data, settings, catalogs)
     validation = _test_sets(settings.validation, settings, catalogs) if settings.validation else []
     return train_detector(settings, catalogs, training, validation, console)

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import json
 import xml.etree.ElementTree as ET
+from dataclasses import replace
 
 import numpy as np
 import pytest
 import torch
-from PIL import Image
+from PIL import Image, ImageOps
 from scipy.stats import entropy
 
 from benchmarks.figures import choose_figures, draw_figures, shown_batches
@@ -112,6 +113,15 @@ def test_sensitivity_measures_the_movement_of_logits(subject):
     assert numbers["off"]["mean"] == pytest.approx(float((after - before).abs().mean()), rel=1e-3)
     assert numbers["off"]["mean"] > 0
     assert numbers["pictures"] == 10
+
+
+def test_pictures_are_shown_in_their_sets_own_view(subject, pictures):
+    pool = EncoderPool(CATALOGS.encoders, allow_untrained=True)
+    plain = next(shown_batches(subject.detector, pool, [pictures], 2))
+    inverted = next(shown_batches(subject.detector, pool, [replace(pictures, prepare=ImageOps.invert)], 2))
+    for before, after in zip(plain.pictures, inverted.pictures, strict=True):
+        assert np.array_equal(np.asarray(after), 255 - np.asarray(before))
+    assert not torch.equal(plain.inputs["indices"], inverted.inputs["indices"])
 
 
 def test_every_figure_is_written_readable_and_repeatable(subject, pictures, tmp_path):

@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 
 from tests.conftest import ROOT
+from tests.docs import reference
 
 DOCS = ROOT / "benchmarks" / "docs"
 PAGES = ("add-a-detector", "add-a-data-set", "add-a-perturbation", "add-a-metric")
@@ -59,8 +60,10 @@ def steps(console: str) -> list[tuple[str, list[str]]]:
 def test_a_page_can_be_followed(page: str, tmp_path: Path, environment: dict[str, str]) -> None:
     work = tmp_path / "work"
     work.mkdir()
+    whole = (DOCS / f"{page}.md").read_text(encoding="utf-8")
     commands = 0
-    for kind, file, content in BLOCK.findall((DOCS / f"{page}.md").read_text(encoding="utf-8")):
+    for kind, file, content in BLOCK.findall(whole):
+        assert kind in ("python", "console"), f"a block of {kind} would not be tried"
         if kind == "python":
             compile(content, f"{page}.md", "exec")
             if file:
@@ -76,7 +79,32 @@ def test_a_page_can_be_followed(page: str, tmp_path: Path, environment: dict[str
             for text in expected:
                 assert text in printed, f"$ {command}\nshould print {text!r}, printed:\n{printed}"
             commands += 1
-    assert commands >= 3
+    assert commands == len(re.findall(r"^\$ ", whole, re.MULTILINE)) >= 3
+    assert whole.count("```") == 2 * len(BLOCK.findall(whole))
+    assert not re.search(r"^ {4}", BLOCK.sub("", whole), re.MULTILINE), "an indented block would not be tried"
+
+
+PAGES_WITH_COMMANDS = [*DOCS.glob("*.md"), ROOT / "README.md", ROOT / "CONTRIBUTING.md"]
+
+
+@pytest.mark.parametrize("page", PAGES_WITH_COMMANDS, ids=lambda page: page.name)
+def test_commands_and_options_in_the_text_exist(page: Path) -> None:
+    commands = dict(reference.all_commands())
+    groups = {name.rpartition(" ")[0] for name in commands}
+    text = page.read_text(encoding="utf-8").replace("\\\n", " ")
+    for words in re.findall(r"d3qe-bench( [a-z][^`\n|]*)", text):
+        given = words.split(" -- ")[0].split()
+        name = f"d3qe-bench {given[0]}"
+        if name in groups and len(given) > 1:
+            name = f"{name} {given[1]}"
+        assert name in commands or name in groups, f"{name} in {words!r}"
+        known = {
+            option for parameter in getattr(commands.get(name), "params", ()) for option in parameter.opts
+        }
+        options = {
+            word.partition("=")[0].strip("[].,;:)") for word in given if word.lstrip("[").startswith("--")
+        }
+        assert {option.lstrip("[") for option in options} <= known | {"--help"}, words
 
 
 def test_links_between_pages_lead_somewhere() -> None:

@@ -27,15 +27,14 @@ class Labelled:
         return f"{self.generator}-{self.label}-{self.file.name}"
 
 
-def field(root: Path, each: int | None = None, generators: Sequence[str] = ()) -> list[Labelled]:
-    """Pictures of the shared field data, `each` per class and generator."""
-    found = []
-    for folder in sorted(root.glob("*/*")):
-        if generators and folder.name not in generators:
-            continue
-        for label, name in enumerate(("0_real", "1_fake")):
-            found += [Labelled(file, label, folder.name) for file in sorted((folder / name).iterdir())[:each]]
-    return found
+def field(root: Path) -> list[Labelled]:
+    """Every picture of the shared field data."""
+    return [
+        Labelled(file, label, folder.name)
+        for folder in sorted(root.glob("*/*"))
+        for label, name in enumerate(("0_real", "1_fake"))
+        for file in sorted((folder / name).iterdir())
+    ]
 
 
 def linked(pictures: Sequence[Labelled], folder: Path) -> Path:

@@ -77,7 +77,8 @@ import numpy as np
 from pathlib import Path
 from PIL import Image
 from benchmarks.hosts import detectzoo
-from benchmarks.hosts.scorer import Scorer, settings_for
+from benchmarks.hosts.scorer import Scorer
+from benchmarks.hosts.settings import settings_for
 
 names = detectzoo.register(["random_score", "univfd"], device="cpu")
 again = detectzoo.register(["random_score"], device="cpu")

@@ -2,8 +2,13 @@
 
 from __future__ import annotations
 
+import importlib.util
 import json
+import os
+import subprocess
 import sys
+from collections.abc import Callable
+from contextlib import chdir
 from importlib import metadata
 from pathlib import Path
 
@@ -12,16 +17,18 @@ import torch
 from PIL import Image
 
 from benchmarks.config import RunSettings
-from benchmarks.hosts import SUITES, detectzoo_detectors
+from benchmarks.hosts import detectzoo_detectors
 from benchmarks.hosts.cpu import cpu_for_cuda
 from benchmarks.hosts.observe import observed, replaced, run_script
-from benchmarks.hosts.scorer import Scorer, read_journal, settings_for
-from benchmarks.hosts.session import Evaluation, HostRun, run_host
+from benchmarks.hosts.results import Evaluation
+from benchmarks.hosts.scorer import Scorer, read_journal
+from benchmarks.hosts.session import HostRun, run_host
+from benchmarks.hosts.settings import absolute, settings_for
 from benchmarks.hosts.stubs import import_with_stubs
 from benchmarks.hosts.suite import Notes, Suite, commit_of
 from benchmarks.scores import read_scores
 from registry import UserError
-from tests.conftest import ROOT, Command
+from tests.conftest import ROOT, Command, Invoked
 
 SUITE = Suite("zoo", "Zoo", "MIT", "pip install zoo==1.0", "zoo-distribution", ("1.0",), ("run.py",))
 
@@ -33,6 +40,9 @@ def plugin(tmp_path: Path) -> Path:
     file.write_text(
         "from registry import Detector, View, hookimpl\n"
         "class Level(Detector):\n"
+        "    def __init__(self, broken=False):\n"
+        "        super().__init__()\n"
+        "        if broken: raise RuntimeError('built with broken=True')\n"
         "    @property\n"
         "    def inputs(self): return {'x': View(crop=8)}\n"
         "    def forward(self, inputs):\n"
@@ -107,6 +117,9 @@ def test_missing_packages_are_stood_in_for_while_a_suite_is_imported(
     del sys.modules["lacking_suite"]
     with pytest.raises(UserError, match="pip install absent_one"):
         import_with_stubs("lacking_suite", Notes(), needed=("absent_one",))
+    (tmp_path / "broken_suite.py").write_text("raise RuntimeError('numpy 1 was\\nexpected')")
+    with pytest.raises(UserError, match="broken_suite cannot be imported: numpy 1 was expected"):
+        import_with_stubs("broken_suite", Notes())
 
 
 def test_a_scorer_scores_files_and_pictures(plugin: Path, tmp_path: Path) -> None:
@@ -142,6 +155,29 @@ def test_settings_are_refused_with_the_nearest_name(plugin: Path) -> None:
         settings_for(["level"], "zoo", {"plugins": [plugin], "alow_untrained": True})
 
 
+@pytest.mark.parametrize("key", ["fair", "perturbations", "data", "batch_size", "precision", "out"])
+def test_settings_that_would_do_nothing_are_refused(plugin: Path, key: str) -> None:
+    with pytest.raises(
+        UserError, match=rf"unknown setting of zoo\.register '{key}'.*known: allow_untrained, device"
+    ):
+        settings_for(["level"], "zoo", {"plugins": [plugin], key: ["x"]})
+    scorer = Scorer(settings_for(["level"], "zoo", {"plugins": [plugin]}), "level")
+    with pytest.raises(UserError, match=f"unknown setting of level '{key}'"):
+        scorer.changed(**{key: ["x"]})
+
+
+def test_a_scorer_with_other_settings(plugin: Path) -> None:
+    scorer = Scorer(settings_for(["level"], "zoo", {"plugins": [plugin], "seed": 3}), "level")
+    other = scorer.changed(device="cpu", max_pixels=10)
+    assert (other.settings.device, other.settings.max_pixels, other.settings.seed) == ("cpu", 10, 3)
+    assert scorer.settings.device == "auto"
+
+
+def test_a_root_for_a_suite_that_is_installed(command: Command, tmp_path: Path) -> None:
+    finished = command("host", "run", "deepsafe", "--detectors", "random_score", "--root", tmp_path)
+    assert_refused(finished, "leave out --root")
+
+
 def test_by_default_all_but_the_suites_own_detectors_are_meant(plugin: Path, tmp_path: Path) -> None:
     own = tmp_path / "own.py"
     own.write_text(plugin.read_text().replace("'level'", "'zoo:level'"))
@@ -154,6 +190,7 @@ def test_by_default_all_but_the_suites_own_detectors_are_meant(plugin: Path, tmp
 def test_settings_survive_the_files_that_suites_load(plugin: Path) -> None:
     settings = settings_for(["level"], "zoo", {"plugins": [plugin], "weights": {"level": Path("x")}})
     assert RunSettings(**json.loads(settings.model_dump_json())) == settings
+    assert absolute(settings).weights == {"level": Path.cwd() / "x"}
 
 
 @pytest.mark.skipif(torch.cuda.is_available(), reason="nothing is replaced where there is a GPU")
@@ -206,16 +243,57 @@ def test_detectzoos_names_are_read_without_importing_it(
     assert detectzoo_detectors.image_detectors() == ["one", "two"]
 
 
-@pytest.mark.parametrize("suite", SUITES)
-def test_bridges_are_small(suite: str) -> None:
-    lines = (ROOT / "benchmarks" / "hosts" / f"{suite}.py").read_text().splitlines()
-    assert len(lines) <= 150
+@pytest.mark.parametrize(
+    "file", sorted((ROOT / "benchmarks" / "hosts").glob("*.py")), ids=lambda file: file.stem
+)
+def test_bridges_are_small(file: Path) -> None:
+    assert len(file.read_text(encoding="utf-8").splitlines()) <= 150
 
 
 def test_an_unknown_suite(command: Command) -> None:
     finished = command("host", "run", "detectszoo", "--detectors", "random_score")
     assert finished.returncode == 2
     assert "unknown suite 'detectszoo', did you mean 'detectzoo'?" in finished.stderr
+
+
+@pytest.mark.parametrize(
+    ("suite", "install"),
+    [("deepfakebench", "git clone https://github.com/SCLBD/DeepfakeBench"), ("gasbench", "git clone")],
+)
+def test_a_folder_that_is_no_checkout(command: Command, tmp_path: Path, suite: str, install: str) -> None:
+    for root in ([], ["--root", tmp_path]):
+        request = ("--detectors", "random_score", *root, "--out", tmp_path / "out")
+        assert_refused(command("host", "run", suite, *request), install)
+    assert not (tmp_path / "out").exists()
+
+
+PIP = {"detectzoo": "detectzoo", "deepsafe": "deepsafe-bench", "forensichub": "forensichub13"}
+
+
+@pytest.mark.parametrize("suite", PIP)
+def test_a_version_that_nobody_tried(command: Command, tmp_path: Path, suite: str) -> None:
+    folder = tmp_path / f"{PIP[suite].replace('-', '_')}-9.9.dist-info"
+    folder.mkdir()
+    (folder / "METADATA").write_text(f"Metadata-Version: 2.1\nName: {PIP[suite]}\nVersion: 9.9\n")
+    request = ("--detectors", "random_score", "--out", tmp_path / "out")
+    finished = command("host", "run", suite, *request, env={"PYTHONPATH": f"{tmp_path}{os.pathsep}{ROOT}"})
+    assert_refused(finished, "pip install")
+    assert "9.9 is unknown here" in finished.stderr
+
+
+@pytest.mark.parametrize("suite", PIP)
+def test_a_suite_that_is_not_installed(command: Command, tmp_path: Path, suite: str) -> None:
+    if importlib.util.find_spec({"forensichub": "ForensicHub"}.get(suite, suite)):
+        pytest.skip(f"{suite} is installed")
+    request = ("--detectors", "random_score", "--out", tmp_path / "out")
+    assert_refused(command("host", "run", suite, *request), "is not installed: pip install")
+
+
+def assert_refused(finished: subprocess.CompletedProcess[str], reason: str) -> None:
+    """One line with the reason, and exit code 2."""
+    assert finished.returncode == 2
+    assert reason in finished.stderr
+    assert len(finished.stderr.strip().splitlines()) == 1
 
 
 def test_no_detectors_named(command: Command) -> None:
@@ -225,11 +303,13 @@ def test_no_detectors_named(command: Command) -> None:
 
 
 class Bridge:
-    """A suite that asks for one good and one black picture."""
+    """A suite that asks for one good and one black picture, from a working directory of its own."""
 
     SUITE = SUITE
 
     def __init__(self, folder: Path) -> None:
+        self.elsewhere = folder / "elsewhere"
+        self.elsewhere.mkdir()
         self.pictures = [folder / "white.png", folder / "black.png"]
         for picture, level in zip(self.pictures, (255, 0), strict=True):
             Image.new("RGB", (9, 9), (level, level, level)).save(picture)
@@ -241,16 +321,28 @@ class Bridge:
     def evaluate(self, host: HostRun, label: str) -> Evaluation:
         if label == "doomed":
             raise ValueError("the suite\nbroke")
-        host.scorer(label).logits(self.pictures, [0, 1], "set")
+        if label == "idle":
+            return Evaluation({"set": []}, {})
+        with chdir(self.elsewhere):
+            host.scorer(label).logits(self.pictures, [0, 1], "set")
         return Evaluation(host.scored(label), {"auc": 0.5})
 
 
-def test_a_run_is_recorded_with_what_failed(plugin: Path, tmp_path: Path) -> None:
-    wanted = [{"name": "level"}, {"name": "level", "label": "doomed"}]
-    settings = RunSettings(detectors=wanted, plugins=[plugin], out=tmp_path / "run", device="cpu")
+def test_a_run_is_recorded_with_what_failed(
+    plugin: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    labels = ("doomed", "idle", "unbuilt")
+    wanted = [{"name": "level"}, *({"name": "level", "label": label} for label in labels)]
+    wanted[-1]["options"] = {"broken": True}
+    settings = RunSettings(detectors=wanted, plugins=[plugin.name], out="run", device="cpu")
     bridge = Bridge(tmp_path)
     failed = run_host(bridge, HostRun(SUITE, settings, ["--their", "option"]), ["d3qe-bench"])
-    assert failed == ["failed: doomed: ValueError: the suite broke"]
+    assert failed == [
+        "failed: doomed: ValueError: the suite broke",
+        "failed: idle: ValueError: the suite scored no picture",
+        "failed: unbuilt: RuntimeError: built with broken=True",
+    ]
     rows = read_scores(settings.out).set_index("path")
     assert list(rows.index) == ["black.png", "white.png"]
     assert rows.loc["white.png", "logit"] == 0.0
@@ -259,11 +351,25 @@ def test_a_run_is_recorded_with_what_failed(plugin: Path, tmp_path: Path) -> Non
     record = json.loads((settings.out / "run.json").read_text())
     assert record["host"]["arguments"] == ["--their", "option"]
     assert record["host"]["shims"] == {"nothing": "to show it"}
+    assert record["host"]["deviations"] == [
+        "in Zoo's own figures of level, 1 pictures that could not be scored count as 0.5"
+    ]
     assert record["host"]["figures"] == {"level": {"auc": 0.5}}
     assert record["detectors"]["doomed"]["failed"] == "ValueError: the suite broke"
     assert record["datasets"]["zoo/set"]["asked"] == {"real": 1, "fake": 1}
     with pytest.raises(UserError, match="already holds a run"):
         run_host(bridge, HostRun(SUITE, settings, []), [])
+
+
+def test_a_suite_that_breaks_for_every_detector(
+    plugin: Path, tmp_path: Path, invoke: Callable[..., Invoked], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(sys.modules, "benchmarks.hosts.deepsafe", Bridge(tmp_path))
+    request = ("--detectors", "doomed=level", "--plugin", plugin, "--out", tmp_path / "run")
+    done = invoke("host", "run", "deepsafe", *request)
+    assert done.code == 1
+    assert "failed: doomed: ValueError: the suite broke" in done.err
+    assert (tmp_path / "run" / "run.json").is_file()
 
 
 def test_weights_for_nothing_are_refused(plugin: Path, tmp_path: Path) -> None:

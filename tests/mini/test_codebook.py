@@ -45,5 +45,5 @@ def test_same_usage_is_not_significant_and_other_usage_is() -> None:
 
 def test_figure_is_a_picture(tmp_path: Path) -> None:
     path = tmp_path / "figure.png"
-    draw({"photographs": np.full(512, 1 / 512), "raster": np.linspace(0, 1, 512) / 256}, path)
+    draw({"photographs": np.full(512, 1 / 512), "raster": np.linspace(0, 1, 512) / 256}, 51200, path)
     assert path.read_bytes().startswith(b"\x89PNG")

@@ -12,6 +12,7 @@ from torch import nn
 from benchmarks.mini.autoregressive import RasterGenerator
 from benchmarks.mini.multiscale import MultiScaleTokenizer
 from benchmarks.mini.next_scale import ScaleGenerator
+from benchmarks.mini.pretrain import pretrain
 from benchmarks.mini.recipes.data import TrainingCrops
 from benchmarks.mini.recipes.diffusion import DiffusionRecipe
 from benchmarks.mini.recipes.gan import GanRecipe, augment
@@ -20,6 +21,8 @@ from benchmarks.mini.recipes.recipe import Recipe, train
 from benchmarks.mini.recipes.tokenizer import TokenizerRecipe
 from benchmarks.mini.recipes.transformers import TransformerRecipe
 from benchmarks.mini.tokenizer import Tokenizer
+from registry import UserError, load_plugins
+from registry.encoder import seeded_init
 
 CROPS = TrainingCrops()
 RECIPES = {
@@ -46,6 +49,29 @@ def test_two_steps_change_every_network_and_stay_finite(name: str, tmp_path: Pat
     # the class of a photograph that was not in four crops has no gradient, nor has it weight decay
     assert len(still) <= len(learned) // 10, still
     assert not any(parameter.requires_grad for parameter in network.parameters())
+
+
+def test_a_pretrained_detector_is_a_start_for_training(tmp_path: Path) -> None:
+    catalog = load_plugins().detectors
+    start = tmp_path / "start.pth"
+    pretrain("cnnspot_mini", start, CROPS, steps=2)
+    with seeded_init("cnnspot_mini", 0):
+        fresh = catalog.create("cnnspot_mini")
+    loaded = catalog.create("cnnspot_mini")
+    loaded.load_weights(start)
+    moved = [
+        name
+        for name, value in loaded.named_parameters()
+        if not torch.equal(value, dict(fresh.named_parameters())[name])
+    ]
+    kept = [name for name, _ in fresh.named_parameters() if name not in moved]
+    # the head for real or generated has learned nothing yet
+    assert [name.split(".")[-2] for name in kept] == ["fc", "fc"], kept
+
+
+def test_a_detector_on_frozen_features_cannot_be_pretrained(tmp_path: Path) -> None:
+    with pytest.raises(UserError, match="cannot be pretrained on crops"):
+        pretrain("univfd_mini", tmp_path / "start.pth", CROPS, steps=1)
 
 
 class Line(Recipe):

@@ -89,19 +89,37 @@ def test_the_command_lists_and_runs_it(
     assert plugins["stranger"]["origin"] == "stranger-bench 1.0.0 (stranger_bench)"
 
 
-def test_a_broken_plugin_beside_it_is_named_and_the_run_goes_on(
+BROKEN = {
+    "quitter": ("import sys; sys.exit('enough')", "SystemExit: enough"),
+    "ender": ("import os; os._exit(3)", "it ends the interpreter that loads it, with exit code 3"),
+}
+
+
+def test_broken_plugins_beside_it_are_named_and_the_run_goes_on(
     installed: Path, tiles: Path, tmp_path: Path, command: Command
 ) -> None:
     broken = tmp_path / "broken"
     broken.mkdir()
-    write_plugin(broken, "quitter", "import sys; sys.exit('enough')")
-    environment = {"PYTHONPATH": os.pathsep.join([str(ROOT), str(installed), str(broken)])}
-    listed = command("list", "plugins", env=environment)
+    for name, (code, _) in BROKEN.items():
+        write_plugin(broken, name, code)
+    sleeper = tmp_path / "sleeper.py"
+    sleeper.write_text("import time; time.sleep(300)")
+    environment = {
+        "PYTHONPATH": os.pathsep.join([str(ROOT), str(installed), str(broken)]),
+        "D3QE_BENCH_PLUGIN_TIMEOUT": "8",
+    }
+    listed = command("list", "plugins", "--plugin", sleeper, "--json", env=environment)
     assert listed.returncode == 0
-    assert "SystemExit: enough" in listed.stdout
-    data = ("--data", tiles, "--layout", "stranger_tiles", "--bootstrap", "0")
+    errors = {one["name"]: one["error"] for one in json.loads(listed.stdout)}
+    expected = {name: reason for name, (_, reason) in BROKEN.items()}
+    expected["sleeper"] = "TimeoutError: still loading after 8 s (D3QE_BENCH_PLUGIN_TIMEOUT sets the limit)"
+    assert {name: error for name, error in errors.items() if error} == expected
+    request = ("--data", tiles, "--layout", "stranger_tiles", "--bootstrap", "0", "--plugin", sleeper)
     out = tmp_path / "run"
-    finished = command("run", *data, "--detectors", "stranger_sharpness", "--out", out, env=environment)
+    finished = command("run", *request, "--detectors", "stranger_sharpness", "--out", out, env=environment)
     assert finished.returncode == 0, finished.stderr
-    plugins = {one["name"]: one for one in json.loads((out / "run.json").read_text())["plugins"]}
-    assert (plugins["quitter"]["status"], plugins["quitter"]["error"]) == ("failed", "SystemExit: enough")
+    plugins = json.loads((out / "run.json").read_text())["plugins"]
+    assert {one["name"]: one["error"] for one in plugins if one["status"] == "failed"} == expected
+    for name, reason in expected.items():
+        assert f"plugin {name} (" in finished.stderr
+        assert reason in finished.stderr

@@ -1,5 +1,6 @@
 """Trains the GAN: hinge loss, spectral normalisation, projection of the class (arXiv 1802.05637), averaged
-weights, and differentiable augmentation for small data (arXiv 2006.10738)."""
+weights, differentiable augmentation for small data (arXiv 2006.10738), and a reward for pictures of one class
+that differ (arXiv 1903.05628): without it nine photographs end as nine pictures."""
 
 from __future__ import annotations
 
@@ -14,6 +15,7 @@ from benchmarks.mini.recipes.data import TrainingCrops
 from benchmarks.mini.recipes.recipe import Recipe, averaged, mixed_precision
 
 _WIDTHS = (64, 128, 192)
+_VARIETY = 0.1
 
 
 class Discriminator(nn.Module):
@@ -52,8 +54,8 @@ class GanRecipe(Recipe):
         self.discriminator = Discriminator(classes)
         self.average = averaged(self.generator, 0.995)
         self.optimizers = [
-            torch.optim.Adam(self.generator.parameters(), 8e-4, betas=(0.0, 0.99)),
-            torch.optim.Adam(self.discriminator.parameters(), 8e-4, betas=(0.0, 0.99)),
+            torch.optim.Adam(self.generator.parameters(), 4e-4, betas=(0.0, 0.99)),
+            torch.optim.Adam(self.discriminator.parameters(), 4e-4, betas=(0.0, 0.99)),
         ]
 
     def rate(self, progress: float) -> float:
@@ -63,24 +65,31 @@ class GanRecipe(Recipe):
     def update(self, step: int, rng: np.random.Generator) -> dict[str, float]:
         images, classes = self.crops.draw(self.batch, rng)
         generator, critic = self.optimizers
+        wanted = classes[: self.batch // 2].repeat(2)
         with mixed_precision():
-            fakes = self.generator(torch.randn(self.batch, LATENT), classes).float()
+            fakes = self.generator(torch.randn(len(wanted), LATENT), wanted).float()
             real = self.discriminator(augment(images), classes).float()
-            fake = self.discriminator(augment(fakes.detach()), classes).float()
+            fake = self.discriminator(augment(fakes.detach()), wanted).float()
         hinge = F.relu(1 - real).mean() + F.relu(1 + fake).mean()
         critic.zero_grad()
         hinge.backward()
         critic.step()
         with mixed_precision():
-            loss = -self.discriminator(augment(fakes), classes).float().mean()
+            loss = -self.discriminator(augment(fakes), wanted).float().mean()
+        apart = distance(*fakes.chunk(2))
         generator.zero_grad()
-        loss.backward()
+        (loss + _VARIETY / apart).backward()
         generator.step()
         self.average.update_parameters(self.generator)
-        return {"hinge": hinge.item(), "generator": loss.item()}
+        return {"hinge": hinge.item(), "generator": loss.item(), "apart": apart.item()}
 
     def trained(self) -> nn.Module:
         return self.average.module
+
+
+def distance(first: Tensor, second: Tensor) -> Tensor:
+    """Mean absolute difference of two stacks of pictures (N, 3, 64, 64) at 8×8 px, where noise does not count."""
+    return (F.avg_pool2d(first, 8) - F.avg_pool2d(second, 8)).abs().mean() + 1e-3
 
 
 def augment(images: Tensor) -> Tensor:

@@ -11,13 +11,13 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from benchmarks.catalogs import load_catalogs
 from benchmarks.metrics.bootstrap import LEVEL, Metric, generator, replicates
 from benchmarks.metrics.cell import COMPLETE
 from benchmarks.reports.cellscores import ScoreReader
 from benchmarks.reports.load import Pictures, Run, perturbations
 from benchmarks.reports.statistics.paired import Floats, bootstrap_p, delong, delong_p, holm, mcnemar
 from benchmarks.scores import Cell
-from registry import load_plugins
 
 BOOTSTRAP, DELONG, MCNEMAR = "paired bootstrap", "DeLong", "McNemar"
 
@@ -61,7 +61,7 @@ def compare(runs: Sequence[Run], metrics: Sequence[str], read: ScoreReader | Non
     read = read or ScoreReader()
     resamples = min((run.metrics["bootstrap"]["resamples"] for run in runs if run.folder), default=0)
     seed = next((run.metrics["bootstrap"]["seed"] for run in runs), 0)
-    catalog = load_plugins().metrics
+    catalog = load_catalogs().metrics
     chosen = {name: catalog.entry(name).load() for name in metrics if name in catalog}
     columns = {
         pictures for run in runs for pictures in (*run.set_pictures().values(), *run.mean_pictures().values())
