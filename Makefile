@@ -9,7 +9,7 @@ PYTEST := $(BIN)/python -m pytest --numprocesses 2 --dist loadfile
 HOSTS := .venv-hosts
 HOSTS_STAMP := $(HOSTS)/.installed
 
-.PHONY: install test test-fast test-hosts lint demo clean
+.PHONY: install test test-fast test-hosts lint demo ablations clean
 
 install: $(STAMP)
 
@@ -49,6 +49,14 @@ lint: install
 
 demo: install
 	$(BIN)/d3qe-bench run
+
+# D3QE's ablations at mini size: trained, run, and their table with the sensitivity to code statistics.
+ablations: install
+	$(BIN)/d3qe-bench train benchmarks/configs/ablations/mini/*.yaml
+	$(BIN)/d3qe-bench run benchmarks/configs/run_ablations_mini.yaml
+	$(BIN)/python -m benchmarks.ablation_table benchmarks/configs/run_ablations_mini.yaml --limit 50 \
+		--number delta_sensitivity:noise.mean_over_logit_standard_deviation \
+		--number delta_sensitivity:noise.decisions_changed
 
 clean:
 	rm -rf $(VENV) $(HOSTS) build *.egg-info .pytest_cache .mypy_cache .ruff_cache

@@ -6,7 +6,9 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from pathlib import Path
 
+from baselines.imagenet import load_imagenet
 from baselines.network import RESNET50, NetworkDetector, binary_resnet50
 from registry.protocol import view_for
 from registry.view import IMAGENET_MEAN, IMAGENET_STD, View
@@ -21,3 +23,7 @@ class CNNSpot(NetworkDetector):
     def __init__(self, protocol: str = "original", blocks: Sequence[int] = RESNET50) -> None:
         view = view_for(protocol, View(mean=IMAGENET_MEAN, std=IMAGENET_STD))
         super().__init__(view, binary_resnet50(blocks))
+
+    def start_from(self, path: Path) -> None:
+        """Begin from torchvision's ImageNet weights of the same ResNet, classifier apart."""
+        load_imagenet(self.network, path)

@@ -6,12 +6,13 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
 import torch
 from torch import Tensor
 
+from baselines.imagenet import load_imagenet
 from baselines.network import RESNET50, NetworkDetector, binary_resnet50
 from registry.errors import WeightsError
 from registry.protocol import view_for
@@ -26,7 +27,7 @@ class FreDect(NetworkDetector):
     """Both protocols are the same: short side 256, square of `size` pixels.
 
     The spectrum is normalised by the mean and variance of the training set's, which are part of the
-    state; before anything is loaded they are 0 and 1.
+    state; a training takes them over its pictures before the first epoch.
     """
 
     keys = ("netC", "model", "state_dict")
@@ -45,11 +46,36 @@ class FreDect(NetworkDetector):
 
     def spectrum(self, levels: Tensor) -> Tensor:
         """Normalised log |DCT| per channel of 8-bit levels 0–255 (N, 3, size, size), same shape, float32."""
+        return ((self._logarithm(levels) - self.dct_mean) / self.dct_var.double().sqrt()).float()
+
+    def _logarithm(self, levels: Tensor) -> Tensor:
         # double precision and whole levels: coefficients that are 0 must stay below the epsilon
         basis = self.get_buffer("basis")
         coefficients = basis @ levels.double().round() @ basis.T
-        logarithm = (coefficients.abs() + _EPSILON).log()
-        return ((logarithm - self.dct_mean) / self.dct_var.double().sqrt()).float()
+        return (coefficients.abs() + _EPSILON).log()
+
+    @torch.no_grad()
+    def before_training(self, batches: Iterable[Mapping[str, Tensor]]) -> None:
+        """Take mean and variance of each coefficient over the training pictures of all processes."""
+        # logarithms lie between −28 and 11: in double precision their squares leave the variance 10 digits
+        sums = torch.zeros(2, *self.dct_mean.shape, dtype=torch.float64, device=self.dct_mean.device)
+        pictures = torch.zeros((), dtype=torch.float64, device=sums.device)
+        for inputs in batches:
+            logarithm = self._logarithm(inputs["image"])
+            sums += torch.stack([logarithm.sum(0), logarithm.square().sum(0)])
+            pictures += len(logarithm)
+        if torch.distributed.is_available() and torch.distributed.is_initialized():
+            torch.distributed.all_reduce(sums)
+            torch.distributed.all_reduce(pictures)
+        mean, squares = sums / pictures
+        self.dct_mean.copy_(mean)
+        # a coefficient that is the same in all pictures stays as it is, less its mean
+        variance = squares - mean.square()
+        self.dct_var.copy_(torch.where(variance > _EPSILON, variance, 1.0))
+
+    def start_from(self, path: Path) -> None:
+        """Begin from torchvision's ImageNet weights of the same ResNet, classifier apart."""
+        load_imagenet(self.network, path)
 
     def load_weights(self, path: Path) -> None:
         """Load the published network with `dct_mean` and `dct_var` beside it, or a checkpoint of this module.

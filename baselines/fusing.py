@@ -8,12 +8,14 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from pathlib import Path
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 from torchvision.models.resnet import Bottleneck, ResNet
 
+from baselines.imagenet import load_imagenet
 from baselines.network import RESNET50
 from registry.detector import Detector
 from registry.protocol import view_for
@@ -59,6 +61,10 @@ class Fusing(Detector):
         local = self._embed(torch.cat([self._features(chunk) for chunk in patches.split(_CHUNK)]))
         tokens = torch.cat([local.unflatten(0, boxes.shape[:2]), self._embed(features).unsqueeze(1)], dim=1)
         return self.fc(self.mha_list(tokens)[:, -1]).squeeze(1)
+
+    def start_from(self, path: Path) -> None:
+        """Begin from torchvision's ImageNet weights of the same ResNet, classifier apart."""
+        load_imagenet(self.resnet, path)
 
     def _features(self, images: Tensor) -> Tensor:
         """ResNet's last feature map (N, 2048, height / 32, width / 32)."""

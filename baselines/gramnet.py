@@ -7,11 +7,13 @@ the variant of AIGCDetectBenchmark, whose parameter names its published checkpoi
 from __future__ import annotations
 
 from collections.abc import Sequence
+from pathlib import Path
 
 import torch
 from torch import Tensor, nn
 from torchvision.models.resnet import BasicBlock, ResNet
 
+from baselines.imagenet import load_imagenet
 from baselines.layers import conv_bn_relu, initialise_convolutions
 from baselines.network import NetworkDetector
 from registry.protocol import view_for
@@ -39,6 +41,10 @@ class GramNet(NetworkDetector):
     def __init__(self, protocol: str = "original", blocks: Sequence[int] = RESNET18) -> None:
         view = view_for(protocol, View(mean=IMAGENET_MEAN, std=IMAGENET_STD))
         super().__init__(view, GramResNet(blocks))
+
+    def start_from(self, path: Path) -> None:
+        """Begin from torchvision's ImageNet weights of the same ResNet, classifier apart."""
+        load_imagenet(self.network, path)
 
 
 class GramResNet(ResNet):

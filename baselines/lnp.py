@@ -14,6 +14,7 @@ import torch
 from torch import Tensor
 from torchvision.transforms.functional import to_pil_image
 
+from baselines.imagenet import load_imagenet
 from baselines.network import RESNET50, binary_resnet50
 from registry.detector import Detector
 from registry.protocol import view_for
@@ -56,6 +57,10 @@ class LNP(Detector):
         patterns = pattern_levels(inputs["pattern"])
         images = torch.stack([self.view(to_pil_image(levels)) for levels in patterns.cpu()])
         return self.network(images.to(patterns.device)).squeeze(1)
+
+    def start_from(self, path: Path) -> None:
+        """Begin from torchvision's ImageNet weights of the same ResNet, classifier apart."""
+        load_imagenet(self.network, path)
 
     def load_weights(self, path: Path) -> None:
         """Load the published classifier (`model`), or a checkpoint of this module."""

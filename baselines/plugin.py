@@ -6,6 +6,7 @@ from registry import PublishedWeights, Reported, hookimpl
 from registry.hookspecs import Register
 
 _GITHUB = "https://raw.githubusercontent.com"
+_TORCHVISION = "https://download.pytorch.org/models"
 _SIDBENCH = "hf:dkarageo/sidbench"
 _RINE = f"{_GITHUB}/mever-team/rine/9b7fd5857cc205d0412be6aeee0d7611b95bd620/ckpt"
 _AIGCDETECT = "ForenSynths ProGAN, 20 classes, by AIGCDetectBenchmark"
@@ -22,6 +23,24 @@ def register_encoders(register: Register) -> None:
         paper="CycleISP, CVPR 2020, arXiv 2003.07761",
         trained_on="SIDD",
     )
+    for name, factory, file in (
+        ("resnet18/imagenet", "resnet18", "resnet18-f37072fd.pth"),
+        ("resnet50/imagenet", "ImageNetResNet", "resnet50-0676ba61.pth"),
+    ):
+        register(
+            name,
+            f"baselines.imagenet:{factory}",
+            summary="torchvision's network: a frozen feature, or the `start` of a training",
+            paper="Deep Residual Learning, CVPR 2016, arXiv 1512.03385",
+            licence="BSD-3-Clause",
+            trained_on="ImageNet",
+            # torchvision's file names end in the first digits of the hash
+            weights=(
+                PublishedWeights(
+                    _TORCHVISION, file, licence="BSD-3-Clause", sha256=file.removesuffix(".pth").split("-")[1]
+                ),
+            ),
+        )
     register(
         "open_clip",
         "baselines.backbones:OpenClipBackbone",

@@ -12,7 +12,9 @@ from typing import Any
 
 import torch
 from torch import Tensor, nn
+from torch.nn.functional import binary_cross_entropy_with_logits
 
+from baselines.contrastive import supervised_contrastive
 from registry.detector import Detector
 from registry.errors import UserError, WeightsError, nearest
 from registry.protocol import view_for
@@ -22,6 +24,9 @@ from registry.weights import load_strict, read_state_dict
 VARIANTS = {"4class": (2, 1024), "2class": (4, 128), "1class": (4, 1024), "ldm": (4, 1024)}
 """Published head → (layers of each projection, width)."""
 
+CONTRAST = {"4class": 0.2, "2class": 0.2, "1class": 0.1, "ldm": 0.2}
+"""Published head → weight of the contrastive loss; for `ldm` the authors searched 0.2 and 0.4."""
+
 
 class RINE(Detector):
     """Reads a square of 224 pixels cut from the picture without resizing (`original`).
@@ -29,6 +34,8 @@ class RINE(Detector):
     variant: which published head it is shaped as; `layers` and `width` give another shape.
     clip, clip_options: a registered encoder with an output `block_tokens` (N, `blocks`, `channels`).
     size: side of the square that it takes, in pixels.
+    contrast: weight of the contrastive loss in training (the paper's ξ), by default the variant's;
+        0 leaves it out.
     """
 
     def __init__(
@@ -42,6 +49,7 @@ class RINE(Detector):
         blocks: int = 24,
         channels: int = 1024,
         size: int = 224,
+        contrast: float | None = None,
     ) -> None:
         super().__init__()
         if variant not in VARIANTS:
@@ -50,6 +58,7 @@ class RINE(Detector):
             )
         layers = layers or VARIANTS[variant][0]
         width = width or VARIANTS[variant][1]
+        self.contrast = CONTRAST[variant] if contrast is None else contrast
         view = view_for(protocol, View(crop=size, mean=CLIP_MEAN, std=CLIP_STD), crop=size)
         self.feature = Feature(EncoderSpec.of(clip, clip_options), view, "block_tokens")
         self.alpha = nn.Parameter(torch.randn(1, blocks, width))
@@ -71,6 +80,19 @@ class RINE(Detector):
 
     def forward(self, inputs: Mapping[str, Tensor]) -> Tensor:
         return self.head(self.embed(inputs["tokens"])).squeeze(1)
+
+    def training_loss(self, inputs: Mapping[str, Tensor], labels: Tensor) -> Tensor:
+        """Cross-entropy and contrastive loss, in the proportion of the released code.
+
+        That adds the contrastive loss to the sum of the batch's cross-entropies; both are divided by
+        the batch here, so that the rate means what it means for other detectors.
+        """
+        embeddings = self.embed(inputs["tokens"])
+        logits = self.head(embeddings).squeeze(1)
+        loss = binary_cross_entropy_with_logits(logits.float(), labels.float())
+        if not self.contrast:
+            return loss
+        return loss + self.contrast / len(labels) * supervised_contrastive(embeddings.float(), labels)
 
     def embed(self, tokens: Tensor) -> Tensor:
         """The class tokens (N, blocks, channels) projected, averaged with softmax weights, projected: (N, width)."""

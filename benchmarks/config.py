@@ -88,7 +88,38 @@ class RunSettings(Settings):
 
 
 def read_settings(path: Path) -> dict[str, Any]:
-    """The mapping in a YAML file. Raises `UserError` with file and line if there is none."""
+    """The keys of a YAML file, over those of the file that its key `base` names, relative to it.
+
+    Mappings are merged key by key; anything else replaces what the base has.
+
+    Raises:
+        UserError: a file is missing, is not YAML, holds something else, or is its own base.
+    """
+    content: dict[str, Any] = {}
+    read: list[Path] = []
+    following: Path | None = path
+    while following is not None:
+        if following.resolve() in read:
+            raise UserError(f"{path}: base goes round in a circle, back to {following}")
+        read.append(following.resolve())
+        below = _read_yaml(following)
+        base = below.pop("base", None)
+        if base is not None and not isinstance(base, str):
+            raise UserError(f"{following}: base must be one path, got {base!r}")
+        content = _merged(below, content)
+        following = None if base is None else following.parent / base
+    return content
+
+
+def _merged(below: Mapping[str, Any], above: Mapping[str, Any]) -> dict[str, Any]:
+    merged = {**below, **above}
+    for key in below.keys() & above.keys():
+        if isinstance(below[key], dict) and isinstance(above[key], dict):
+            merged[key] = _merged(below[key], above[key])
+    return merged
+
+
+def _read_yaml(path: Path) -> dict[str, Any]:
     try:
         content = yaml.safe_load(path.read_text(encoding="utf-8"))
     except OSError as error:

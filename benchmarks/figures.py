@@ -26,7 +26,6 @@ from registry import (
     View,
 )
 from registry.files import atomic
-from registry.pipeline import view_of
 
 _PNG_DPI = 160
 
@@ -53,14 +52,13 @@ def shown_batches(
 ) -> Iterator[ShownBatch]:
     """All pictures of the test sets with what the detector reads of them."""
     reader = InputReader(detector.inputs, encoders)
-    views = list(dict.fromkeys(view_of(source) for source in detector.inputs.values()))
     pictures = [(test_set, picture) for test_set in test_sets for picture in test_set.pictures]
     for start in range(0, len(pictures), batch_size):
         chosen = pictures[start : start + batch_size]
         decoded = [open_member(test_set, picture) for test_set, picture in chosen]
         labels = torch.tensor([picture.label for _, picture in chosen])
         stacked: dict[View | Feature, torch.Tensor] = {
-            view: torch.stack([view(picture) for picture in decoded]) for view in views
+            view: torch.stack([view(picture) for picture in decoded]) for view in reader.views()
         }
         batch = Batch(torch.arange(len(chosen)), labels, stacked).to(encoders.device)
         yield ShownBatch(decoded, [picture.path for _, picture in chosen], labels, reader(batch))

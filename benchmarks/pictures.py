@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 import warnings
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from functools import lru_cache
 from pathlib import Path, PurePath
@@ -31,7 +31,11 @@ class PictureError(Exception):
     """A picture cannot be decoded; the text gives the reason in one line, without the path."""
 
 
-def open_picture(path: Path, max_pixels: int = MAX_PIXELS) -> Image.Image:
+def open_picture(
+    path: Path,
+    max_pixels: int = MAX_PIXELS,
+    prepare: Callable[[Image.Image], Image.Image] | None = None,
+) -> Image.Image:
     """Decode a file to an 8-bit RGB picture that holds its pixels and no open file or metadata.
 
     The first frame of an animation is taken. Palette, alpha, grey and CMYK pictures become what
@@ -43,11 +47,15 @@ def open_picture(path: Path, max_pixels: int = MAX_PIXELS) -> Image.Image:
     max_pixels: largest width × height; checked from the header, before anything is decoded. Pillow's
         own limit (`PIL.Image.MAX_IMAGE_PIXELS` × 2, 179 million by default) stays in force above it.
 
+    prepare: done to the decoded picture, as `registry.TestSet.prepare` says.
+
     Raises:
-        PictureError: no such file, empty, not a picture, too large, truncated or damaged.
+        PictureError: no such file, empty, not a picture, too large, truncated or damaged, or it
+            cannot be prepared.
     """
     with picture_file(path, max_pixels) as image:
-        return to_rgb(image)
+        decoded = to_rgb(image)
+    return decoded if prepare is None else prepare(decoded)
 
 
 def open_member(test_set: TestSet, picture: Picture, max_pixels: int = MAX_PIXELS) -> Image.Image:
@@ -56,8 +64,7 @@ def open_member(test_set: TestSet, picture: Picture, max_pixels: int = MAX_PIXEL
     Raises:
         PictureError: it cannot be decoded or brought into that view.
     """
-    decoded = open_picture(test_set.root / picture.path, max_pixels)
-    return decoded if test_set.prepare is None else test_set.prepare(decoded)
+    return open_picture(test_set.root / picture.path, max_pixels, test_set.prepare)
 
 
 @contextmanager

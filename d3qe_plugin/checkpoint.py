@@ -16,11 +16,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import torch
-from safetensors.torch import save_file
 
 from registry.errors import WeightsError
 from registry.files import atomic
-from registry.weights import load_strict, read_state_dict
+from registry.weights import load_strict, read_state_dict, save_state
 
 if TYPE_CHECKING:
     from d3qe_plugin.network import D3QE
@@ -34,13 +33,9 @@ _FREE = ("protocol", "delta_mode")
 def save(detector: D3QE, path: Path) -> None:
     """Write a checkpoint of ours, each file whole or not at all."""
     path = Path(path)
-    state = {name: value.detach().contiguous() for name, value in detector.state_dict().items()}
-    with atomic(path) as draft:
-        if path.suffix == ".safetensors":
-            save_file(state, draft)
-            _save_note(detector, path.with_suffix(".json"))
-        else:
-            torch.save({"model": state}, draft)
+    if path.suffix == ".safetensors":
+        _save_note(detector, path.with_suffix(".json"))
+    save_state(detector, path)
 
 
 def _save_note(detector: D3QE, path: Path) -> None:

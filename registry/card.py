@@ -16,7 +16,7 @@ class PublishedWeights:
     source: `hf:<owner>/<repository>` for the Hugging Face hub, an https address, or
         `package:<module>` for a file that an installed package ships.
     file: the file's name there.
-    sha256: of the published file, lower case; empty where nobody has recorded it.
+    sha256: of the published file, lower case, or how it begins; empty where nobody has recorded it.
     """
 
     source: str

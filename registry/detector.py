@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 
-import torch
 from torch import Tensor, nn
+from torch.nn.functional import binary_cross_entropy_with_logits
 
+from registry.errors import UserError
 from registry.view import Feature, View
-from registry.weights import load_strict, read_state_dict
+from registry.weights import load_strict, read_state_dict, save_state
 
 
 class Detector(nn.Module, ABC):
@@ -49,8 +50,38 @@ class Detector(nn.Module, ABC):
         load_strict(self, read_state_dict(path), path)
 
     def save_weights(self, path: Path) -> None:
-        """Write a checkpoint that `load_weights` of an equally built detector reads."""
-        torch.save({"model": self.state_dict()}, path)
+        """Write a checkpoint that `load_weights` of an equally built detector reads, whole or not at all.
+
+        path: `.safetensors`, or any other suffix for a torch file.
+        """
+        save_state(self, path)
+
+    def before_training(self, batches: Iterable[Mapping[str, Tensor]]) -> None:
+        """Called once before a training from scratch, without gradient; by default nothing happens.
+
+        For statistics of the training pictures that the network normalises with. Where several
+        processes train together, each is called with its own part of them: sum over all.
+
+        batches: what `forward` gets, once through the training pictures as the first epoch sees them.
+        """
+
+    def training_loss(self, inputs: Mapping[str, Tensor], labels: Tensor) -> Tensor:
+        """The loss of a training batch, a scalar: by default the mean binary cross-entropy of the logits.
+
+        For detectors that learn from more than their logit.
+
+        inputs: what `forward` takes. labels: int64 (N,), 0 real, 1 generated.
+        """
+        # an autocast forward ends in half precision, in which the loss of a confident logit underflows
+        return binary_cross_entropy_with_logits(self(inputs).float(), labels.float())
+
+    def start_from(self, path: Path) -> None:
+        """Begin a training from published weights of a network that this one is built on, such as ImageNet's.
+
+        Raises:
+            UserError: there is no such network in it. WeightsError: the file does not fit.
+        """
+        raise UserError(f"{type(self).__name__} is not built on a network whose weights it could start from")
 
     def after_step(self, inputs: Mapping[str, Tensor], labels: Tensor) -> None:
         """Called in training after each forward pass, without gradient; by default nothing happens.

@@ -132,14 +132,14 @@ def _check_round_trip(detector: Detector) -> None:
         return
     saved = copy.deepcopy(detector.state_dict())
     with TemporaryDirectory() as folder:
-        path = Path(folder) / "saved.pth"
-        detector.save_weights(path)
-        for value in detector.state_dict().values():
-            value.zero_()
-        try:
-            detector.load_weights(path)
-        except WeightsError as error:
-            raise AssertionError(f"load_weights refused what save_weights wrote: {error}") from error
-    after = detector.state_dict()
-    changed = [name for name in saved if not torch.equal(saved[name], after[name])]
-    assert not changed, f"saving and loading changed {', '.join(changed)}"
+        for path in (Path(folder, "saved.safetensors"), Path(folder, "saved.pth")):
+            detector.save_weights(path)
+            for value in detector.state_dict().values():
+                value.zero_()
+            try:
+                detector.load_weights(path)
+            except WeightsError as error:
+                raise AssertionError(f"load_weights refused what save_weights wrote: {error}") from error
+            after = detector.state_dict()
+            changed = [name for name in saved if not torch.equal(saved[name], after[name])]
+            assert not changed, f"saving and loading {path.name} changed {', '.join(changed)}"

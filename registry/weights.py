@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from registry.errors import WeightsError
+from registry.files import atomic
 
 if TYPE_CHECKING:
     import torch
@@ -113,6 +114,20 @@ def load_strict(
     if problems:
         raise WeightsError(f"{path} does not fit {type(module).__name__}: {'; '.join(problems)}")
     module.load_state_dict(dict(state), strict=False)
+
+
+def save_state(module: nn.Module, path: Path) -> None:
+    """Write a module's state, whole or not at all: as safetensors, or under another suffix as a torch file with `model`."""
+    import torch
+    from safetensors.torch import save_file
+
+    # a copy of each: safetensors refuses tensors that share memory
+    state = {name: value.detach().clone().contiguous() for name, value in module.state_dict().items()}
+    with atomic(Path(path)) as draft:
+        if Path(path).suffix == ".safetensors":
+            save_file(state, draft)
+        else:
+            torch.save({"model": state}, draft)
 
 
 def parameter_digest(module: nn.Module) -> str:

@@ -25,7 +25,7 @@ def figures(
     limit: Annotated[int | None, typer.Option(help="At most this many pictures per class and set")] = None,
     out: Annotated[Path, typer.Option(help="Folder for NAME.png, NAME.svg and NAME.json")] = Path("figures"),
     device: Annotated[str, typer.Option(help="auto, cpu, cuda or cuda:N")] = "auto",
-    seed: Annotated[int, typer.Option(help="Of untrained weights; a training's is 42 by default")] = 0,
+    seed: Annotated[int, typer.Option(help="Of untrained weights, as in run")] = 0,
     plugin: Annotated[Optional[list[Path]], typer.Option(help="Plugin file to load")] = None,  # noqa: UP045
 ) -> None:
     """Draw figures of a detector on pictures: PNG, SVG, and the numbers as JSON."""

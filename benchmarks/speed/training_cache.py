@@ -22,12 +22,14 @@ from benchmarks.datasets import find_test_sets
 from benchmarks.runner.record import device_name
 from benchmarks.speed.run_overhead import make_pictures
 from benchmarks.training.inventory import take_inventory
-from benchmarks.training.loaders import Loader, Splits, build_loaders
+from benchmarks.training.loaders import Loader, build_loaders
 from benchmarks.training.model import TrainingModel
 from benchmarks.training.processes import Processes, joined
 from benchmarks.training.reader import InputReader
-from benchmarks.training.settings import NO_AUGMENTATION, TrainSettings
+from benchmarks.training.recipe import NO_AUGMENTATION
+from benchmarks.training.settings import TrainSettings
 from benchmarks.training.setup import build_detector, build_optimizer
+from benchmarks.training.splits import Splits
 from registry import EncoderPool, load_plugins
 
 

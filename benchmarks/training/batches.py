@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 
 import numpy as np
 import torch
@@ -12,11 +11,11 @@ from PIL.Image import Image
 from torch import Tensor
 from torch.utils.data import Dataset
 
-from benchmarks.pictures import PictureError, open_picture
+from benchmarks.pictures import PictureError
 from benchmarks.training.augmentation import augmented_views, draw
 from benchmarks.training.inventory import Item
+from benchmarks.training.recipe import AugmentationSettings
 from benchmarks.training.sampling import Key
-from benchmarks.training.settings import AugmentationSettings
 from registry import Feature, UserError, View
 from registry.pipeline import view_of
 
@@ -90,17 +89,17 @@ class TrainingPictures(Dataset[Sample]):
         }
         if self.views:
             chosen = draw(self.augmentation, np.random.default_rng((self.seed, version, index)))
-            picture = _opened(item.path, self.max_pixels)
+            picture = _opened(item, self.max_pixels)
             for view, tensor in augmented_views(picture, self.views, chosen).items():
                 tensors[view] = tensor
         return Sample(index, item.label, tensors)
 
 
-def _opened(path: Path, max_pixels: int) -> Image:
+def _opened(item: Item, max_pixels: int) -> Image:
     try:
-        return open_picture(path, max_pixels)
+        return item.opened(max_pixels)
     except PictureError as error:
-        raise PictureError(f"{path}: {error}") from error
+        raise PictureError(f"{item.path}: {error}") from error
 
 
 def collate(samples: Sequence[Sample]) -> Batch:

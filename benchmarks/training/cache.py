@@ -9,13 +9,9 @@ augmentation or seed makes another entry and never a wrong one. Entries appear w
 
 from __future__ import annotations
 
-import hashlib
-import json
 import os
 import shutil
 from collections.abc import Callable, Collection, Iterator
-from dataclasses import asdict
-from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
@@ -26,13 +22,12 @@ from torch.utils.data import DataLoader
 from benchmarks.files import write_json
 from benchmarks.training.batches import FeatureTable, TrainingPictures, collate
 from benchmarks.training.cache_entries import is_whole, move_into_place
+from benchmarks.training.cache_keys import digest, entry_facts
 from benchmarks.training.inventory import Inventory
 from benchmarks.training.reader import InputReader
-from benchmarks.training.settings import AugmentationSettings
-from registry import EncoderPool, EncoderSpec, Feature, UserError, View
+from benchmarks.training.recipe import AugmentationSettings
+from registry import EncoderSpec, Feature, View
 from registry.weights import sha256
-
-_SCHEMA = 1
 
 
 class FeatureCache:
@@ -65,44 +60,13 @@ class FeatureCache:
         """Every feature that the detector reads, from disk where it is there and computed where not."""
         table: dict[Feature, np.ndarray] = {}
         for (encoder, view), outputs in self.reader.groups().items():
-            facts = self._facts(encoder, view, outputs, inventory, augmentation)
-            entry = self.folder / _digest(facts)
+            facts = entry_facts(self.reader, encoder, view, outputs, inventory, augmentation, self.seed)
+            entry = self.folder / digest(facts)
             if not is_whole(entry):
                 self._fill(entry, facts, encoder, view, outputs, inventory, augmentation)
             for output in outputs:
                 table[Feature(encoder, view, output)] = np.load(entry / f"{output}.npy", mmap_mode="r")
         return table
-
-    def _facts(
-        self,
-        encoder: EncoderSpec,
-        view: View,
-        outputs: Collection[str],
-        inventory: Inventory,
-        augmentation: AugmentationSettings,
-    ) -> dict[str, Any]:
-        """Everything that decides the values of an entry."""
-        return {
-            "schema": _SCHEMA,
-            "version": version("d3qe-bench"),
-            "encoder": encoder.name,
-            "options": [list(map(str, option)) for option in encoder.options],
-            "weights": weights_digest(self.reader.encoders, encoder.name),
-            "precision": self.reader.precision,
-            "view": asdict(view),
-            # a crop is cut from a window that all views of a detector share
-            "views_together": sorted(repr(v) for v in self._views()),
-            "outputs": sorted(outputs),
-            "pictures": inventory.fingerprint,
-            "unreadable": [bad.path.name for bad in inventory.unreadable],
-            "augmentation": augmentation.model_dump(mode="json"),
-            "seed": self.seed,
-        }
-
-    def _views(self) -> set[View]:
-        return {
-            source.view if isinstance(source, Feature) else source for source in self.reader.inputs.values()
-        }
 
     def _fill(
         self,
@@ -120,7 +84,7 @@ class FeatureCache:
             arrays: dict[str, np.ndarray] = {}
             pictures = TrainingPictures(
                 inventory.items,
-                list(self._views()),
+                self.reader.views(),
                 augmentation,
                 seed=self.seed,
                 max_pixels=self.max_pixels,
@@ -162,25 +126,7 @@ class FeatureCache:
                 )
 
 
-def weights_digest(encoders: EncoderPool, name: str) -> str:
-    """SHA-256 of the encoder's weights file, or the seed that an untrained one is drawn from.
-
-    Raises:
-        UserError: no weights and untrained encoders are not allowed.
-    """
-    path = encoders.weights.get(name)
-    if path is not None:
-        if not path.is_file():
-            raise UserError(f"no weights file of encoder {name!r} at {path}")
-        return sha256(path)
-    return f"untrained, seed {encoders.seed}"
-
-
 def _array(value: torch.Tensor) -> np.ndarray:
     if value.dtype == torch.bfloat16:  # numpy has no such type
         value = value.float()
     return value.cpu().numpy()
-
-
-def _digest(facts: dict[str, Any]) -> str:
-    return hashlib.sha256(json.dumps(facts, sort_keys=True).encode()).hexdigest()[:32]

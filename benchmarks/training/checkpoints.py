@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import logging
+import json
 from pathlib import Path
 from typing import Any
 
@@ -13,13 +13,11 @@ from mmengine.runner import Runner
 from torch import nn
 
 from benchmarks.files import write_json
+from benchmarks.training.checkpoint_files import BEST, file_name, newest, paths
 from benchmarks.training.processes import Processes
 from benchmarks.training.schedule import Plateau
-from registry import Detector, WeightsError
+from registry import Detector
 from registry.files import atomic
-from registry.weights import read_checkpoint
-
-logger = logging.getLogger(__name__)
 
 SCHEMA = 1
 
@@ -28,10 +26,11 @@ class Checkpoints(Hook):
     """Restores the newest whole checkpoint before a run and writes one after every epoch.
 
         OUT/checkpoints/epoch-0007.pth   everything a resume needs
-        OUT/best.pth                     the detector alone, as `load_weights` reads it
+        OUT/best.safetensors             the detector of the best epoch, as `load_weights` reads it
+        OUT/best.json                    which detector that is, with which options, and its figures
         OUT/history.json                 one entry per epoch
 
-    Files load with `torch.load(weights_only=True)`. After an epoch the figures steer the learning rate
+    Checkpoints load with `torch.load(weights_only=True)`. After an epoch the figures steer the learning rate
     (`plateau`), then the state is written; a kill before that repeats the epoch on resume.
 
     keep: how many of the latest and of the best are kept; at least 2.
@@ -104,52 +103,37 @@ class Checkpoints(Hook):
         }
         # the export first: a kill between the two repeats the epoch, and writes the same export again
         if self.plateau.best_epoch == epoch:
-            with atomic(self.out / "best.pth") as draft:
-                detector.save_weights(draft)
-        with atomic(self.out / "checkpoints" / _name(epoch)) as draft:
+            self._export(detector)
+        with atomic(self.out / "checkpoints" / file_name(epoch)) as draft:
             torch.save(state, draft)
         write_json(self.out / "history.json", self.history)
         self._drop_old()
+
+    def _export(self, detector: Detector) -> None:
+        path = self.out / BEST
+        detector.save_weights(path)
+        note = path.with_suffix(".json")
+        # a detector may keep a note of its own there
+        written = json.loads(note.read_text(encoding="utf-8")) if note.is_file() else {}
+        training = {
+            "detector": self.note["config"]["detector"],
+            "pictures": self.note["pictures"],
+            "version": self.note["version"],
+            **self.history[-1],
+        }
+        write_json(note, {**written, "training": training})
 
     def _drop_old(self) -> None:
         monitor = self.plateau.settings.monitor
         sign = 1 if monitor == "loss" else -1
         ranked = sorted(self.history, key=lambda entry: sign * entry.get(monitor, -sign * entry["epoch"]))
         kept = {entry["epoch"] for entry in [*self.history[-self.keep :], *ranked[: self.keep]]}
-        for path in _paths(self.out):
-            if path.name not in {_name(epoch) for epoch in kept}:
+        for path in paths(self.out):
+            if path.name not in {file_name(epoch) for epoch in kept}:
                 path.unlink()
-
-
-def newest(out: Path) -> dict[str, Any] | None:
-    """The latest checkpoint that can be read; a damaged one is named and the one before it taken.
-
-    Raises:
-        WeightsError: there are checkpoints but none can be read.
-    """
-    paths = _paths(out)
-    problem: WeightsError | None = None
-    for path in reversed(paths):
-        try:
-            found: dict[str, Any] = read_checkpoint(path)
-            return found
-        except WeightsError as error:
-            logger.warning("%s; going back to the checkpoint before it", error)
-            problem = error
-    if problem is not None:
-        raise problem
-    return None
 
 
 def detector_of(model: nn.Module) -> Detector:
     """The detector inside mmengine's and DistributedDataParallel's wrappers."""
     inner: Any = model.module if is_model_wrapper(model) else model
     return inner.detector
-
-
-def _paths(out: Path) -> list[Path]:
-    return sorted(out.glob("checkpoints/epoch-*.pth"))
-
-
-def _name(epoch: int) -> str:
-    return f"epoch-{epoch:04d}.pth"

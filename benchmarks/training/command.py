@@ -75,6 +75,7 @@ def _test_sets(split: SplitSettings, settings: TrainSettings, catalogs: Catalogs
         layout=split.layout or None,
         options=split.options,
         limit=settings.limit,
+        fair=settings.fair,
     )
 
 

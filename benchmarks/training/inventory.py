@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import csv
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from PIL.Image import Image
 from torch.utils.data import DataLoader, Dataset
 
 from benchmarks.datasets import fingerprint
@@ -19,10 +20,15 @@ from registry.files import atomic
 
 @dataclass(frozen=True)
 class Item:
-    """One labelled picture file."""
+    """One labelled picture file. prepare: done to it when it is decoded, as its test set says."""
 
     path: Path
     label: int
+    prepare: Callable[[Image], Image] | None = None
+
+    def opened(self, max_pixels: int) -> Image:
+        """The decoded and prepared RGB picture. Raises `PictureError` where there is none."""
+        return open_picture(self.path, max_pixels, self.prepare)
 
 
 @dataclass(frozen=True)
@@ -38,7 +44,8 @@ class Unreadable:
 class Inventory:
     """The usable pictures of one split, in a fixed order, and those that are not.
 
-    fingerprint: hex digest over paths, labels and contents (sizes if unchecked) of all of them.
+    fingerprint: hex digest over paths, labels and contents (sizes if unchecked) of all of them, and
+        over what is done to them when they are decoded.
     """
 
     items: tuple[Item, ...]
@@ -61,7 +68,7 @@ class _Check(Dataset[str]):
 
     def __getitem__(self, index: int) -> str:
         try:
-            open_picture(self.items[index].path, self.max_pixels)
+            self.items[index].opened(self.max_pixels)
         except PictureError as error:
             return str(error)
         return ""
@@ -71,8 +78,9 @@ def take_inventory(
     test_sets: Sequence[TestSet], *, check: bool = True, workers: int = 0, max_pixels: int
 ) -> Inventory:
     """All pictures of the test sets; `check` decodes each one once."""
-    items = [Item(Path(s.root, p.path), p.label) for s in test_sets for p in s.pictures]
+    items = [Item(Path(s.root, p.path), p.label, s.prepare) for s in test_sets for p in s.pictures]
     prints = [fingerprint(test_set, "content" if check else "names") for test_set in test_sets]
+    prints += [str(test_set.prepare) for test_set in test_sets if test_set.prepare is not None]
     reasons: list[str] = [""] * len(items)
     if check:
         reasons = list(DataLoader(_Check(items, max_pixels), batch_size=None, num_workers=workers))

@@ -20,7 +20,8 @@ class TrainLoop(EpochBasedTrainLoop):
     """Trains and validates epoch by epoch; hooks get `after_epoch(runner, metrics)` when both are done.
 
     An epoch depends on nothing but the weights, the optimiser and (seed, epoch, rank), so resuming
-    after epoch k repeats what an uninterrupted training does, to the last bit on a CPU.
+    after epoch k repeats what an uninterrupted training does; on a CPU with as many threads to the
+    last bit.
 
     Hooks can set `stop_training`.
     """

@@ -1,11 +1,10 @@
-"""A detector as mmengine trains it: frozen encoders read outside of the graph, BCE on the logit."""
+"""A detector as mmengine trains it: frozen encoders read outside of the graph, the detector's own loss."""
 
 from __future__ import annotations
 
 import torch
 from mmengine.model import BaseDataPreprocessor, BaseModel
 from torch import Tensor
-from torch.nn.functional import binary_cross_entropy_with_logits
 
 from benchmarks.training.batches import Batch
 from benchmarks.training.reader import InputReader
@@ -20,7 +19,7 @@ class ToDevice(BaseDataPreprocessor):
 
 
 class TrainingModel(BaseModel):
-    """What mmengine's Runner steps: binary cross-entropy of a detector's logits.
+    """What mmengine's Runner steps: a detector's `training_loss`.
 
     `forward` raises `NonFiniteLoss` before any parameter has changed.
     """
@@ -34,16 +33,14 @@ class TrainingModel(BaseModel):
         """Nothing: the detector's constructor drew its weights; mmengine would look for more to do."""
 
     def forward(self, batch: Batch, mode: str = "loss") -> dict[str, Tensor] | Tensor:
-        """`loss`: the batch's mean loss, and the detector's training-time state moves on; `predict`: logits."""
+        """`loss`: the batch's loss, and the detector's training-time state moves on; `predict`: logits."""
         inputs = self.reader(batch)
-        logits = self.detector(inputs)
         if mode == "predict":
-            return logits
-        # an autocast forward ends in half precision, in which the loss of a confident logit underflows
-        loss = binary_cross_entropy_with_logits(logits.float(), batch.labels.float())
+            return self.detector(inputs)
+        loss = self.detector.training_loss(inputs, batch.labels)
         if not torch.isfinite(loss):
             raise NonFiniteLoss(float(loss.detach()), batch.indices.tolist())
-        with torch.no_grad(), torch.autocast(logits.device.type, enabled=False):
+        with torch.no_grad(), torch.autocast(loss.device.type, enabled=False):
             self.detector.after_step(inputs, batch.labels)
         return {"loss": loss}
 

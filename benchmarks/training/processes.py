@@ -39,6 +39,17 @@ class Processes:
 
 
 @contextmanager
+def cpu_threads(count: int) -> Iterator[None]:
+    """Compute on `count` CPU threads inside the block."""
+    before = torch.get_num_threads()
+    torch.set_num_threads(count)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(before)
+
+
+@contextmanager
 def joined(launcher: str, device: str) -> Iterator[Processes]:
     """Join the processes that were started together; a process on its own is one of one."""
     chosen = torch.device(choose_device(device))

@@ -10,6 +10,7 @@ from torch import Tensor
 
 from benchmarks.training.batches import Batch
 from registry import EncoderPool, EncoderSpec, Feature, View
+from registry.pipeline import view_of
 
 
 class InputReader:
@@ -34,6 +35,10 @@ class InputReader:
     def groups(self) -> Mapping[tuple[EncoderSpec, View], set[str]]:
         """Each distinct (encoder, view) and the outputs that the detector reads of it."""
         return self._outputs
+
+    def views(self) -> list[View]:
+        """The distinct views that the detector's inputs are made from, in the order of the inputs."""
+        return list(dict.fromkeys(view_of(source) for source in self.inputs.values()))
 
     @torch.no_grad()
     def __call__(self, batch: Batch) -> dict[str, Tensor]:

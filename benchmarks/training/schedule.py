@@ -6,7 +6,7 @@ import math
 from dataclasses import asdict, dataclass
 from typing import Any
 
-from benchmarks.training.settings import ScheduleSettings
+from benchmarks.training.recipe import ScheduleSettings
 
 
 @dataclass

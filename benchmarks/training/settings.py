@@ -1,19 +1,20 @@
-"""What a training configuration may say: the defaults are D3QE's published recipe.
-
-Recipe: arXiv 2510.05891 and its released code (github.com/Zhangyr2022/D3QE).
-"""
+"""What a training configuration may say."""
 
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Any, Literal
 
 from pydantic import Field, model_validator
 
-from benchmarks.config import DetectorSettings, Settings, StrictBool, StrictFloat, StrictInt
+from benchmarks.config import DetectorSettings, Settings, StrictBool, StrictInt
+from benchmarks.training.recipe import (
+    NO_AUGMENTATION,
+    AugmentationSettings,
+    OptimizerSettings,
+    ScheduleSettings,
+)
 
-Number = StrictFloat | StrictInt
-Probability = Annotated[Number, Field(ge=0, le=1)]
 Precision = Literal["float32", "bfloat16", "float16"]
 
 
@@ -25,74 +26,21 @@ class SplitSettings(Settings):
     options: dict[str, Any] = Field({}, description="options of the layout, such as split: train")
 
 
-class OptimizerSettings(Settings):
-    """The optimiser of all trainable parameters."""
-
-    name: Literal["adamw", "adam", "sgd"] = Field("adamw", description="torch.optim's class, in lower case")
-    lr: Number = Field(8.0e-5, gt=0, description="learning rate at the start")
-    betas: tuple[Number, Number] = Field((0.9, 0.999), description="of adam and adamw")
-    momentum: Number = Field(0.0, ge=0, description="of sgd")
-    weight_decay: Number = Field(0.01, ge=0, description="decoupled for adamw, L2 otherwise")
-
-
-class ScheduleSettings(Settings):
-    """When the learning rate drops, and when training ends."""
-
-    monitor: Literal["acc", "ap", "loss"] = Field("acc", description="validation figure that has to improve")
-    patience: StrictInt = Field(5, ge=1, description="epochs without improvement before the rate drops")
-    min_delta: Number = Field(0.001, ge=0, description="smallest change that counts as an improvement")
-    min_delta_after_drop: Number = Field(0.002, ge=0, description="the same, once the rate has dropped")
-    factor: Number = Field(0.1, gt=0, lt=1, description="what the rate is multiplied by")
-    min_lr: Number = Field(1.0e-6, gt=0, description="training ends when the rate would fall below this")
-
-
-class AugmentationSettings(Settings):
-    """Random changes of the training pictures, drawn from (seed, epoch, picture)."""
-
-    blur: Probability = Field(0.1, description="probability of Gaussian blur")
-    blur_sigma: tuple[Number, Number] = Field((0.0, 3.0), description="its standard deviation in pixels")
-    jpeg: Probability = Field(0.1, description="probability of JPEG compression")
-    jpeg_quality: tuple[StrictInt, StrictInt] = Field(
-        (30, 100), description="its quality, both ends included"
-    )
-    jpeg_codecs: list[Literal["opencv", "pillow"]] = Field(
-        ["opencv", "pillow"], min_length=1, description="encoders, one drawn per picture"
-    )
-    random_crop: StrictBool = Field(True, description="crop at random instead of at the centre")
-    flip: Probability = Field(0.5, description="probability of a horizontal flip")
-    copies: StrictInt | None = Field(
-        None, ge=1, description="draw this many fixed versions of each picture; null draws anew every epoch"
-    )
-
-    @property
-    def fixed(self) -> bool:
-        """Whether the number of different versions of a picture is bounded, so that they can be cached."""
-        return self.copies is not None or not (self.blur or self.jpeg or self.random_crop or self.flip)
-
-    def version(self, epoch: int) -> int:
-        """Which version of its pictures an epoch (from 0) sees."""
-        return epoch % (self.copies or 1) if self.fixed else epoch
-
-    @property
-    def versions(self) -> int:
-        """Number of different versions of a picture, where that is `fixed`."""
-        return self.copies or 1
-
-
-NO_AUGMENTATION = AugmentationSettings(blur=0, jpeg=0, random_crop=False, flip=0)
-
-
 class TrainSettings(Settings):
     """What `d3qe-bench train` does."""
 
     detector: DetectorSettings = Field(description="what is trained; its `weights` are where it starts")
+    start: str | None = Field(
+        None, description="network whose published weights it starts from, such as resnet50/imagenet"
+    )
     data: SplitSettings = Field(description="training pictures")
     validation: SplitSettings | None = Field(
         None, description="validation pictures; without them nothing but `epochs` ends the training"
     )
     limit: StrictInt | None = Field(None, ge=1, description="at most this many pictures per class and set")
+    fair: list[str] = Field([], description="fair views of all pictures: size, jpeg96")
     weights: dict[str, Path] = Field(
-        {}, description="weights files of frozen encoders by name; fetched ones are found"
+        {}, description="weights files of encoders and of `start` by name; fetched ones are found"
     )
     allow_untrained: StrictBool = Field(False, description="draw encoders without weights from the seed")
     out: Path = Field(Path("runs/train"), description="folder of the training; rerunning on it resumes")
@@ -129,6 +77,12 @@ class TrainSettings(Settings):
     seed: StrictInt = Field(42, ge=0, description="of initial weights, order, augmentation and dropout")
     keep: StrictInt = Field(2, ge=2, description="checkpoints kept: this many latest, and as many best")
     plugins: list[Path] = Field([], description="plugin files to load")
+
+    @model_validator(mode="after")
+    def _one_start(self) -> TrainSettings:
+        if self.start is not None and self.detector.weights is not None:
+            raise ValueError("start and detector.weights both say where the training starts: leave one out")
+        return self
 
     @model_validator(mode="after")
     def _cacheable(self) -> TrainSettings:

@@ -8,6 +8,9 @@ import torch
 from mmengine.optim import AmpOptimWrapper, OptimWrapper
 from torch import nn
 
+from benchmarks.training.loaders import Loader
+from benchmarks.training.processes import Processes
+from benchmarks.training.reader import InputReader
 from benchmarks.training.settings import TrainSettings
 from benchmarks.weights import Store
 from registry import Catalogs, Detector, UserError
@@ -18,16 +21,29 @@ def build_detector(settings: TrainSettings, catalogs: Catalogs) -> Detector:
     """The detector to train, initialised from the seed or from its weights file.
 
     Raises:
-        UserError: unknown name or option, wrong weights, or nothing in it to train.
+        UserError: unknown name or option, missing or wrong weights, or nothing in it to train.
     """
     chosen = settings.detector
     with seeded_init(chosen.name, settings.seed):
         detector: Detector = catalogs.detectors.create(chosen.name, **chosen.options)
     if chosen.weights is not None:
         detector.load_weights(chosen.weights)
+    if settings.start is not None:
+        detector.start_from(_start(settings, catalogs))
     if not any(parameter.requires_grad for parameter in detector.parameters()):
         raise UserError(f"detector {chosen.name!r} has no trainable parameters")
     return detector
+
+
+def _start(settings: TrainSettings, catalogs: Catalogs) -> Path:
+    name = str(settings.start)
+    found = Store(catalogs, settings.weights).path(name)
+    if found is None:
+        raise UserError(
+            f"start: {name!r} has no weights: get them with `d3qe-bench weights get {name}`, or name a file "
+            f"under weights: {{{name}: PATH}}"
+        )
+    return found
 
 
 def encoder_weights(settings: TrainSettings, catalogs: Catalogs) -> dict[str, Path]:
@@ -56,6 +72,14 @@ def build_optimizer(settings: TrainSettings, detector: Detector, device: torch.d
     return AmpOptimWrapper(
         dtype=settings.precision, optimizer=optimizer, accumulative_counts=settings.accumulate
     )
+
+
+@torch.no_grad()
+def prepare(detector: Detector, reader: InputReader, loader: Loader, processes: Processes) -> None:
+    """Let a detector that has to know its training pictures beforehand see all of them once."""
+    if type(detector).before_training is not Detector.before_training:
+        batches = (batch.to(processes.device) for batch in loader)
+        detector.before_training(reader(batch) for batch in batches)
 
 
 def check_batch_norm(detector: Detector, part_size: int) -> None:

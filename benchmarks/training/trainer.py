@@ -12,18 +12,20 @@ from rich.console import Console
 
 from benchmarks.files import write_json
 from benchmarks.pictures import PictureError
+from benchmarks.training.checkpoint_files import BEST
 from benchmarks.training.checkpoints import Checkpoints
 from benchmarks.training.inventory import Inventory
-from benchmarks.training.loaders import build_loaders, take_splits
+from benchmarks.training.loaders import build_loaders
 from benchmarks.training.model import NonFiniteLoss
-from benchmarks.training.processes import joined
+from benchmarks.training.processes import cpu_threads, joined
 from benchmarks.training.progress import ProgressHook
 from benchmarks.training.reader import InputReader
-from benchmarks.training.record import check_resumable, describe
+from benchmarks.training.record import NAME, check_resumable, describe, threads_of
 from benchmarks.training.runner import build_runner
 from benchmarks.training.schedule import Plateau
 from benchmarks.training.settings import TrainSettings
-from benchmarks.training.setup import build_detector, check_batch_norm, encoder_weights
+from benchmarks.training.setup import build_detector, check_batch_norm, encoder_weights, prepare
+from benchmarks.training.splits import take_splits
 from registry import Catalogs, EncoderPool, TestSet, UserError
 
 
@@ -56,7 +58,9 @@ def train_detector(
     Raises:
         UserError: the settings, the data or the folder do not allow it; nothing has been trained.
     """
-    with joined(settings.launcher, settings.device) as processes:
+    # sums that are shared out among more or fewer threads end in other last bits
+    same_threads = cpu_threads(threads_of(settings.out))
+    with joined(settings.launcher, settings.device) as processes, same_threads:
         shown = console or Console(stderr=True, quiet=not processes.first)
         splits = take_splits(settings, training, validation, processes, shown)
         detector = build_detector(settings, catalogs)
@@ -64,12 +68,11 @@ def train_detector(
             catalogs.encoders,
             encoder_weights(settings, catalogs),
             allow_untrained=settings.allow_untrained,
-            seed=settings.seed,
             device=processes.device,
         )
         reader = InputReader(detector.inputs, encoders, settings.encoder_precision)
         note = describe(settings, splits, processes)
-        check_resumable(settings.out, note)
+        begun = check_resumable(settings.out, note)
         loaders = build_loaders(settings, splits, reader, processes)
         check_batch_norm(detector, loaders[0].batch_sampler.part_size)  # type: ignore[union-attr]
         checkpoints = Checkpoints(
@@ -78,10 +81,12 @@ def train_detector(
         progress = ProgressHook(shown, settings.batch_size // settings.accumulate)
         hooks = [checkpoints, progress] if processes.first else [checkpoints]
         if processes.first:
-            write_json(settings.out / "train.json", note)
+            write_json(settings.out / NAME, note)
         runner = build_runner(settings, detector, reader, loaders, processes, hooks)
         reason = ""
         try:
+            if settings.detector.weights is None and not begun:
+                prepare(detector, reader, loaders[0], processes)
             runner.train()
         except NonFiniteLoss as error:
             held_out = not runner.model.training
@@ -94,7 +99,7 @@ def train_detector(
         finally:
             progress.stop()
             runner.visualizer.close()
-        return TrainingResult(settings.out, settings.out / "best.pth", checkpoints.history, reason)
+        return TrainingResult(settings.out, settings.out / BEST, checkpoints.history, reason)
 
 
 def _non_finite(error: NonFiniteLoss, inventory: Inventory, epoch: int) -> str:

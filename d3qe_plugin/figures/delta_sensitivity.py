@@ -33,6 +33,8 @@ def draw(subject: Subject) -> Drawing:
     detector = network(subject)
     if detector.options.attention != "d3at":
         raise UserError(f"{subject.title} is a plain transformer, which does not read ΔD")
+    if detector.options.delta_mode == "off":
+        raise UserError(f"{subject.title} takes ΔD as 0 (delta_mode is off)")
     delta = counted_delta(detector, detector.options.delta_form)
     labels, logits = _all_logits(detector, subject, delta)
     figure = Figure(figsize=(11, 4.2), layout="constrained")

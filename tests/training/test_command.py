@@ -22,9 +22,12 @@ def test_trains_a_list_goes_on_after_a_failure_and_resumes(invoke, tmp_path, tra
     ]
     done = invoke("train", *configs)
     assert done.code == 1
-    assert f"{configs[0]}: 1 epochs; weights of the best one in {folders[0] / 'out/best.pth'}" in done.err
+    assert (
+        f"{configs[0]}: 1 epochs; weights of the best one in {folders[0] / 'out/best.safetensors'}"
+        in done.err
+    )
     assert f"{configs[1]}: loss nan in epoch 1" in done.err
-    assert (folders[2] / "out/best.pth").is_file()
+    assert (folders[2] / "out/best.safetensors").is_file()
 
     again = invoke("train", configs[0], "--epochs", "2")
     assert again.code == 0
@@ -35,10 +38,10 @@ def test_trains_a_list_goes_on_after_a_failure_and_resumes(invoke, tmp_path, tra
 def test_its_weights_are_read_by_a_run(invoke, tmp_path, training_set, validation_set):
     config = write_config(tmp_path, training_set, validation_set, epochs=1)
     assert invoke("train", config).code == 0
-    weights = f"toy={tmp_path / 'out/best.pth'}"
+    weights = f"toy={tmp_path / 'out/best.safetensors'}"
     done = invoke(
         "run", "--data", training_set.root, "--detectors", "toy", "--weights", weights, "--plugin", TOY_PLUGIN,
-        "--allow-untrained", "--seed", 42, "--bootstrap", 0, "--out", tmp_path / "run", "--device", "cpu",
+        "--allow-untrained", "--bootstrap", 0, "--out", tmp_path / "run", "--device", "cpu",
     )  # fmt: skip
     assert done.code == 0, done.err
     assert (tmp_path / "run/metrics.json").is_file()
@@ -74,7 +77,7 @@ def test_draws_figures_of_a_trained_detector(invoke, tmp_path, training_set, val
     ]
     done = invoke(
         "figures", "code_usage,delta_map", "--detector", "d3qe", "--data", training_set.root, "--out", tmp_path / "figures",
-        "--weights", f"d3qe={tmp_path / 'out/best.pth'}", "--allow-untrained", "--seed", 42, "--device", "cpu", *given,
+        "--weights", f"d3qe={tmp_path / 'out/best.safetensors'}", "--allow-untrained", "--device", "cpu", *given,
     )  # fmt: skip
     assert done.code == 0, done.err
     written = {path.name for path in (tmp_path / "figures").iterdir()}

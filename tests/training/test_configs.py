@@ -6,13 +6,17 @@ import pytest
 
 from benchmarks.config import RunSettings, parse_settings, read_settings
 from benchmarks.training.command import read_training
-from benchmarks.training.settings import AugmentationSettings, OptimizerSettings, ScheduleSettings
-from registry import load_plugins
+from benchmarks.training.recipe import AugmentationSettings, OptimizerSettings, ScheduleSettings
+from registry import UserError, load_plugins
 from tests.conftest import ROOT
 
 CONFIGS = ROOT / "benchmarks/configs"
-TRAININGS = sorted([*CONFIGS.glob("training/*.yaml"), *CONFIGS.glob("ablations/*.yaml")])
-LIKE_FOR_LIKE = [path for path in TRAININGS if not path.stem.endswith(("_mini", "_cached"))]
+MINI_ABLATIONS = sorted(CONFIGS.glob("ablations/mini/*.yaml"))
+FULL_SIZE = sorted([*CONFIGS.glob("training/*.yaml"), *CONFIGS.glob("ablations/*.yaml")])
+TRAININGS = [*FULL_SIZE, *MINI_ABLATIONS]
+LIKE_FOR_LIKE = [path for path in FULL_SIZE if not path.stem.endswith(("_mini", "_cached"))]
+MINI_SCALE = 8
+"""How much narrower D³QE is at mini size: 64 channels instead of 512."""
 
 
 @pytest.mark.parametrize("path", TRAININGS, ids=lambda path: f"{path.parent.name}-{path.stem}")
@@ -31,25 +35,83 @@ def test_no_two_trainings_share_a_folder():
 
 
 def test_baselines_and_ablations_differ_from_d3qe_in_the_detector_alone():
+    """In the detector, and in where its published training starts."""
+
     def rest(path):
-        return read_training(path).model_dump(exclude={"detector", "out"})
+        return read_training(path).model_dump(exclude={"detector", "out", "start"})
 
     reference = rest(CONFIGS / "training/d3qe.yaml")
     for path in LIKE_FOR_LIKE:
         assert rest(path) == reference, path
 
 
-@pytest.mark.parametrize(("run", "folder"), [("run_ablations", "ablations"), ("run_retrained", "training")])
-def test_a_table_reads_what_its_trainings_write(run, folder):
+def test_the_published_recipes_that_start_from_imagenet_do():
+    found = {path.stem: read_training(path).start for path in FULL_SIZE}
+    resnet50 = dict.fromkeys(("cnnspot", "fredect", "fusing", "lnp"), "resnet50/imagenet")
+    assert {name: start for name, start in found.items() if start} == {
+        **resnet50,
+        "gramnet": "resnet18/imagenet",
+    }
+
+
+def test_the_mini_ablations_are_the_same_list():
+    assert {path.name for path in MINI_ABLATIONS} == {p.name for p in CONFIGS.glob("ablations/*.yaml")}
+    common = {"detector", "out", "epochs"}
+    recipe = read_training(CONFIGS / "training/d3qe_mini.yaml").model_dump(exclude=common)
+    for path in MINI_ABLATIONS:
+        mini, full = read_training(path), read_training(path.parents[1] / path.name)
+        options = dict(mini.detector.options)
+        if options["delta_mode"] == "paper":
+            del options["delta_mode"]
+        if "width" in options:
+            options["width"] *= MINI_SCALE
+        assert mini.detector.name == "d3qe_mini"
+        assert options == full.detector.options, path
+        assert mini.model_dump(exclude=common) == recipe, path
+        assert mini.epochs == 10
+
+
+@pytest.mark.parametrize(
+    ("run", "files"),
+    [
+        ("run_ablations", "ablations/*.yaml"),
+        ("run_ablations_mini", "ablations/mini/*.yaml"),
+        ("run_retrained", "training/*.yaml"),
+    ],
+)
+def test_a_table_reads_what_its_trainings_write(run, files):
     table = parse_settings(RunSettings, read_settings(CONFIGS / f"{run}.yaml"), run)
-    trainings = {path.stem: read_training(path) for path in LIKE_FOR_LIKE if path.parent.name == folder}
+    chosen = {*LIKE_FOR_LIKE, *MINI_ABLATIONS} & set(CONFIGS.glob(files))
+    trainings = {path.stem: read_training(path) for path in chosen}
     assert {d.shown for d in table.detectors} == set(trainings)
     for detector in table.detectors:
         training = trainings[detector.shown]
-        assert detector.weights == training.out / "best.pth"
+        assert detector.weights == training.out / "best.safetensors"
         assert detector.name == training.detector.name
         options = {"protocol": table.protocol, **detector.options}
         assert {**options, **training.detector.options} == options
+
+
+def test_a_configuration_goes_on_from_its_base(tmp_path):
+    def write(name, text):
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        (tmp_path / name).write_text(text)
+        return tmp_path / name
+
+    write("base.yaml", "detector: {name: a, options: {x: 1, y: 1}}\ndata: {sets: [one, two]}\nepochs: 3")
+    write("below/middle.yaml", "base: ../base.yaml\nepochs: 4")
+    top = write("top.yaml", "base: below/middle.yaml\ndetector: {options: {y: 2}}\ndata: {sets: [three]}")
+    assert read_settings(top) == {
+        "detector": {"name": "a", "options": {"x": 1, "y": 2}},
+        "data": {"sets": ["three"]},
+        "epochs": 4,
+    }
+    with pytest.raises(UserError, match=r"cannot read the configuration .*none\.yaml"):
+        read_settings(write("orphan.yaml", "base: none.yaml"))
+    with pytest.raises(UserError, match="base goes round in a circle"):
+        read_settings(write("below/loop.yaml", "base: ../below/loop.yaml"))
+    with pytest.raises(UserError, match=r"base must be one path, got \['base.yaml'\]"):
+        read_settings(write("two.yaml", "base: [base.yaml]"))
 
 
 def test_the_defaults_are_the_published_recipe():

@@ -7,7 +7,7 @@ import torch
 from torch.nn.functional import binary_cross_entropy_with_logits
 
 from benchmarks.training.batches import Batch
-from benchmarks.training.checkpoints import newest
+from benchmarks.training.checkpoint_files import newest
 from benchmarks.training.model import TrainingModel
 from benchmarks.training.reader import InputReader
 from benchmarks.training.trainer import train_detector

@@ -9,7 +9,7 @@ import sys
 import pytest
 import torch
 
-from benchmarks.training.checkpoints import newest
+from benchmarks.training.checkpoint_files import newest
 from tests.conftest import ROOT
 from tests.training.test_kill import write_config
 
@@ -41,32 +41,40 @@ def torchrun(processes: int, script, config) -> subprocess.CompletedProcess[str]
     )
 
 
-@pytest.mark.slow
-def test_same_counts_steps_and_pictures(tmp_path, training_set, validation_set):
-    script = tmp_path / "train.py"
+def checkpoints_of(folder, training_set, validation_set, **changes) -> list[dict]:
+    """The last checkpoints of the same training in one process and in two."""
+    script = folder / "train.py"
     script.write_text(_TRAIN)
     found = []
     for processes in (1, 2):
-        folder = tmp_path / str(processes)
-        folder.mkdir()
-        config = write_config(
-            folder,
-            training_set,
-            validation_set,
-            epochs=3,
-            detector={"name": "toy", "options": {"dropout": 0.0}},
-        )
-        done = torchrun(processes, script, config)
+        own = folder / str(processes)
+        own.mkdir()
+        done = torchrun(processes, script, write_config(own, training_set, validation_set, **changes))
         assert done.returncode == 0, done.stderr
-        assert done.stderr.count("epoch 3/3") == 1
-        found.append(newest(folder / "out"))
-    one, two = found
+        assert done.stderr.count(f"epoch {changes['epochs']}/{changes['epochs']}") == 1
+        found.append(newest(own / "out"))
+    return found
+
+
+@pytest.mark.slow
+def test_same_counts_steps_and_pictures(tmp_path, training_set, validation_set):
+    detector = {"name": "toy", "options": {"dropout": 0.0}}
+    one, two = checkpoints_of(tmp_path, training_set, validation_set, epochs=3, detector=detector)
     assert torch.equal(one["model"]["counts"], two["model"]["counts"])
     assert int(one["model"]["counts"].sum()) > 0
     assert [e["train_loss"] for e in two["history"]] == pytest.approx(
         [e["train_loss"] for e in one["history"]], abs=0.05
     )
     assert two["pictures"] == one["pictures"]
+
+
+@pytest.mark.slow
+def test_statistics_before_the_training_are_of_all_processes(tmp_path, training_set, validation_set):
+    detector = {"name": "fredect", "options": {"blocks": [1], "size": 16, "protocol": "uniform"}}
+    one, two = checkpoints_of(tmp_path, training_set, validation_set, epochs=1, detector=detector)
+    for name in ("dct_mean", "dct_var"):
+        torch.testing.assert_close(one["model"][name], two["model"][name])
+    assert one["model"]["dct_mean"].any()
 
 
 @pytest.mark.slow

@@ -2,15 +2,22 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 
 import pytest
 import torch
+from PIL import Image
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
-from benchmarks.training.checkpoints import newest
+from benchmarks.training.checkpoint_files import newest
+from benchmarks.training.command import train
+from benchmarks.training.processes import cpu_threads
+from benchmarks.training.settings import TrainSettings
 from benchmarks.training.trainer import train_detector
 from registry import TestSet, UserError
+from registry.weights import read_state_dict
+from tests.training.conftest import TOY_PLUGIN
 from tests.training.toy import Toy, write_pictures
 
 
@@ -26,9 +33,13 @@ def test_learns_and_exports(settings, catalogs, training_set, validation_set):
     assert result.history[-1]["train_loss"] < 0.7 * result.history[0]["train_loss"]
     assert max(entry["ap"] for entry in result.history) > 0.9
     assert json.loads((result.out / "history.json").read_text()) == result.history
+    assert result.best == result.out / "best.safetensors"
     detector = Toy()
     detector.load_weights(result.best)
-    assert int(detector.steps) > 0
+    best = max(result.history, key=lambda entry: entry["ap"])
+    assert int(detector.steps) == 3 * best["epoch"]
+    note = json.loads((result.out / "best.json").read_text())["training"]
+    assert (note["detector"]["name"], note["epoch"], note["ap"]) == ("toy", best["epoch"], best["ap"])
 
 
 def test_checkpoints_are_plain_kept_and_without_encoders(settings, catalogs, training_set, validation_set):
@@ -217,6 +228,25 @@ def test_another_configuration_or_other_pictures_are_not_mixed(settings, catalog
         train_detector(settings(), catalogs, [other])
 
 
+def test_other_rounding_is_warned_of(settings, catalogs, training_set, caplog, monkeypatch):
+    train_detector(settings(epochs=1), catalogs, [training_set])
+    assert not caplog.text
+    monkeypatch.setattr(torch.backends.cpu, "get_cpu_capability", lambda: "ABACUS")
+    train_detector(settings(epochs=2), catalogs, [training_set])
+    assert "and goes on with ABACUS: last bits may differ" in caplog.text
+
+
+def test_goes_on_with_as_many_threads_as_it_began_with(settings, catalogs, training_set, caplog):
+    own = torch.get_num_threads()
+    with cpu_threads(own + 1):
+        train_detector(settings(epochs=1), catalogs, [training_set])
+    assert torch.get_num_threads() == own
+    train_detector(settings(epochs=2), catalogs, [training_set])
+    assert newest(settings().out)["threads"] == own + 1
+    assert torch.get_num_threads() == own
+    assert not caplog.text
+
+
 def test_a_damaged_checkpoint_is_passed_over(settings, catalogs, training_set, caplog):
     result = train_detector(settings(epochs=3), catalogs, [training_set])
     latest = result.out / "checkpoints/epoch-0003.pth"
@@ -236,7 +266,7 @@ def test_starts_from_weights(settings, catalogs, training_set, tmp_path):
         epochs=1,
     )
     train_detector(second, catalogs, [training_set])
-    one, other = torch.load(first.best)["model"], newest(second.out)["model"]
+    one, other = read_state_dict(first.best), newest(second.out)["model"]
     assert torch.allclose(one["head.1.weight"], other["head.1.weight"])
 
 
@@ -250,3 +280,35 @@ def test_each_encoder_runs_once_per_batch(settings, catalogs, training_set):
     encoder.calls = 0
     train_detector(settings(epochs=1), catalogs, [training_set])
     assert encoder.calls == 3
+
+
+def test_fair_views_are_seen_and_are_other_pictures(settings, catalogs, training_set):
+    seen: list[Image.Image] = []
+
+    def prepare(picture):
+        seen.append(picture)
+        return Image.new("RGB", picture.size)
+
+    black = dataclasses.replace(training_set, prepare=prepare)
+    train_detector(settings(detector={"name": "plain"}, epochs=1), catalogs, [black])
+    # decoded once to check them and once in the epoch
+    assert len(seen) == 2 * 24
+    reference = settings(detector={"name": "plain"}, epochs=1, out=settings().out / "as_they_are")
+    train_detector(reference, catalogs, [training_set])
+    black_state, other = newest(settings().out), newest(reference.out)
+    assert black_state["fingerprints"] != other["fingerprints"]
+    name = "stem.1.running_var"
+    # black pictures: a convolution of nothing varies at the borders alone, of which there are none
+    assert black_state["model"][name].max() < other["model"][name].min()
+
+
+def test_a_fair_view_of_the_configuration(settings, catalogs, training_set, tmp_path):
+    values = {
+        **settings(epochs=1, fair=["size"]).model_dump(mode="json"),
+        "data": {"sets": [str(training_set.root)]},
+        "plugins": [str(TOY_PLUGIN)],
+    }
+    result = train(TrainSettings(**values))
+    assert result.complete
+    with pytest.raises(UserError, match="fair view 'sise' does not exist, did you mean 'size'"):
+        train(TrainSettings(**{**values, "fair": ["sise"]}))
