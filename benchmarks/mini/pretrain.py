@@ -19,7 +19,7 @@ from registry import load_plugins
 from registry.encoder import seeded_init
 from registry.files import atomic
 
-STEPS = 400
+STEPS = 1000
 
 
 def pretrain(detector: str, target: Path, crops: TrainingCrops, steps: int = STEPS) -> None:
@@ -29,8 +29,8 @@ def pretrain(detector: str, target: Path, crops: TrainingCrops, steps: int = STE
         UserError: no such detector, or one that cannot be pretrained on crops.
     """
     with seeded_init(detector, 0):
-        network = load_plugins().detectors.create(detector)
-    trained = train(PretrainingRecipe(network, crops, steps), target.stem, target.parent, 0)
+        recipe = PretrainingRecipe(load_plugins().detectors.create(detector), crops, steps)
+    trained = train(recipe, target.stem, target.parent, 0)
     with atomic(target) as draft:
         torch.save({"model": trained.state_dict()}, draft)
 

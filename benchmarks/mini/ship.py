@@ -1,6 +1,6 @@
 """Stores trained detectors among the weights that ship: matrices in half precision.
 
-python -m benchmarks.mini.ship NAME=runs/training/NAME/best.pth …
+python -m benchmarks.mini.ship NAME=runs/training/NAME/best.safetensors …
 """
 
 from __future__ import annotations

@@ -69,6 +69,14 @@ def test_a_pretrained_detector_is_a_start_for_training(tmp_path: Path) -> None:
     assert [name.split(".")[-2] for name in kept] == ["fc", "fc"], kept
 
 
+def test_pretraining_repeats(tmp_path: Path) -> None:
+    for name in ("first", "second"):
+        torch.manual_seed(len(name))
+        pretrain("cnnspot_mini", tmp_path / f"{name}.pth", CROPS, steps=2)
+    first, second = (torch.load(tmp_path / f"{name}.pth")["model"] for name in ("first", "second"))
+    assert all(torch.equal(first[key], second[key]) for key in first)
+
+
 def test_a_detector_on_frozen_features_cannot_be_pretrained(tmp_path: Path) -> None:
     with pytest.raises(UserError, match="cannot be pretrained on crops"):
         pretrain("univfd_mini", tmp_path / "start.pth", CROPS, steps=1)
