@@ -17,8 +17,9 @@ from typing import Annotated, Any
 
 import typer
 
+from benchmarks.commands.outcome import run_script
 from benchmarks.config import RunSettings, parse_settings, read_settings
-from benchmarks.datasets import find_test_sets
+from benchmarks.datasets import requested_test_sets
 from benchmarks.detectors import load_detectors
 from benchmarks.figures import choose_figures, draw_figures
 from benchmarks.reports import load_metrics
@@ -62,15 +63,7 @@ def add_numbers(
     rows: Sequence[Row], settings: RunSettings, catalogs: Catalogs, numbers: Sequence[str], limit: int | None
 ) -> None:
     """Draw the figures into OUT/figures/NETWORK and put the numbers into the rows."""
-    test_sets = find_test_sets(
-        catalogs.datasets,
-        settings.data,
-        layout=settings.layout or None,
-        options=settings.data_options,
-        paradigms=settings.paradigms,
-        limit=limit or settings.limit,
-        fair=settings.fair,
-    )
+    test_sets = requested_test_sets(settings.model_copy(update={"limit": limit or settings.limit}), catalogs)
     store = Store(catalogs, settings.weights)
     figures = list(dict.fromkeys(number.partition(":")[0] for number in numbers))
     for row, detector in zip(rows, settings.detectors, strict=True):
@@ -139,4 +132,4 @@ def main(
 
 
 if __name__ == "__main__":
-    typer.run(main)
+    run_script(main)

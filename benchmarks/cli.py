@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-import sys
-
 import typer
 
 from benchmarks.commands import weights
 from benchmarks.commands.audit import audit
-from benchmarks.commands.doctor import OPENCV_REMEDY, doctor
+from benchmarks.commands.doctor import doctor
 from benchmarks.commands.figures import figures
 from benchmarks.commands.listing import list_registered
 from benchmarks.commands.new_detector import new_detector
+from benchmarks.commands.outcome import end_plainly
 from benchmarks.commands.predict import predict
 from benchmarks.commands.report import report
 from benchmarks.commands.run import run
@@ -19,7 +18,6 @@ from benchmarks.commands.study import study
 from benchmarks.commands.submit import submit
 from benchmarks.commands.train import train
 from benchmarks.hosts.command import app as host_app
-from registry import UserError
 
 app = typer.Typer(
     name="d3qe-bench",
@@ -46,27 +44,7 @@ app.add_typer(host_app, name="host")
 
 def main() -> None:
     """Run the command; a user's mistake ends in one line on stderr, not in a traceback."""
-    try:
-        app()
-    except UserError as error:
-        sys.exit(_say(str(error), 2))
-    except OSError as error:
-        # a full disk, a vanished share: what was written before is whole, the same command resumes
-        where = f" ({error.filename})" if error.filename else ""
-        sys.exit(
-            _say(
-                f"{error.strerror or error}{where}; what was finished is kept, run the same command again", 1
-            )
-        )
-    except ImportError as error:
-        if "libGL" not in str(error):
-            raise
-        sys.exit(_say(f"{error}: {OPENCV_REMEDY}", 1))
-
-
-def _say(message: str, code: int) -> int:
-    print(f"d3qe-bench: {message}", file=sys.stderr)
-    return code
+    end_plainly(app, "d3qe-bench")
 
 
 if __name__ == "__main__":

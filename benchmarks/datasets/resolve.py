@@ -7,11 +7,12 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 
+from benchmarks.config import RunSettings
 from benchmarks.datasets.fair import check_fair_views, with_fair_view
 from benchmarks.datasets.paradigms import check_paradigms, same_generator
 from benchmarks.datasets.selection import limit_per_class
 from registry.card import DatasetCard
-from registry.catalog import Catalog
+from registry.catalog import Catalog, Catalogs
 from registry.dataset import TestSet
 from registry.errors import LayoutMismatch, UserError, nearest, unknown_name
 
@@ -71,6 +72,19 @@ def find_test_sets(
     if limit is not None:
         sets = [limit_per_class(test_set, limit) for test_set in sets]
     return [with_fair_view(test_set, fair) for test_set in sets]
+
+
+def requested_test_sets(settings: RunSettings, catalogs: Catalogs) -> list[TestSet]:
+    """The test sets of a run, as `find_test_sets` finds them."""
+    return find_test_sets(
+        catalogs.datasets,
+        settings.data,
+        layout=settings.layout or None,
+        options=settings.data_options,
+        paradigms=settings.paradigms,
+        limit=settings.limit,
+        fair=settings.fair,
+    )
 
 
 def _paradigm(test_set: TestSet, overrides: Mapping[str, str]) -> str:

@@ -14,6 +14,7 @@ from typing import Annotated
 import torch
 import typer
 
+from benchmarks.commands.outcome import run_script
 from benchmarks.mini import packed
 from benchmarks.mini.autoregressive import RasterGenerator
 from benchmarks.mini.detectors import train_detectors
@@ -97,4 +98,4 @@ def main(
 
 
 if __name__ == "__main__":
-    typer.run(main)
+    run_script(main)

@@ -15,6 +15,7 @@ import typer
 from PIL import Image
 from scipy.stats import permutation_test
 
+from benchmarks.commands.outcome import run_script
 from benchmarks.mini.contact_sheet import DOCS
 from benchmarks.mini.dataset import TRAINED_ON, scan
 from benchmarks.mini.generators import load_tokenizer
@@ -127,4 +128,4 @@ def main(
 
 
 if __name__ == "__main__":
-    typer.run(main)
+    run_script(main)

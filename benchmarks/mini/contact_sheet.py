@@ -12,6 +12,7 @@ import numpy as np
 import typer
 from PIL import Image, ImageDraw
 
+from benchmarks.commands.outcome import run_script
 from benchmarks.mini.dataset import scan
 from benchmarks.mini.photos import SIDE, SOURCES
 from registry.dataset import FAKE, REAL, TestSet
@@ -61,4 +62,4 @@ def main(out: Annotated[Path, typer.Option(help="Folder of the sheets.")] = DOCS
 
 
 if __name__ == "__main__":
-    typer.run(main)
+    run_script(main)

@@ -11,6 +11,7 @@ from typing import Annotated
 import torch
 import typer
 
+from benchmarks.commands.outcome import run_script
 from benchmarks.mini.photos import read_folder
 from benchmarks.mini.recipes.data import TrainingCrops
 from benchmarks.mini.recipes.pretraining import PretrainingRecipe
@@ -50,4 +51,4 @@ def main(
 
 
 if __name__ == "__main__":
-    typer.run(main)
+    run_script(main)

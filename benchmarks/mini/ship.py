@@ -13,6 +13,7 @@ from safetensors.torch import save_file
 from torch import Tensor
 
 from benchmarks.commands.options import split_pairs
+from benchmarks.commands.outcome import run_script
 from benchmarks.mini.generators import WEIGHTS
 from registry.files import atomic
 from registry.weights import read_state_dict
@@ -46,4 +47,4 @@ def main(weights: Annotated[list[str], typer.Argument(help="NAME=PATH of a train
 
 
 if __name__ == "__main__":
-    typer.run(main)
+    run_script(main)

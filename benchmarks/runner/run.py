@@ -17,7 +17,7 @@ from rich.console import Console
 
 from benchmarks.catalogs import report_broken
 from benchmarks.config import RunSettings
-from benchmarks.datasets import find_test_sets, fingerprint
+from benchmarks.datasets import fingerprint, requested_test_sets
 from benchmarks.detectors import Loaded, load_detectors
 from benchmarks.metrics.evaluate import evaluate_run
 from benchmarks.perturbations import Perturbation, parse_perturbation
@@ -83,15 +83,7 @@ def check_request(settings: RunSettings, device: str) -> Request:
         raise UserError("nothing to score: --no-clean without any --perturb")
     parsed = [parse_perturbation(name, catalogs.perturbations) for name in names]
     check_weight_names(settings, catalogs)
-    test_sets = find_test_sets(
-        catalogs.datasets,
-        settings.data,
-        layout=settings.layout or None,
-        options=settings.data_options,
-        paradigms=settings.paradigms,
-        limit=settings.limit,
-        fair=settings.fair,
-    )
+    test_sets = requested_test_sets(settings, catalogs)
     loaded = load_detectors(
         catalogs,
         settings.detectors,

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -80,6 +82,20 @@ def test_pretraining_repeats(tmp_path: Path) -> None:
 def test_a_detector_on_frozen_features_cannot_be_pretrained(tmp_path: Path) -> None:
     with pytest.raises(UserError, match="cannot be pretrained on crops"):
         pretrain("univfd_mini", tmp_path / "start.pth", CROPS, steps=1)
+
+
+def test_a_wrong_stage_is_one_line_and_no_traceback() -> None:
+    done = subprocess.run(
+        [sys.executable, "-m", "benchmarks.mini.build", "tokeniser"],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert (done.returncode, done.stdout) == (2, "")
+    assert done.stderr.startswith(
+        "benchmarks.mini.build: unknown stage 'tokeniser', did you mean 'tokenizer'?"
+    )
+    assert done.stderr.count("\n") == 1
 
 
 class Line(Recipe):
