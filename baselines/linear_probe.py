@@ -17,7 +17,7 @@ class LinearProbe(Detector):
 
     backbone: `open_clip/MODEL/PRETRAINED` or `timm/MODEL` with names of these libraries, for example
         `timm/vit_base_patch14_dinov2.lvd142m`. The backbone's weights are given to the encoder
-        `open_clip` or `timm`, so one run takes one backbone of each library.
+        `open_clip` or `timm`, or to `open_clip/MODEL` or `timm/MODEL` where one run has several.
     """
 
     def __init__(

@@ -64,7 +64,7 @@ def add_numbers(
 ) -> None:
     """Draw the figures into OUT/figures/NETWORK and put the numbers into the rows."""
     test_sets = requested_test_sets(settings.model_copy(update={"limit": limit or settings.limit}), catalogs)
-    store = Store(catalogs, settings.weights)
+    store = Store(catalogs, settings.weights, settings.labels)
     figures = list(dict.fromkeys(number.partition(":")[0] for number in numbers))
     for row, detector in zip(rows, settings.detectors, strict=True):
         loaded = load_detectors(

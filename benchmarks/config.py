@@ -86,6 +86,11 @@ class RunSettings(Settings):
     )
     plugins: list[Path] = Field([], description="plugin files to load")
 
+    @property
+    def labels(self) -> list[str]:
+        """The names of the detectors in tables."""
+        return [detector.shown for detector in self.detectors]
+
 
 def read_settings(path: Path) -> dict[str, Any]:
     """The keys of a YAML file, over those of the file that its key `base` names, relative to it.

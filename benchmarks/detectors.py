@@ -50,10 +50,8 @@ def load_detectors(
     """
     from registry.encoder import EncoderPool
 
-    names = catalogs.encoders.names()
-    encoder_weights = {name: path for name in names if (path := store.path(name))}
     pool = EncoderPool(
-        catalogs.encoders, encoder_weights, allow_untrained=allow_untrained, seed=seed, device=device
+        catalogs.encoders, store.for_encoders(), allow_untrained=allow_untrained, seed=seed, device=device
     )
     loaded = Loaded(pool)
     for settings in wanted:
@@ -62,6 +60,9 @@ def load_detectors(
                 f"two detectors are called {settings.shown!r}: give one a label, LABEL={settings.name}"
             )
         _load_one(catalogs, settings, store, loaded, protocol, allow_untrained, seed)
+    if set(store.labels) <= set(loaded.detectors):
+        # a suite's host loads its detectors one by one, and a failed one may be what reads it
+        store.check_read(pool.variants)
     return loaded
 
 
@@ -132,9 +133,10 @@ def _encoder_digests(detector: Detector, pool: EncoderPool) -> dict[str, str]:
     for source in detector.inputs.values():
         if isinstance(source, Feature):
             pool.get(source.encoder)
-            name = source.encoder.name
-            path = pool.weights.get(name)
-            digests[name] = f"untrained, seed {pool.seed}" if path is None else _digest(path)
+            path = pool.path(source.encoder)
+            digests[source.encoder.variant] = (
+                f"untrained, seed {pool.seed}" if path is None else _digest(path)
+            )
     return digests
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import importlib.resources
 import os
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -47,19 +47,48 @@ def find(name: str, card: DetectorCard | EncoderCard) -> Path | None:
 
 @dataclass(frozen=True)
 class Store:
-    """Weights by name: files the user named first, then fetched ones."""
+    """Weights by name: files the user named first, then fetched ones.
+
+    given: name → file. A name is a detector's, an encoder's, `ENCODER/VARIANT` for one of several networks of an
+        encoder, or one of `labels`.
+
+    Raises:
+        UserError: a name for nothing.
+        WeightsError: no such file.
+    """
 
     catalogs: Catalogs
     given: Mapping[str, Path]
+    labels: Sequence[str] = ()
 
     def __post_init__(self) -> None:
+        known = [*self.labels, *self.catalogs.detectors.names(), *self.catalogs.encoders.names()]
         for name, path in self.given.items():
+            if name not in known and not self._is_variant(name):
+                raise unknown_name("detector or encoder in --weights", name, known)
             if not Path(path).is_file():
                 raise WeightsError(f"--weights {name}={path}: there is no such file")
 
     def path(self, name: str) -> Path | None:
         """The file to load for a registry name, or None."""
         return self.given.get(name) or find(name, card_of(self.catalogs, name))
+
+    def for_encoders(self) -> dict[str, Path]:
+        """The files of all encoders that have one, by name, and of the variants that the user named."""
+        found = {name: path for name in self.catalogs.encoders.names() if (path := self.path(name))}
+        return {**{name: path for name, path in self.given.items() if self._is_variant(name)}, **found}
+
+    def check_read(self, variants: Collection[str]) -> None:
+        """Raise `UserError` if a file was named for a variant that is not among those that are read."""
+        for name in self.given:
+            if self._is_variant(name) and name not in variants:
+                raise unknown_name("variant of an encoder in --weights", name, variants)
+
+    def _is_variant(self, name: str) -> bool:
+        encoders = self.catalogs.encoders
+        return name not in [*encoders, *self.labels] and any(
+            name.startswith(f"{encoder}/") for encoder in encoders.names()
+        )
 
 
 def fetch(catalogs: Catalogs, name: str) -> list[Path]:

@@ -42,8 +42,9 @@ def seeded_init(name: str, seed: int) -> Iterator[None]:
 class EncoderPool:
     """Builds each distinct encoder once, frozen and in evaluation mode.
 
-    weights: encoder name → weights file. An encoder without one is refused, unless
-    `allow_untrained`, which draws its parameters from `seed` and lists its name in `untrained`.
+    weights: encoder name, or variant of it, → weights file; the variant's wins. An encoder without one is
+        refused, unless `allow_untrained`, which draws its parameters from `seed` and lists its variant
+        in `untrained`.
     """
 
     def __init__(
@@ -73,17 +74,26 @@ class EncoderPool:
             self._built[spec] = self._build(spec)
         return self._built[spec]
 
+    def path(self, spec: EncoderSpec) -> Path | None:
+        """The weights file of `spec`, or None."""
+        return self.weights.get(spec.variant) or self.weights.get(spec.name)
+
+    @property
+    def variants(self) -> list[str]:
+        """The variants that were built, in that order."""
+        return [spec.variant for spec in self._built]
+
     def _build(self, spec: EncoderSpec) -> Encoder:
-        path = self.weights.get(spec.name)
+        path = self.path(spec)
         if path is None and not self.allow_untrained:
             raise WeightsError(
-                f"encoder {spec.name!r} has no weights: get them with `d3qe-bench weights get {spec.name}`, "
-                f"name a file with `--weights {spec.name}=PATH`, or pass --allow-untrained"
+                f"encoder {spec.variant!r} has no weights: get them with `d3qe-bench weights get {spec.name}`, "
+                f"name a file with `--weights {spec.variant}=PATH`, or pass --allow-untrained"
             )
         with seeded_init(spec.name, self.seed):
             encoder: Encoder = self.catalog.create(spec.name, **dict(spec.options))
         if path is None:
-            self.untrained.add(spec.name)
+            self.untrained.add(spec.variant)
         else:
             encoder.load_weights(path)
         return encoder.requires_grad_(False).eval().to(self.device)

@@ -103,6 +103,11 @@ class EncoderSpec:
         """The spec with these options; lists become tuples, and the order in which they were given is lost."""
         return cls(name, tuple(sorted((key, _frozen(value)) for key, value in (options or {}).items())))
 
+    @property
+    def variant(self) -> str:
+        """Which of the networks of its name: the name and the values of its options, `timm/resnet50`."""
+        return "/".join([self.name, *(str(value) for _, value in self.options)])
+
 
 def _frozen(value: object) -> object:
     return tuple(map(_frozen, value)) if isinstance(value, list | tuple) else value

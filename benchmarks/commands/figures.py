@@ -41,8 +41,9 @@ def figures(
     (values,) = parse_detectors([detector], option)
     settings = parse_settings(DetectorSettings, values, "--detector")
     chosen = choose_figures(catalogs, settings.name, split_list(names))
+    given = {name: Path(path) for name, path in split_pairs(weights, "--weights").items()}
+    store = Store(catalogs, given, [settings.shown])
     test_sets = find_test_sets(catalogs.datasets, data or [], limit=limit)
-    store = Store(catalogs, {name: Path(path) for name, path in split_pairs(weights, "--weights").items()})
     loaded = load_detectors(
         catalogs, [settings], store, allow_untrained=allow_untrained, seed=seed, device=choose_device(device)
     )

@@ -61,10 +61,11 @@ def predict(
     catalogs = load_catalogs(plugin or ())
     files = find_pictures(pictures)
     given = {name: Path(path) for name, path in split_pairs(weights, "--weights").items()}
+    wanted = [DetectorSettings(**one) for one in parse_detectors(detectors, option)]
     loaded = load_detectors(
         catalogs,
-        [DetectorSettings(**one) for one in parse_detectors(detectors, option)],
-        Store(catalogs, given),
+        wanted,
+        Store(catalogs, given, [one.shown for one in wanted]),
         protocol=protocol,
         allow_untrained=allow_untrained,
         device=choose_device(device),

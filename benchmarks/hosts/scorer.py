@@ -61,7 +61,7 @@ class Scorer:
             self._loaded = load_detectors(
                 catalogs,
                 wanted,
-                Store(catalogs, settings.weights),
+                Store(catalogs, settings.weights, settings.labels),
                 protocol=settings.protocol,
                 allow_untrained=settings.allow_untrained,
                 seed=settings.seed,

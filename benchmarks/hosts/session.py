@@ -18,8 +18,8 @@ from benchmarks.hosts.scorer import Scorer, read_journal
 from benchmarks.hosts.suite import Notes, Suite
 from benchmarks.runner.ranks import choose_device
 from benchmarks.runner.record import new_record, read_record, write_record
-from benchmarks.runner.run import check_weight_names
 from benchmarks.scores import CLEAN
+from benchmarks.weights import Store
 from registry import Catalogs, TestSet, UserError
 
 
@@ -92,8 +92,8 @@ def run_host(bridge: Bridge, host: HostRun, command: Sequence[str]) -> list[str]
     out = host.settings.out
     if read_record(out) is not None or host.folder.exists():
         raise UserError(f"{out} already holds a run: choose another --out")
-    check_weight_names(host.settings, host.catalogs)
-    labels = [detector.shown for detector in host.settings.detectors]
+    labels = host.settings.labels
+    Store(host.catalogs, host.settings.weights, labels)  # wrong weights show before the suite is started
     bridge.start(host)
     records = {}
     for label in labels:

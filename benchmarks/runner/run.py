@@ -32,7 +32,6 @@ from benchmarks.runner.writer import ShardWriter
 from benchmarks.scores import CLEAN, cells, compact_cell
 from benchmarks.weights import Store
 from registry import Catalogs, Pipeline, TestSet, UserError, load_plugins
-from registry.errors import unknown_name
 
 _UNUSED_HOOKS = dict.fromkeys(
     ("runtime_info", "timer", "sampler_seed", "logger", "param_scheduler", "checkpoint")
@@ -82,12 +81,12 @@ def check_request(settings: RunSettings, device: str) -> Request:
     if not names:
         raise UserError("nothing to score: --no-clean without any --perturb")
     parsed = [parse_perturbation(name, catalogs.perturbations) for name in names]
-    check_weight_names(settings, catalogs)
+    store = Store(catalogs, settings.weights, settings.labels)
     test_sets = requested_test_sets(settings, catalogs)
     loaded = load_detectors(
         catalogs,
         settings.detectors,
-        Store(catalogs, settings.weights),
+        store,
         protocol=settings.protocol,
         allow_untrained=settings.allow_untrained,
         seed=settings.seed,
@@ -104,15 +103,6 @@ def _check_writable(out: Path) -> None:
         probe.unlink()
     except OSError as error:
         raise UserError(f"cannot write to the run folder {out}: {error.strerror}") from error
-
-
-def check_weight_names(settings: RunSettings, catalogs: Catalogs) -> None:
-    """Refuse weights named for nothing that is registered or asked for."""
-    labels = [detector.shown for detector in settings.detectors]
-    known = [*labels, *catalogs.detectors.names(), *catalogs.encoders.names()]
-    for name in settings.weights:
-        if name not in known:
-            raise unknown_name("detector or encoder in --weights", name, known)
 
 
 def _record_problem(request: Request, command: Sequence[str]) -> str | None:

@@ -48,9 +48,7 @@ def _start(settings: TrainSettings, catalogs: Catalogs) -> Path:
 
 def encoder_weights(settings: TrainSettings, catalogs: Catalogs) -> dict[str, Path]:
     """Weights files of the encoders: those that the settings name, else fetched ones."""
-    store = Store(catalogs, settings.weights)
-    found = {name: store.path(name) for name in catalogs.encoders.names()}
-    return {name: path for name, path in found.items() if path is not None}
+    return Store(catalogs, settings.weights).for_encoders()
 
 
 def build_optimizer(settings: TrainSettings, detector: Detector, device: torch.device) -> OptimWrapper:

@@ -8,7 +8,11 @@ from safetensors.torch import save_file
 
 from baselines.backbones import OpenClipBackbone, TimmBackbone, find_backbone
 from baselines.linear_probe import LinearProbe
+from benchmarks.config import DetectorSettings
+from benchmarks.detectors import load_detectors
+from benchmarks.weights import Store
 from registry import EncoderPool, Pipeline, UserError, load_plugins
+from registry.weights import sha256
 
 
 def test_timm_backbone_is_described_as_timm_does():
@@ -65,6 +69,30 @@ def test_probes_on_two_backbones_share_a_run():
     pipeline = Pipeline(probes, EncoderPool(load_plugins().encoders, allow_untrained=True))
     sides = [(view.resize, view.crop) for view in pipeline.views()]
     assert sides == [(160, 160), (256, 224)]
+
+
+def test_each_backbone_of_a_library_has_a_file_of_its_own(tmp_path):
+    catalogs = load_plugins()
+    files = {}
+    for model in ("test_vit", "test_resnet"):
+        files[model] = tmp_path / f"{model}.safetensors"
+        save_file(timm.create_model(model).state_dict(), files[model])
+    wanted = [
+        DetectorSettings(name="linear_probe", label=model, options={"backbone": f"timm/{model}"})
+        for model in files
+    ]
+    given = {f"timm/{model}": path for model, path in files.items()}
+    store = Store(catalogs, given, list(files))
+    loaded = load_detectors(catalogs, wanted, store, allow_untrained=True)
+    assert {label: record["untrained_parts"] for label, record in loaded.records.items()} == {
+        label: ["linear_probe"] for label in files
+    }
+    for model, path in files.items():
+        assert loaded.records[model]["encoders"] == {f"timm/{model}": sha256(path)}
+    with pytest.raises(UserError, match="variant of an encoder in --weights 'timm/test_vit2', did you mean"):
+        load_detectors(
+            catalogs, wanted, Store(catalogs, {"timm/test_vit2": path}, list(files)), allow_untrained=True
+        )
 
 
 def test_backbone_resizes_what_is_not_its_size():

@@ -177,3 +177,16 @@ def test_doctor_names_what_a_run_needs(invoke):
     assert result.code == 0, result.out
     for what in ("torch", "opencv", "mmengine's Runner", "GPU", "weights folder", "plugin d3qe"):
         assert what in result.out
+
+
+@pytest.mark.parametrize("command", ["run", "predict", "figures"])
+def test_weights_named_for_nothing_are_refused(invoke, command, tmp_path):
+    make_test_sets(tmp_path / "data")
+    file = tmp_path / "some.pth"
+    file.touch()
+    pictures = [tmp_path / "data"] if command == "predict" else ["--data", tmp_path / "data"]
+    out = [] if command == "predict" else ["--out", tmp_path / "out"]
+    option = "--detector" if command == "figures" else "--detectors"
+    done = invoke(command, *pictures, *out, option, "d3qe_mini", "--weights", f"d3qe_minni={file}")
+    assert done.code == 2
+    assert "unknown detector or encoder in --weights 'd3qe_minni', did you mean 'd3qe_mini'?" in done.err
