@@ -3,8 +3,8 @@ VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 
-# a file of tests stays in one process: its fixtures are built once
-PYTEST := $(BIN)/python -m pytest --numprocesses 2 --dist loadfile
+# two processes of one thread each; a file of tests stays in one process: its fixtures are built once
+PYTEST := OMP_NUM_THREADS=1 $(BIN)/python -m pytest --numprocesses 2 --dist loadfile
 
 HOSTS := .venv-hosts
 HOSTS_STAMP := $(HOSTS)/.installed
