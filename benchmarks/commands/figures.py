@@ -8,7 +8,7 @@ from typing import Annotated, Optional
 import typer
 from rich.console import Console
 
-from benchmarks.commands.options import parse_detectors, split_list, split_pairs
+from benchmarks.commands.options import parse_detectors, split_list, split_paths
 
 Text = Optional[list[str]]  # noqa: UP045 - typer reads the annotation at run time
 
@@ -41,7 +41,7 @@ def figures(
     (values,) = parse_detectors([detector], option)
     settings = parse_settings(DetectorSettings, values, "--detector")
     chosen = choose_figures(catalogs, settings.name, split_list(names))
-    given = {name: Path(path) for name, path in split_pairs(weights, "--weights").items()}
+    given = split_paths(weights, "--weights")
     store = Store(catalogs, given, [settings.shown])
     test_sets = find_test_sets(catalogs.datasets, data or [], limit=limit)
     loaded = load_detectors(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from pathlib import Path
 from typing import Any
 
 import yaml
@@ -13,6 +14,11 @@ from registry import UserError
 def split_list(values: Iterable[str] | None) -> list[str]:
     """`a,b` and repeated options alike: one flat list."""
     return [part.strip() for value in values or () for part in value.split(",") if part.strip()]
+
+
+def split_paths(values: Iterable[str] | None, option: str) -> dict[str, Path]:
+    """`NAME=PATH` options as a dictionary. Raises `UserError` for one without `=`."""
+    return {name: Path(path) for name, path in split_pairs(values, option).items()}
 
 
 def split_pairs(values: Iterable[str] | None, option: str) -> dict[str, str]:

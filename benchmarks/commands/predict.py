@@ -11,7 +11,7 @@ from typing import Annotated, Any, Optional
 
 import typer
 
-from benchmarks.commands.options import parse_detectors, split_pairs
+from benchmarks.commands.options import parse_detectors, split_paths
 
 
 class Format(StrEnum):
@@ -60,7 +60,7 @@ def predict(
 
     catalogs = load_catalogs(plugin or ())
     files = find_pictures(pictures)
-    given = {name: Path(path) for name, path in split_pairs(weights, "--weights").items()}
+    given = split_paths(weights, "--weights")
     wanted = [DetectorSettings(**one) for one in parse_detectors(detectors, option)]
     loaded = load_detectors(
         catalogs,

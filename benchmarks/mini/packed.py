@@ -39,9 +39,14 @@ def unpack(packed: dict[str, Tensor]) -> dict[str, Tensor]:
 
 
 def write(path: Path, module: nn.Module) -> None:
-    """Store a module's weights; the file appears whole or not at all."""
+    """Store a module's weights, large matrices in 8 bits."""
+    store(path, pack(module.state_dict()))
+
+
+def store(path: Path, tensors: dict[str, Tensor]) -> None:
+    """Write a file that ships, readable by everyone; it appears whole or not at all."""
     with atomic(path) as draft:
-        save_file(pack(module.state_dict()), draft)
+        save_file(tensors, draft)
         draft.chmod(0o644)
 
 

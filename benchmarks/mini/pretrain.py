@@ -18,7 +18,6 @@ from benchmarks.mini.recipes.pretraining import PretrainingRecipe
 from benchmarks.mini.recipes.recipe import train
 from registry import load_plugins
 from registry.encoder import seeded_init
-from registry.files import atomic
 
 STEPS = 1000
 
@@ -31,9 +30,8 @@ def pretrain(detector: str, target: Path, crops: TrainingCrops, steps: int = STE
     """
     with seeded_init(detector, 0):
         recipe = PretrainingRecipe(load_plugins().detectors.create(detector), crops, steps)
-    trained = train(recipe, target.stem, target.parent, 0)
-    with atomic(target) as draft:
-        torch.save({"model": trained.state_dict()}, draft)
+    train(recipe, target.stem, target.parent, 0)
+    recipe.detector.save_weights(target)
 
 
 def main(

@@ -9,13 +9,12 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
-from safetensors.torch import save_file
 from torch import Tensor
 
-from benchmarks.commands.options import split_pairs
+from benchmarks.commands.options import split_paths
 from benchmarks.commands.outcome import run_script
+from benchmarks.mini import packed
 from benchmarks.mini.generators import WEIGHTS
-from registry.files import atomic
 from registry.weights import read_state_dict
 
 
@@ -34,16 +33,14 @@ def ship(name: str, weights: Path) -> None:
         WeightsError: no such file, or unreadable.
     """
     target = WEIGHTS / f"{name}.safetensors"
-    with atomic(target) as draft:
-        save_file(halved(read_state_dict(weights)), draft)
-        draft.chmod(0o644)
+    packed.store(target, halved(read_state_dict(weights)))
     typer.echo(f"{target}: {target.stat().st_size:,} bytes")
 
 
 def main(weights: Annotated[list[str], typer.Argument(help="NAME=PATH of a trained detector")]) -> None:
     """Write NAME.safetensors for each."""
-    for name, path in split_pairs(weights, "ship").items():
-        ship(name, Path(path))
+    for name, path in split_paths(weights, "ship").items():
+        ship(name, path)
 
 
 if __name__ == "__main__":
