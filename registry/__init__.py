@@ -23,7 +23,7 @@ from registry.catalog import Catalogs, PluginRecord
 from registry.dataset import PARADIGMS, Picture, TestSet
 from registry.errors import LayoutMismatch, UserError, WeightsError
 from registry.hookspecs import hookimpl
-from registry.manager import load_plugins
+from registry.plugins import load_plugins
 from registry.view import EncoderSpec, Feature, View
 
 if TYPE_CHECKING:

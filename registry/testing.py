@@ -17,7 +17,7 @@ from registry.catalog import Catalog
 from registry.detector import Detector
 from registry.encoder import EncoderPool, seeded_init
 from registry.errors import WeightsError
-from registry.manager import load_plugins
+from registry.plugins import load_plugins
 from registry.pipeline import Pipeline
 from registry.view import Feature, View
 

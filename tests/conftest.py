@@ -12,9 +12,6 @@ from typing import NamedTuple
 import pytest
 from hypothesis import settings
 
-# importing torch takes long on a loaded machine, which is no fault of a plugin
-os.environ.setdefault("D3QE_BENCH_PLUGIN_TIMEOUT", "300")
-
 ROOT = Path(__file__).parents[1]
 SHARED = ROOT.parent / "shared"
 
