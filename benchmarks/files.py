@@ -8,6 +8,8 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+import platformdirs
+
 from registry.files import atomic
 
 
@@ -22,8 +24,7 @@ def user_folder(variable: str, name: str) -> Path:
     """A folder for what can be made or fetched again: `$variable`, else `name` in the user's cache."""
     if os.environ.get(variable):
         return Path(os.environ[variable])
-    cache = os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
-    return Path(cache, "d3qe-bench", name)
+    return platformdirs.user_cache_path("d3qe-bench") / name
 
 
 def write_json_by_line(path: Path, content: Mapping[str, Any]) -> None:

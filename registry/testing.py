@@ -17,8 +17,8 @@ from registry.catalog import Catalog
 from registry.detector import Detector
 from registry.encoder import EncoderPool, seeded_init
 from registry.errors import WeightsError
-from registry.plugins import load_plugins
 from registry.pipeline import Pipeline
+from registry.plugins import load_plugins
 from registry.view import Feature, View
 
 SIZES = ((300, 260), (260, 300), (90, 70))

@@ -9,7 +9,6 @@ from contextlib import ExitStack, contextmanager
 from typing import Any
 from unittest.mock import patch
 
-from benchmarks.hosts.observe import replaced
 from benchmarks.hosts.suite import Notes
 
 
@@ -50,7 +49,7 @@ def cpu_for_cuda(notes: Notes, who: str) -> Iterator[None]:
                 with_changes(parallel.DistributedDataParallel, device_ids=None),
             ),
         ):
-            stack.enter_context(replaced(owner, name, value))
+            stack.enter_context(patch.object(owner, name, value))
         yield
 
 

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from collections import defaultdict
 from typing import Any
+from unittest.mock import patch
 
 import torch
 from PIL import Image
 from torch import Tensor, nn
 
-from benchmarks.hosts.observe import replaced
 from registry import UserError
 
 
@@ -47,7 +47,7 @@ def score_together(suite: Any, pictures: list[Image.Image]) -> list[float]:
     if len(pictures) == 1 or not isinstance(network, nn.Module):
         return [float(suite.predict(picture).score) for picture in pictures]
     recorder = _Recorder()
-    with replaced(suite, "_model", recorder):
+    with patch.object(suite, "_model", recorder):
         for picture in pictures:
             try:
                 suite.predict(picture)
@@ -58,7 +58,7 @@ def score_together(suite: Any, pictures: list[Image.Image]) -> list[float]:
         outputs = _run_by_shape(network, recorder.seen)
     scores = []
     for picture, output in zip(pictures, outputs, strict=True):
-        with replaced(suite, "_model", _Answer(output)):
+        with patch.object(suite, "_model", _Answer(output)):
             scores.append(float(suite.predict(picture).score))
     return scores
 

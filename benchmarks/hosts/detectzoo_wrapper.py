@@ -8,6 +8,7 @@ from collections.abc import Callable, Mapping
 from functools import partial
 from pathlib import Path
 from typing import Any
+from unittest.mock import patch
 
 import torch
 from torch import Tensor
@@ -15,7 +16,6 @@ from torchvision.transforms.functional import to_pil_image
 
 from benchmarks.hosts.detectzoo import load_suite
 from benchmarks.hosts.detectzoo_batches import score_together
-from benchmarks.hosts.observe import replaced
 from benchmarks.hosts.suite import Notes
 from registry import Detector, View, WeightsError
 from registry.weights import read_checkpoint
@@ -65,7 +65,7 @@ class DetectZooDetector(Detector):
             raise WeightsError(f"{path} does not fit detectzoo:{self.name}: {reason}") from error
 
     def _build(self, options: Mapping[str, object], device: str) -> Any:
-        with replaced(torch, "load", partial(_load_tensors, torch.load)):
+        with patch.object(torch, "load", partial(_load_tensors, torch.load)):
             return load_suite(Notes()).load_detector(self.name, device=device, **options)
 
     def forward(self, inputs: Mapping[str, Tensor]) -> Tensor:

@@ -7,10 +7,11 @@ import json
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
+from unittest.mock import patch
 
 from benchmarks.hosts.cpu import cpu_for_cuda, one_rank
 from benchmarks.hosts.forensichub_config import write_configuration
-from benchmarks.hosts.observe import observed, replaced, run_script
+from benchmarks.hosts.observe import observed, run_script
 from benchmarks.hosts.results import Evaluation
 from benchmarks.hosts.scorer import Scorer
 from benchmarks.hosts.session import HostRun
@@ -113,7 +114,7 @@ def evaluate(host: HostRun, label: str) -> Evaluation:
     with (
         cpu_for_cuda(host.notes, "its test.py"),
         one_rank(),
-        replaced(builtins, "print", print),  # which the suite exchanges for its own
+        patch.object(builtins, "print", print),  # which the suite exchanges for its own
         observed(tester, "test_one_epoch") as figures,
     ):
         run_script(script, ["--config", str(file)])

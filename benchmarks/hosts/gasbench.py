@@ -8,11 +8,11 @@ import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+from unittest.mock import patch
 
 import yaml
 
 from benchmarks.config import RunSettings
-from benchmarks.hosts.observe import replaced
 from benchmarks.hosts.results import Evaluation, Scored
 from benchmarks.hosts.scorer import Scorer
 from benchmarks.hosts.session import HostRun
@@ -120,7 +120,7 @@ def evaluate(host: HostRun, label: str) -> Evaluation:
     folder = _write(host.scorer(label), host.folder / label / "model", host.notes)
     where = ["--results-dir", str(host.folder / label), "--run-name", "results"]
     arguments = ["run", "--image-model", str(folder), *where, *host.arguments]
-    with replaced(sys, "argv", ["gasbench", *arguments]):
+    with patch.object(sys, "argv", ["gasbench", *arguments]):
         if cli.main() != 0:
             raise RuntimeError("gasbench run did not succeed, see what it printed")
     results = host.folder / label / "results"

@@ -1,4 +1,4 @@
-"""Runs a suite's entry point, with things around it watched or replaced for as long."""
+"""Runs a suite's entry point, with functions of it watched for as long."""
 
 from __future__ import annotations
 
@@ -9,17 +9,7 @@ from contextlib import contextmanager
 from functools import wraps
 from pathlib import Path
 from typing import Any
-
-
-@contextmanager
-def replaced(owner: Any, name: str, value: Any) -> Iterator[None]:
-    """`owner.name` is `value` until the block ends."""
-    before = getattr(owner, name)
-    setattr(owner, name, value)
-    try:
-        yield
-    finally:
-        setattr(owner, name, before)
+from unittest.mock import patch
 
 
 @contextmanager
@@ -36,7 +26,7 @@ def observed(owner: Any, name: str) -> Iterator[list[Any]]:
         returned.append(original(*args, **kwargs))
         return returned[-1]
 
-    with replaced(owner, name, watched):
+    with patch.object(owner, name, watched):
         yield returned
 
 
@@ -46,7 +36,7 @@ def run_script(script: Path, arguments: Sequence[str]) -> None:
     Raises:
         RuntimeError: it ended with an exit code other than 0.
     """
-    with replaced(sys, "argv", [str(script), *arguments]):
+    with patch.object(sys, "argv", [str(script), *arguments]):
         try:
             runpy.run_path(str(script), run_name="__main__")
         except SystemExit as end:

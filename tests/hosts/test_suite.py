@@ -19,7 +19,7 @@ from PIL import Image
 from benchmarks.config import RunSettings
 from benchmarks.hosts import detectzoo_detectors
 from benchmarks.hosts.cpu import cpu_for_cuda
-from benchmarks.hosts.observe import observed, replaced, run_script
+from benchmarks.hosts.observe import observed, run_script
 from benchmarks.hosts.results import Evaluation
 from benchmarks.hosts.scorer import Scorer, read_journal
 from benchmarks.hosts.session import HostRun, run_host
@@ -212,7 +212,7 @@ def test_watching_and_replacing_end_with_the_block() -> None:
             return 2 * value
 
     original = Owner.double
-    with observed(Owner, "double") as returned, replaced(sys, "argv", ["x"]):
+    with observed(Owner, "double") as returned, patch.object(sys, "argv", ["x"]):
         assert Owner.double(3) == 6
         assert sys.argv == ["x"]
     assert returned == [6]
