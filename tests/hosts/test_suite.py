@@ -11,6 +11,7 @@ from collections.abc import Callable
 from contextlib import chdir
 from importlib import metadata
 from pathlib import Path
+from unittest.mock import patch
 
 import pytest
 import torch
