@@ -5,7 +5,6 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Collection
-from dataclasses import asdict
 from importlib.metadata import version
 from typing import Any
 
@@ -35,7 +34,7 @@ def entry_facts(
         "options": [list(map(str, option)) for option in encoder.options],
         "weights": weights_digest(reader.encoders, encoder.name),
         "precision": reader.precision,
-        "view": asdict(view),
+        "view": repr(view),
         # a crop is cut from a window that all views of a detector share
         "views_together": sorted(repr(v) for v in reader.views()),
         "outputs": sorted(outputs),
