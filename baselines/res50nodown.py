@@ -19,13 +19,18 @@ from registry.view import IMAGENET_MEAN, IMAGENET_STD, View
 
 
 class Res50NoDown(NetworkDetector):
-    """Reads the whole picture at its own size (`original`). blocks: residual blocks of each stage."""
+    """Reads the whole picture at its own size (`original`).
+
+    blocks: residual blocks of each stage. width: channels inside the first stage's blocks.
+    """
 
     keys = ("model", "state_dict", "net")
 
-    def __init__(self, protocol: str = "original", blocks: Sequence[int] = RESNET50) -> None:
+    def __init__(
+        self, protocol: str = "original", blocks: Sequence[int] = RESNET50, width: int = 64
+    ) -> None:
         view = view_for(protocol, View(mean=IMAGENET_MEAN, std=IMAGENET_STD))
-        super().__init__(view, NoDownNetwork(blocks))
+        super().__init__(view, NoDownNetwork(blocks, width))
 
 
 class NoDownNetwork(ResNet):
@@ -34,8 +39,8 @@ class NoDownNetwork(ResNet):
     The published code can also apply the last layer at every position; the mean of that map is this logit.
     """
 
-    def __init__(self, blocks: Sequence[int] = RESNET50) -> None:
-        super().__init__(Bottleneck, list(blocks), num_classes=1)
+    def __init__(self, blocks: Sequence[int] = RESNET50, width: int = 64) -> None:
+        super().__init__(Bottleneck, list(blocks), num_classes=1, width_per_group=width)
         self.conv1.stride = (1, 1)
         self.maxpool.stride = 1
 

@@ -8,6 +8,7 @@ CATALOGS = load_plugins()
 
 CLIP = {"image_size": 28, "patch_size": 14, "width": 16, "layers": 2, "heads": 2, "features": 12}
 BLOCKS = (1, 1, 1, 1)
+DINOV2 = {"image_size": 42, "width": 16, "layers": 1, "heads": 2, "tile": 28}
 TOKENIZER = {
     "width": 8,
     "multipliers": (1, 2, 2),
@@ -32,6 +33,17 @@ TOY = {
     "fusing": {"blocks": BLOCKS},
     "linear_probe": {"backbone": "timm/test_vit"},
     "ferretnet_s": {"width": 8, "depths": (1, 1)},
+    "patchcraft": {"width": 4},
+    "commfor": {"width": 16, "layers": 1, "heads": 2},
+    "aligned": {"blocks": BLOCKS, "width": 4},
+    "stay_positive": {"blocks": BLOCKS, "width": 4},
+    "dmid": {"blocks": BLOCKS, "width": 4},
+    "dda": {"width": 16, "layers": 1, "heads": 2, "size": 56, "image_size": 56},
+    "bfree": {"width": 16, "layers": 1, "heads": 2, "size": 56},
+    "effort": {"width": 16, "layers": 2, "heads": 2, "size": 28},
+    "safe": {"blocks": (1, 1)},
+    "warpad": {"size": 56, "encoder_options": DINOV2},
+    "rigid": {"size": 28, "encoder_options": DINOV2},
     "random_score": {},
     "univfd_mini": {},
     "cnnspot_mini": {},
