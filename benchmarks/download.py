@@ -14,6 +14,7 @@ import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from email.utils import parsedate_to_datetime
+from http import HTTPStatus
 from pathlib import Path
 from typing import Any, BinaryIO
 
@@ -171,15 +172,15 @@ def _transfer(address: str, part: Path, remote: Remote, progress: Callable[[int]
     if begin and known:
         headers |= {"Range": f"bytes={begin}-", "If-Range": known}
     with _answer(address, headers) as answer:
-        if answer.status_code == requests.codes.requested_range_not_satisfiable:
+        if answer.status_code == HTTPStatus.REQUESTED_RANGE_NOT_SATISFIABLE:
             part.unlink()  # it is longer than the file
             raise _Retry("the server has no such part of the file")
         _refuse_wrong(answer, address, remote)
-        resumed = answer.status_code == requests.codes.partial_content
+        resumed = answer.status_code == HTTPStatus.PARTIAL_CONTENT
         begin = begin if resumed else 0
         length = int(answer.headers.get("Content-Length", 0))
         whole = remote.size or (begin + length if length else 0)
-        _check_space(part, whole - begin, remote.file)
+        check_space(part.parent, whole - begin, remote.file)
         validator = answer.headers.get("ETag") or answer.headers.get("Last-Modified") or ""
         if not resumed:
             mark.write_text(json.dumps({"address": address, "validator": validator}), encoding="utf-8")
@@ -220,11 +221,11 @@ def _refuse_wrong(answer: requests.Response, address: str, remote: Remote) -> No
     if address.startswith("https:") and not answer.url.startswith("https:"):
         raise DownloadError(f"{address} redirects to an unencrypted address: refused")
     status = answer.status_code
-    if status in (requests.codes.too_many_requests, requests.codes.service_unavailable):
+    if status in (HTTPStatus.TOO_MANY_REQUESTS, HTTPStatus.SERVICE_UNAVAILABLE):
         raise _Retry(f"the server is busy ({status})", _pause(answer.headers.get("Retry-After", "")))
-    if status >= requests.codes.server_error:
+    if status >= HTTPStatus.INTERNAL_SERVER_ERROR:
         raise _Retry(f"the server answers {status}")
-    if status >= requests.codes.bad_request:
+    if status >= HTTPStatus.BAD_REQUEST:
         raise DownloadError(f"cannot fetch {address}: the server answers {status} {answer.reason}")
     kind = answer.headers.get("Content-Type", "").partition(";")[0].strip().lower()
     if kind == "text/html" and not remote.file.endswith((".html", ".htm")):
@@ -245,11 +246,13 @@ def _pause(retry_after: str) -> float:
         return 0.0
 
 
-def _check_space(part: Path, needed: int, name: str) -> None:
-    free = shutil.disk_usage(part.parent).free
+def check_space(folder: Path, needed: int, name: str) -> None:
+    """Raise `DownloadError` unless `needed` bytes are free where `folder` is or will be."""
+    existing = next(path for path in (folder, *folder.absolute().parents) if path.exists())
+    free = shutil.disk_usage(existing).free
     if needed > free:
         raise DownloadError(
-            f"{name} needs {needed / 2**30:.1f} GiB more in {part.parent}, {free / 2**30:.1f} GiB are free"
+            f"{name} needs {needed / 2**30:.1f} GiB more in {folder}, {free / 2**30:.1f} GiB are free"
         )
 
 

@@ -19,6 +19,7 @@ from contextlib import contextmanager
 from pathlib import Path, PurePosixPath
 from typing import IO
 
+from benchmarks.download import check_space
 from registry.errors import UserError, nearest
 from registry.files import atomic
 
@@ -88,11 +89,7 @@ def unpack(
                 )
             wanted = [(_inside(name, member, target), size, opener) for member, size, opener in members]
             lacking = [(path, size, opener) for path, size, opener in wanted if not _there(path, size)]
-            needed, free = sum(size for _, size, _ in lacking), _free(target)
-            if needed > free:
-                raise UserError(
-                    f"{name} needs {needed / 2**30:.1f} GiB in {target}, {free / 2**30:.1f} GiB are free"
-                )
+            check_space(target, sum(size for _, size, _ in lacking), name)
             for path, size, opener in lacking:
                 _write(name, path, size, opener)
                 progress(size)
@@ -105,11 +102,6 @@ def unpack(
 
 def _there(path: Path, size: int) -> bool:
     return path.is_file() and path.stat().st_size == size
-
-
-def _free(folder: Path) -> int:
-    existing = next(path for path in (folder, *folder.absolute().parents) if path.exists())
-    return shutil.disk_usage(existing).free
 
 
 def _write(name: str, path: Path, size: int, opener: Callable[[], IO[bytes]]) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import shutil
 import stat
 import struct
 import tarfile
@@ -12,7 +13,6 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from benchmarks.datasets import archives
 from benchmarks.datasets.archives import find_archives, unpack
 from registry import UserError
 
@@ -187,6 +187,7 @@ def test_a_broken_off_unpacking_goes_on(tmp_path: Path, monkeypatch: pytest.Monk
 
 def test_too_little_space_is_seen_first(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (path,) = write(tmp_path, {"set.zip": zipped(FILES)})
-    monkeypatch.setattr(archives, "_free", lambda folder: 10)
+    usage = shutil.disk_usage(tmp_path)
+    monkeypatch.setattr(shutil, "disk_usage", lambda folder: usage._replace(free=10))
     with pytest.raises(UserError, match="GiB are free"):
         unpack("set.zip", [path], tmp_path / "out")
