@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Annotated, Any, Literal, TypeVar, get_args
 
 import yaml
-from pydantic import BaseModel, ConfigDict, Field, Strict, ValidationError, field_validator
+from pydantic import BaseModel, ConfigDict, Field, Strict, ValidationError, ValidationInfo, field_validator
 from pydantic.fields import FieldInfo
 
 from benchmarks.pictures import MAX_PIXELS
@@ -32,6 +32,8 @@ class Settings(BaseModel):
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
+
+_ABOUT_TO_BE_USED = "about to be used"
 
 SettingsT = TypeVar("SettingsT", bound=Settings)
 
@@ -135,24 +137,29 @@ class SessionSettings(Settings):
 
     @field_validator("detectors")
     @classmethod
-    def _files_of_detectors(cls, detectors: list[DetectorSettings]) -> list[DetectorSettings]:
-        for detector in detectors:
-            if detector.weights is not None and not detector.weights.is_file():
-                raise ValueError(f"{detector.shown}.weights: there is no such file: {detector.weights}")
+    def _weights_of_detectors(
+        cls, detectors: list[DetectorSettings], info: ValidationInfo
+    ) -> list[DetectorSettings]:
+        _check_files(info, {f"{one.shown}.weights": one.weights for one in detectors if one.weights})
         return detectors
 
     @field_validator("weights")
     @classmethod
-    def _files(cls, weights: dict[str, Path]) -> dict[str, Path]:
-        for name, path in weights.items():
-            if not path.is_file():
-                raise ValueError(f"{name}: there is no such file: {path}")
+    def _weights(cls, weights: dict[str, Path], info: ValidationInfo) -> dict[str, Path]:
+        _check_files(info, weights)
         return weights
 
     @property
     def labels(self) -> list[str]:
         """The names of the detectors in tables."""
         return [detector.shown for detector in self.detectors]
+
+
+def _check_files(info: ValidationInfo, files: Mapping[str, Path]) -> None:
+    """Refuse files that are not there, of settings that are about to be used; those of an old run may be gone."""
+    for name, path in files.items() if info.context == _ABOUT_TO_BE_USED else ():
+        if not path.is_file():
+            raise ValueError(f"{name}: there is no such file: {path}")
 
 
 class RunSettings(SessionSettings, DataSettings):
@@ -226,7 +233,7 @@ def _read_yaml(path: Path) -> dict[str, Any]:
 def parse_settings(
     model: type[SettingsT], values: Mapping[str, Any], source: str = "", options: Collection[str] = ()
 ) -> SettingsT:
-    """Validated settings from plain values.
+    """Validated settings from plain values, for use now: weights files of a session must be there.
 
     source: the file they are from, if any. options: those of them that the command line gave instead.
 
@@ -234,7 +241,7 @@ def parse_settings(
         UserError: one line per problem: where it stands, what was given, what is allowed or nearest.
     """
     try:
-        return model(**values)
+        return model.model_validate(values, context=_ABOUT_TO_BE_USED)
     except ValidationError as error:
         problems = [_problem(model, dict(found), source, options) for found in error.errors()]
         raise UserError("; ".join(dict.fromkeys(problems))) from None
