@@ -80,6 +80,8 @@ def run(
     Rerunning the same command on the same run folder resumes it. Exit code 0: everything was
     scored; 1: something is incomplete or failed, and is named; 2: the request was wrong.
     """
+    from benchmarks.perturbations import split_perturbations
+
     options = given(
         {
             "data": data,
@@ -92,7 +94,7 @@ def run(
             "weights": split_pairs(weights, "--weights"),
             "allow_untrained": allow_untrained,
             "protocol": protocol,
-            "perturbations": split_list(perturb),
+            "perturbations": split_perturbations(perturb or ()),
             "clean": clean,
             "out": out,
             "batch_size": batch_size,
