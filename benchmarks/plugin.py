@@ -20,6 +20,16 @@ def register_encoders(register: Register) -> None:
         weights=(PublishedWeights("package:benchmarks", "mini/weights/tokenizer.safetensors", "MIT"),),
     )
     register(
+        "mini-msvq4",
+        "benchmarks.mini.encoders:MiniScaleTokenizer",
+        summary="VQ tokenizer of stride 4 on five scales, with 512 codes of 8 channels, for 64×64 px",
+        licence="MIT",
+        trained_on=_MINI_PHOTOGRAPHS,
+        weights=(
+            PublishedWeights("package:benchmarks", "mini/weights/multiscale_tokenizer.safetensors", "MIT"),
+        ),
+    )
+    register(
         "mini-image-encoder",
         "benchmarks.mini.encoders:MiniImageEncoder",
         summary="convolutional image encoder, 608 features",
