@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
-from registry import PublishedWeights, hookimpl
+from functools import partial
+
+from benchmarks.datasets.sources import source_facts
+from registry import PublishedWeights, TestSet, hookimpl
 from registry.hookspecs import Register
 
 _MINI_PHOTOGRAPHS = "training regions of the mini benchmark's photographs, and 52 others"
@@ -39,6 +42,12 @@ def register_encoders(register: Register) -> None:
     )
 
 
+def _scan_prepared(name: str) -> list[TestSet]:
+    from benchmarks.datasets.prepared import scan
+
+    return scan(name)
+
+
 @hookimpl
 def register_datasets(register: Register) -> None:
     """On-disk layouts, one file each, in the order in which they are tried on a folder."""
@@ -53,9 +62,14 @@ def register_datasets(register: Register) -> None:
             "<set>/1_fake beside imagenet/0_real and laion/0_real",
         ),
         "generators": ("generator_folders", "<generator>/[<class>/]{0_real,1_fake}"),
+        "beside_real": ("beside_real", "<generator>/[<class>/] beside real/, one level deep or two"),
     }
     for name, (module, summary) in layouts.items():
         register(name, f"benchmarks.datasets.{module}:scan", summary=summary, layout=True)
+    for facts in source_facts():
+        name = facts["name"]
+        card = {key: facts[key] for key in ("summary", "paper", "licence")}
+        register(name, partial(_scan_prepared, name), **card)
     register(
         "mini",
         "benchmarks.mini.dataset:scan",
