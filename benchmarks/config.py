@@ -168,7 +168,7 @@ class RunSettings(SessionSettings, DataSettings):
     paradigms: Annotated[dict[str, str], Option("--paradigm", "GENERATOR=PARADIGM")] = Field(
         {}, description="paradigm of a generator, over the built-in table"
     )
-    perturbations: Annotated[list[str], Option("--perturb")] = Field(
+    perturbations: Annotated[list[str], Option("--perturb", "CONDITION", commas=False)] = Field(
         [], description="condition beside the clean one, such as jpeg:75 or crop:0.8"
     )
     clean: StrictBool = Field(True, description="score the pictures as they are, too")

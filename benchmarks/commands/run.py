@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 from rich.console import Console
 
 from benchmarks.commands.from_settings import takes
 from benchmarks.config import RunSettings, parse_settings, read_settings
+
+if TYPE_CHECKING:
+    from benchmarks.runfolder.metrics_file import MetricsFile
 
 MINI = Path(__file__).parents[1] / "configs" / "mini.yaml"
 """What runs where neither a configuration nor data is named: the embedded benchmark."""
@@ -28,6 +31,10 @@ def run(
     Rerunning the same command on the same run folder resumes it. Exit code 0: everything was
     scored; 1: something is incomplete or failed, and is named; 2: the request was wrong.
     """
+    if "perturbations" in given:
+        from benchmarks.perturbations import split_perturbations
+
+        given["perturbations"] = split_perturbations(given["perturbations"])
     if config is None and "data" not in given:
         config = MINI
     values = {**(read_settings(config) if config else {}), **given}
@@ -47,14 +54,14 @@ def _run(settings: RunSettings) -> int:
     return show_results(settings.out, metrics) if metrics else 0
 
 
-def show_results(out: Path, metrics: Mapping[str, Any], failed: Sequence[str] = ()) -> int:
+def show_results(out: Path, metrics: MetricsFile, failed: Sequence[str] = ()) -> int:
     """Write and print the leaderboard of a run folder, and name what failed or is incomplete.
 
     Returns:
         The exit code: 0 where everything was scored, else 1.
     """
     from benchmarks.reports import print_leaderboard, render
-    from benchmarks.runner.summary import incomplete
+    from benchmarks.runfolder.summary import incomplete
 
     files = render([out])
     print_leaderboard(metrics, Console())
