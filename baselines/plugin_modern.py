@@ -99,8 +99,14 @@ def register_modern(register: Register) -> None:
         paper="Dual Data Alignment, NeurIPS 2025, arXiv 2505.14359",
         licence="Apache-2.0",
         trained_on="COCO and its reconstructions by a variational autoencoder, aligned in pixels and frequencies",
-        # the repository names no file in words; ckpt.pth is what its inference script opens
-        weights=(PublishedWeights("hf:Junwei-Xi/Dual-Data-Alignment", "ckpt.pth", licence="Apache-2.0"),),
+        weights=(
+            PublishedWeights(
+                "hf:Junwei-Xi/Dual-Data-Alignment",
+                "DDA_ckpt.pth",
+                licence="Apache-2.0",
+                sha256="b27a31d39374803ddeff02bfabb2be76e190b04300490cddfafb24f683f37e3e",
+            ),
+        ),
         reported=(
             Reported("11 benchmarks, mean", "acc", 0.907, _DDA_TABLE),
             Reported("11 benchmarks, lowest", "acc", 0.814, _DDA_TABLE),
@@ -120,6 +126,7 @@ def register_modern(register: Register) -> None:
                 "https://www.grip.unina.it/download/prog/B-Free/weights",
                 "BFREE_dino2reg4.zip",
                 licence="non-profit use only",
+                sha256="8230fd3f0f3a64a6403acb692ce1663718ed16f36a5a4de4a68c0d273781769f",
             ),
         ),
         reported=(

@@ -45,6 +45,8 @@ TOY = {
     "warpad": {"size": 56, "encoder_options": DINOV2},
     "rigid": {"size": 28, "encoder_options": DINOV2},
     "random_score": {},
+    **{name: {"tokenizer_options": TOKENIZER, "size": 32} for name in ("iar", "iar_quant", "iar_combined")},
+    **{name: {} for name in ("iar_mini", "iar_quant_mini", "iar_combined_mini", "iar_scale_mini")},
     "univfd_mini": {},
     "cnnspot_mini": {},
     "d3qe_mini": {},

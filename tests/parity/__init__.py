@@ -31,6 +31,7 @@ NAMES = (
     "safe",
     "warpad",
     "modern_preprocess",
+    "iar",
 )
 
 
