@@ -12,7 +12,7 @@ from tempfile import TemporaryDirectory
 
 import torch
 from timm.models.vision_transformer import VisionTransformer
-from torch import Tensor
+from torch import Tensor, nn
 
 from baselines.network import NetworkDetector
 from registry.errors import WeightsError
@@ -51,6 +51,10 @@ class BFree(NetworkDetector):
 class WindowedTransformer(VisionTransformer):
     """timm's ViT-B/14 with four registers, from normalised images of any size to one logit each (N, 1)."""
 
+    cls_token: nn.Parameter
+    reg_token: nn.Parameter
+    pos_embed: nn.Parameter
+
     def __init__(self, size: int = 504, width: int = 768, layers: int = 12, heads: int = 12) -> None:
         super().__init__(
             img_size=size,
@@ -64,7 +68,7 @@ class WindowedTransformer(VisionTransformer):
             num_classes=1,
         )
 
-    def forward(self, images: Tensor) -> Tensor:
+    def forward(self, images: Tensor) -> Tensor:  # type: ignore[override]
         logits: Tensor = self.head(self.window_features(images))
         return logits.unflatten(0, (-1, len(images))).mean(dim=0)
 

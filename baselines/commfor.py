@@ -6,6 +6,9 @@ arXiv 2411.04125; parameter names are those of its published checkpoints.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
+import torch.nn.functional as F
 from timm.models.vision_transformer import VisionTransformer
 from torch import Tensor, nn
 
@@ -21,6 +24,8 @@ RESIZE = {384: 440, 224: 256}
 class CommunityForensics(NetworkDetector):
     """Reads a square of `size` pixels after a resize of the short side (`original`).
 
+    Under `uniform` the square that all detectors share is enlarged to `size`.
+
     size: 384 or 224, each with weights of its own. width, layers, heads: of the transformer.
     """
 
@@ -30,9 +35,14 @@ class CommunityForensics(NetworkDetector):
         if size not in RESIZE:
             raise UserError(f"commfor has no size {size} (known: {', '.join(map(str, RESIZE))})")
         view = View(resize=RESIZE[size], crop=size, mean=IMAGENET_MEAN, std=IMAGENET_STD)
-        super().__init__(
-            view_for(protocol, view, crop=size), CommunityTransformer(size, width, layers, heads)
-        )
+        super().__init__(view_for(protocol, view), CommunityTransformer(size, width, layers, heads))
+        self.size = size
+
+    def forward(self, inputs: Mapping[str, Tensor]) -> Tensor:
+        images = inputs["image"]
+        if images.shape[-1] != self.size:
+            images = F.interpolate(images, (self.size, self.size), mode="bicubic", antialias=True)
+        return super().forward({"image": images})
 
 
 class CommunityTransformer(nn.Module):

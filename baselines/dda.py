@@ -47,15 +47,17 @@ class DDA(Detector):
         transformer = DINOv2(image_size, width=width, layers=layers, heads=heads).requires_grad_(False)
         for block in transformer.blocks:
             for name in ADAPTED:
-                block.set_submodule(name, LoRALinear(block.get_submodule(name), rank, alpha))
-        self.base_model = nn.ModuleDict({"model": transformer, "fc": nn.Linear(width, 1)})
+                layer = block.get_submodule(name)
+                assert isinstance(layer, nn.Linear)
+                block.set_submodule(name, LoRALinear(layer, rank, alpha))
+        self.base_model = _Classifier(transformer)
 
     @property
     def inputs(self) -> Mapping[str, View]:
         return {"image": self.view}
 
     def forward(self, inputs: Mapping[str, Tensor]) -> Tensor:
-        return self.base_model.fc(self.base_model.model(inputs["image"])).squeeze(1)
+        return self.base_model(inputs["image"]).squeeze(1)
 
     def start_from(self, path: Path) -> None:
         """Begin from DINOv2's own file: all of the transformer but the updates, which start at 0."""
@@ -66,6 +68,16 @@ class DDA(Detector):
         renamed = {plain.get(name, name): value for name, value in state.items()}
         updates = [name for name in transformer.state_dict() if ".lora." in name]
         load_strict(transformer, renamed, path, optional=(*updates, "mask_token"))
+
+
+class _Classifier(nn.Module):
+    def __init__(self, transformer: DINOv2) -> None:
+        super().__init__()
+        self.model = transformer
+        self.fc = nn.Linear(transformer.embed_dim, 1)
+
+    def forward(self, images: Tensor) -> Tensor:
+        return self.fc(self.model(images))
 
 
 class LoRALinear(nn.Module):

@@ -26,6 +26,9 @@ class DINOv2(VisionTransformer):
     `mask_token` is in the published files and used in pretraining only.
     """
 
+    cls_token: nn.Parameter
+    pos_embed: nn.Parameter
+
     def __init__(
         self,
         image_size: int = 518,
@@ -45,7 +48,7 @@ class DINOv2(VisionTransformer):
         )
         self.mask_token = nn.Parameter(torch.zeros(1, width))
 
-    def forward(self, images: Tensor) -> Tensor:
+    def forward(self, images: Tensor) -> Tensor:  # type: ignore[override]
         """The class token (N, width) after the last layer norm, of normalised images (N, 3, height, width)."""
         patches = self.patch_embed.proj(images)
         height, width = patches.shape[-2:]

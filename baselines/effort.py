@@ -127,15 +127,13 @@ class AdaptedCLIP(nn.Module):
         super().__init__()
         self.embeddings = _Embeddings(size, patch_size, width)
         self.pre_layrnorm = nn.LayerNorm(width)
-        self.encoder = nn.ModuleDict({"layers": nn.ModuleList(_Block(width, heads) for _ in range(layers))})
+        self.encoder = _Blocks(width, layers, heads)
         self.post_layernorm = nn.LayerNorm(width)
         for name, parameter in self.named_parameters():
             parameter.requires_grad_(name.endswith("_residual"))
 
     def forward(self, images: Tensor) -> Tensor:
-        tokens = self.pre_layrnorm(self.embeddings(images))
-        for block in self.encoder["layers"]:
-            tokens = block(tokens)
+        tokens = self.encoder(self.pre_layrnorm(self.embeddings(images)))
         return self.post_layernorm(tokens[:, 0])
 
 
@@ -150,6 +148,17 @@ class _Embeddings(nn.Module):
         patches = self.patch_embedding(images).flatten(2).transpose(1, 2)
         tokens = torch.cat([self.class_embedding.expand(len(images), 1, -1), patches], dim=1)
         return tokens + self.position_embedding.weight
+
+
+class _Blocks(nn.Module):
+    def __init__(self, width: int, layers: int, heads: int) -> None:
+        super().__init__()
+        self.layers = nn.ModuleList(_Block(width, heads) for _ in range(layers))
+
+    def forward(self, tokens: Tensor) -> Tensor:
+        for block in self.layers:
+            tokens = block(tokens)
+        return tokens
 
 
 class _Block(nn.Module):

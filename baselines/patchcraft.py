@@ -103,8 +103,7 @@ class TextureNetwork(nn.Module):
 
     def __init__(self, width: int = 32) -> None:
         super().__init__()
-        self.group1 = nn.ModuleDict({"hpf": nn.Conv2d(1, 30, 5, padding=2, bias=False)})
-        self.group1.hpf.weight = nn.Parameter(srm_filters().unsqueeze(1), requires_grad=False)
+        self.group1 = _HighPass()
         self.group1_b = nn.Sequential(
             nn.Conv2d(90, width, 3, padding=1), nn.BatchNorm2d(width), nn.Hardtanh(-5, 5)
         )
@@ -119,13 +118,21 @@ class TextureNetwork(nn.Module):
 
     def pooled(self, pairs: Tensor) -> Tensor:
         """What the last layer reads: (N, width)."""
-        poor, rich = (self.group1_b(self.residuals(pairs[:, index])) for index in (0, 1))
+        poor, rich = (self.group1_b(self.group1(pairs[:, index])) for index in (0, 1))
         x = self.group5(self.group4(self.group3(self.group2(poor - rich))))
         return x.mean(dim=(2, 3))
 
-    def residuals(self, images: Tensor) -> Tensor:
-        """30 filters on each colour channel of (N, 3, height, width): (N, 90, height, width)."""
-        return self.group1.hpf(images.flatten(0, 1).unsqueeze(1)).unflatten(0, images.shape[:2]).flatten(1, 2)
+
+class _HighPass(nn.Module):
+    """30 fixed filters on each colour channel of (N, 3, height, width): (N, 90, height, width)."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.hpf = nn.Conv2d(1, 30, 5, padding=2, bias=False)
+        self.hpf.weight = nn.Parameter(srm_filters().unsqueeze(1), requires_grad=False)
+
+    def forward(self, images: Tensor) -> Tensor:
+        return self.hpf(images.flatten(0, 1).unsqueeze(1)).unflatten(0, images.shape[:2]).flatten(1, 2)
 
 
 def _group(width: int, convolutions: int, halve: bool) -> nn.Sequential:
@@ -175,7 +182,12 @@ def _difference(taps: dict[int, float], way: tuple[int, int]) -> Tensor:
 def _halves(square: Tensor) -> list[Tensor]:
     """A filter (5, 5) less its lower, left, upper and right part in turn."""
     halves = []
-    for lost in ((slice(3, None), slice(None)), (slice(None), slice(2)), (slice(2), slice(None)), (slice(None), slice(3, None))):
+    for lost in (
+        (slice(3, None), slice(None)),
+        (slice(None), slice(2)),
+        (slice(2), slice(None)),
+        (slice(None), slice(3, None)),
+    ):
         half = square.clone()
         half[lost] = 0
         halves.append(half)

@@ -26,9 +26,7 @@ class Res50NoDown(NetworkDetector):
 
     keys = ("model", "state_dict", "net")
 
-    def __init__(
-        self, protocol: str = "original", blocks: Sequence[int] = RESNET50, width: int = 64
-    ) -> None:
+    def __init__(self, protocol: str = "original", blocks: Sequence[int] = RESNET50, width: int = 64) -> None:
         view = view_for(protocol, View(mean=IMAGENET_MEAN, std=IMAGENET_STD))
         super().__init__(view, NoDownNetwork(blocks, width))
 

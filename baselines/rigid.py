@@ -58,9 +58,7 @@ class RIGID(Detector):
         encoder_options: Mapping[str, Any] | None = None,
     ) -> None:
         super().__init__()
-        original = View(
-            resize=256, crop=size, interpolation="bicubic", mean=IMAGENET_MEAN, std=IMAGENET_STD
-        )
+        original = View(resize=256, crop=size, interpolation="bicubic", mean=IMAGENET_MEAN, std=IMAGENET_STD)
         view = view_for(protocol, original, crop=size)
         spec = EncoderSpec.of(encoder, encoder_options)
         self.features = {

@@ -8,7 +8,7 @@ from tests.parity.filling import Arrays, column, filled, golden_names, normalise
 
 def arrays(seed: int) -> Arrays:
     detector = filled(DDA, golden_names("dda"), "", seed)
-    transformer = detector.base_model["model"]
+    transformer = detector.base_model.model
     images = normalised_images(2, 352, seed)[:, :, :336, :336]
     return {
         "feature": transformer(images).numpy(),

@@ -16,7 +16,7 @@ def arrays(seed: int) -> Arrays:
     images = normalised_images(2, 224, seed)
     seen: dict[int, Tensor] = {}
     for index in BLOCKS:
-        detector.backbone.encoder["layers"][index].register_forward_hook(
+        detector.backbone.encoder.layers[index].register_forward_hook(
             lambda _block, _tokens, output, index=index: seen.update({index: output})  # type: ignore[misc]
         )
     feature = detector.backbone(images)

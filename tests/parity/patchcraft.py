@@ -7,13 +7,13 @@ import torch
 from PIL import Image
 
 from baselines.patchcraft import (
+    PATCH,
     PatchCraft,
     TextureNetwork,
     TextureView,
     random_corners,
     srm_filters,
     texture,
-    PATCH,
 )
 from tests.conftest import SHARED
 from tests.golden.seeded import seeded_images
@@ -25,7 +25,7 @@ PUBLISHED = SHARED / "weights" / "patchcraft-rptc.pth"
 def arrays(seed: int) -> Arrays:
     network = filled(TextureNetwork, golden_names("patchcraft"), "", seed)
     pairs = torch.from_numpy(seeded_images(4, 256, seed).reshape(2, 2, 3, 256, 256))
-    poor, rich = (network.residuals(pairs[:, index]) for index in (0, 1))
+    poor, rich = (network.group1(pairs[:, index]) for index in (0, 1))
     stems = [network.group1_b(residuals) for residuals in (poor, rich)]
     srm = torch.nn.functional.conv2d(pairs[:, 0, :1], srm_filters().unsqueeze(1), padding=2)
 

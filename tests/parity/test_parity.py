@@ -10,6 +10,9 @@ from tests.conftest import SHARED
 from tests.parity import NAMES, compare, compute
 from tests.parity.filling import GOLDEN, GOLDEN_SEED
 
+ILL_CONDITIONED = {"one_minus_similarity": 1e-2}
+"""Arrays in which most digits have cancelled: 1 − 0.9997 in float32 keeps four of seven."""
+
 
 @pytest.mark.slow
 @pytest.mark.parametrize("name", NAMES)
@@ -19,7 +22,7 @@ def test_golden(name):
     if not SHARED.is_dir():
         golden = {array: value for array, value in golden.items() if "published" not in array}
     for difference in compare(compute(name, GOLDEN_SEED), golden):
-        assert difference.error <= 1e-4, difference
+        assert difference.error <= ILL_CONDITIONED.get(difference.name, 1e-4), difference
         assert difference.flipped <= 2, difference
 
 

@@ -31,5 +31,7 @@ def arrays(seed: int) -> Arrays:
         "one_minus_similarity": (1 - similarity).numpy(),
         "hf_sample": high_frequencies(image[0])[:, :224:16, :224:16].numpy(),
         "feature_patch0": clean[:, 0].numpy(),
-        "similarity_448_noise2": similarities(tiles(part), tiles(part - 2 * high_frequencies(part[0])))[0].numpy(),
+        "similarity_448_noise2": similarities(tiles(part), tiles(part - 2 * high_frequencies(part[0])))[
+            0
+        ].numpy(),
     }
