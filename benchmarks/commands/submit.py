@@ -25,7 +25,10 @@ def submit(
         Path | None, typer.Option(help="Write nothing; check that the run reproduces this row")
     ] = None,
 ) -> None:
-    """Write a run's detectors as leaderboard rows, or check a row against the run's score files."""
+    """Write leaderboard rows of a run, or check a row.
+
+    A check compares every number of the row with the run's score files.
+    """
     from benchmarks.files import write_json_by_line
     from benchmarks.reports import load_metrics
     from benchmarks.runfolder.record import read_record
