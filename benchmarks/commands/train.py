@@ -25,7 +25,7 @@ def train(
     Rerunning the same command resumes after the last finished epoch. Exit code 0: complete; 1: a
     training ended early, and why is said; 2: the request was wrong.
     """
-    from benchmarks.training.command import train_all
+    from benchmarks.training.trainer import train_all
 
     overrides = given(
         {"out": out, "epochs": epochs, "device": device, "feature_cache": feature_cache, "plugins": plugin}

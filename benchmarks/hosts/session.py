@@ -16,7 +16,7 @@ from benchmarks.datasets import fingerprint
 from benchmarks.hosts.results import Evaluation, Scored, write_scores
 from benchmarks.hosts.scorer import Scorer, read_journal
 from benchmarks.hosts.suite import Notes, Suite
-from benchmarks.runner.ranks import choose_device
+from benchmarks.ranks import choose_device
 from benchmarks.runner.record import new_record, read_record, write_record
 from benchmarks.scores import CLEAN
 from benchmarks.weights import Store

@@ -21,12 +21,12 @@ from benchmarks.datasets import fingerprint, requested_test_sets
 from benchmarks.detectors import Loaded, load_detectors
 from benchmarks.metrics.evaluate import evaluate_run
 from benchmarks.perturbations import Perturbation, parse_perturbation
+from benchmarks.ranks import agree, choose_device, finish_ranks, gather, is_main, start_ranks
 from benchmarks.runner.loop import EvaluationLoop
 from benchmarks.runner.model import ScoringModel
 from benchmarks.runner.pending import Job, pending_jobs
 from benchmarks.runner.pictures import PreparedPictures
 from benchmarks.runner.progress import ProgressHook
-from benchmarks.runner.ranks import agree, choose_device, finish_ranks, gather, is_main, start_ranks
 from benchmarks.runner.record import merged_record, new_record, read_record, write_record
 from benchmarks.runner.writer import ShardWriter
 from benchmarks.scores import CLEAN, cells, compact_cell

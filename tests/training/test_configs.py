@@ -5,8 +5,8 @@ from __future__ import annotations
 import pytest
 
 from benchmarks.config import RunSettings, parse_settings, read_settings
-from benchmarks.training.command import read_training
-from benchmarks.training.recipe import AugmentationSettings, OptimizerSettings, ScheduleSettings
+from benchmarks.training.settings import AugmentationSettings, OptimizerSettings, ScheduleSettings
+from benchmarks.training.trainer import read_training
 from registry import UserError, load_plugins
 from tests.conftest import ROOT
 
