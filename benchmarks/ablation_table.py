@@ -25,7 +25,7 @@ from benchmarks.figures import choose_figures, draw_figures
 from benchmarks.ranks import choose_device
 from benchmarks.reports import load_metrics
 from benchmarks.reports.markdown import escape
-from benchmarks.scores import CLEAN
+from benchmarks.runfolder.scores import CLEAN
 from benchmarks.weights import Store
 from registry import Catalogs, UserError, load_plugins
 from registry.files import atomic

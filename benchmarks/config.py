@@ -46,7 +46,34 @@ class DetectorSettings(Settings):
         return self.label or self.name
 
 
-class RunSettings(Settings):
+class SessionSettings(Settings):
+    """Which detectors are loaded, with which weights, and how pictures go through them.
+
+    The base of every command's settings that opens a session, from a run to a single prediction.
+    """
+
+    detectors: list[DetectorSettings] = Field([], description="detectors to compare")
+    weights: dict[str, Path] = Field({}, description="weights files by detector or encoder name")
+    allow_untrained: StrictBool = Field(False, description="run detectors without weights, seeded and marked")
+    protocol: Literal["original", "uniform"] = Field(
+        "original", description="input protocol of all detectors"
+    )
+    device: str = Field("auto", description="auto, cpu, cuda or cuda:N")
+    precision: Literal["float32", "bfloat16", "float16"] = Field("float32", description="autocast type")
+    batch_size: StrictInt = Field(16, ge=1, description="pictures per forward pass")
+    max_pixels: StrictInt = Field(MAX_PIXELS, ge=1, description="larger pictures are refused undecoded")
+    seed: StrictInt = Field(
+        0, ge=0, description="random seed of untrained weights, perturbations and the bootstrap"
+    )
+    plugins: list[Path] = Field([], description="plugin files to load")
+
+    @property
+    def labels(self) -> list[str]:
+        """The names of the detectors in tables."""
+        return [detector.shown for detector in self.detectors]
+
+
+class RunSettings(SessionSettings):
     """What `d3qe-bench run` does."""
 
     data: list[str] = Field([], description="folders, manifests, NAME=FOLDER, or registered data sets")
@@ -57,39 +84,22 @@ class RunSettings(Settings):
         None, ge=1, description="at most this many pictures per class and test set"
     )
     fair: list[str] = Field([], description="fair views of all pictures: size, jpeg96")
-    detectors: list[DetectorSettings] = Field([], description="detectors to compare")
-    weights: dict[str, Path] = Field({}, description="weights files by detector or encoder name")
-    allow_untrained: StrictBool = Field(False, description="run detectors without weights, seeded and marked")
-    protocol: Literal["original", "uniform"] = Field(
-        "original", description="input protocol of all detectors"
-    )
     perturbations: list[str] = Field([], description="conditions beside the clean one, such as jpeg:75")
     clean: StrictBool = Field(True, description="score the pictures as they are, too")
     out: Path = Field(Path("runs/latest"), description="run folder; rerunning on it resumes")
-    batch_size: StrictInt = Field(16, ge=1, description="pictures per forward pass")
     workers: StrictInt | None = Field(
         None, ge=0, description="decoding processes; default none on a CPU, up to 8 on a GPU"
     )
-    device: str = Field("auto", description="auto, cpu, cuda or cuda:N")
-    precision: Literal["float32", "bfloat16", "float16"] = Field("float32", description="autocast type")
     launcher: Literal["auto", "none", "pytorch", "slurm"] = Field(
         "auto", description="how ranks were started; auto sees torchrun's environment"
     )
-    seed: StrictInt = Field(0, ge=0, description="of perturbations, bootstrap and untrained weights")
     bootstrap: StrictInt = Field(1000, ge=0, description="resamples for confidence intervals; 0 for none")
-    max_pixels: StrictInt = Field(MAX_PIXELS, ge=1, description="larger pictures are refused undecoded")
     fingerprint: Literal["content", "names"] = Field(
         "content", description="data fingerprint from file contents, or faster from names and sizes"
     )
     flush_seconds: StrictFloat | StrictInt = Field(
         30.0, gt=0, description="at most this much scoring is lost by a kill"
     )
-    plugins: list[Path] = Field([], description="plugin files to load")
-
-    @property
-    def labels(self) -> list[str]:
-        """The names of the detectors in tables."""
-        return [detector.shown for detector in self.detectors]
 
 
 def read_settings(path: Path) -> dict[str, Any]:

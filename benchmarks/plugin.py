@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
-from registry import PublishedWeights, hookimpl
+from functools import partial
+
+from benchmarks.datasets.sources import source_facts
+from registry import PublishedWeights, TestSet, hookimpl
 from registry.hookspecs import Register
 
 _MINI_PHOTOGRAPHS = "training regions of the mini benchmark's photographs, and 52 others"
@@ -20,6 +23,16 @@ def register_encoders(register: Register) -> None:
         weights=(PublishedWeights("package:benchmarks", "mini/weights/tokenizer.safetensors", "MIT"),),
     )
     register(
+        "mini-msvq4",
+        "benchmarks.mini.encoders:MiniScaleTokenizer",
+        summary="VQ tokenizer of stride 4 on five scales, with 512 codes of 8 channels, for 64×64 px",
+        licence="MIT",
+        trained_on=_MINI_PHOTOGRAPHS,
+        weights=(
+            PublishedWeights("package:benchmarks", "mini/weights/multiscale_tokenizer.safetensors", "MIT"),
+        ),
+    )
+    register(
         "mini-image-encoder",
         "benchmarks.mini.encoders:MiniImageEncoder",
         summary="convolutional image encoder, 608 features",
@@ -27,6 +40,12 @@ def register_encoders(register: Register) -> None:
         trained_on=_MINI_PHOTOGRAPHS,
         weights=(PublishedWeights("package:benchmarks", "mini/weights/image_encoder.safetensors", "MIT"),),
     )
+
+
+def _scan_prepared(name: str) -> list[TestSet]:
+    from benchmarks.datasets.prepared import scan
+
+    return scan(name)
 
 
 @hookimpl
@@ -43,9 +62,14 @@ def register_datasets(register: Register) -> None:
             "<set>/1_fake beside imagenet/0_real and laion/0_real",
         ),
         "generators": ("generator_folders", "<generator>/[<class>/]{0_real,1_fake}"),
+        "beside_real": ("beside_real", "<generator>/[<class>/] beside real/, one level deep or two"),
     }
     for name, (module, summary) in layouts.items():
         register(name, f"benchmarks.datasets.{module}:scan", summary=summary, layout=True)
+    for facts in source_facts():
+        name = facts["name"]
+        card = {key: facts[key] for key in ("summary", "paper", "licence")}
+        register(name, partial(_scan_prepared, name), **card)
     register(
         "mini",
         "benchmarks.mini.dataset:scan",

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, Optional
+from typing import TYPE_CHECKING, Annotated, Optional
 
 import typer
 from rich.console import Console
@@ -13,6 +13,7 @@ from benchmarks.commands.options import given, parse_detectors, parse_value, spl
 
 if TYPE_CHECKING:
     from benchmarks.config import RunSettings
+    from benchmarks.runfolder.metrics_file import MetricsFile
 
 MINI = Path(__file__).parents[1] / "configs" / "mini.yaml"
 """What runs where neither a configuration nor data is named: the embedded benchmark."""
@@ -129,14 +130,14 @@ def _run(settings: RunSettings) -> int:
     return show_results(settings.out, metrics) if metrics else 0
 
 
-def show_results(out: Path, metrics: Mapping[str, Any], failed: Sequence[str] = ()) -> int:
+def show_results(out: Path, metrics: MetricsFile, failed: Sequence[str] = ()) -> int:
     """Write and print the leaderboard of a run folder, and name what failed or is incomplete.
 
     Returns:
         The exit code: 0 where everything was scored, else 1.
     """
     from benchmarks.reports import print_leaderboard, render
-    from benchmarks.runner.summary import incomplete
+    from benchmarks.runfolder.summary import incomplete
 
     files = render([out])
     print_leaderboard(metrics, Console())

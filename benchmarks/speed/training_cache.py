@@ -20,7 +20,7 @@ from benchmarks.commands.options import parse_value, split_pairs
 from benchmarks.config import parse_settings
 from benchmarks.datasets import find_test_sets
 from benchmarks.ranks import Processes, joined
-from benchmarks.runner.record import device_name
+from benchmarks.runfolder.provenance import device_name
 from benchmarks.speed.run_overhead import make_pictures
 from benchmarks.training.batches import Loader, build_loaders
 from benchmarks.training.engine import TrainingModel

@@ -11,6 +11,7 @@ from typing import Annotated, Any, Literal
 from pydantic import Field, model_validator
 
 from benchmarks.config import DetectorSettings, Settings, StrictBool, StrictFloat, StrictInt
+from benchmarks.pictures import MAX_PIXELS
 
 Precision = Literal["float32", "bfloat16", "float16"]
 Number = StrictFloat | StrictInt
@@ -124,7 +125,7 @@ class TrainSettings(Settings):
     unreadable: Literal["stop", "leave_out"] = Field(
         "stop", description="what becomes of unreadable pictures; they are listed either way"
     )
-    max_pixels: StrictInt = Field(100_000_000, ge=1, description="larger pictures count as unreadable")
+    max_pixels: StrictInt = Field(MAX_PIXELS, ge=1, description="larger pictures count as unreadable")
     precision: Precision = Field("float32", description="autocast of the trained part; others need a GPU")
     encoder_precision: Precision = Field(
         "float32", description="autocast of frozen encoders; lower flips some nearest codes"

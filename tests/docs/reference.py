@@ -84,9 +84,15 @@ def all_settings() -> list[Any]:
     from benchmarks.config import Settings
 
     for file in sorted((ROOT / "benchmarks").rglob("*.py")):
-        if re.search(r"^class \w+\((?:\w+, )?Settings\)", file.read_text(encoding="utf-8"), re.MULTILINE):
+        if re.search(r"^class \w+\((?:\w+, )?\w*Settings\)", file.read_text(encoding="utf-8"), re.MULTILINE):
             importlib.import_module(".".join(file.relative_to(ROOT).with_suffix("").parts))
-    return sorted(Settings.__subclasses__(), key=lambda kind: (kind.__module__, kind.__name__))
+    return sorted(_below(Settings), key=lambda kind: (kind.__module__, kind.__name__))
+
+
+def _below(kind: Any) -> Iterator[Any]:
+    for one in kind.__subclasses__():
+        yield one
+        yield from _below(one)
 
 
 def settings() -> Iterator[str]:
