@@ -39,6 +39,10 @@ def report(
         Path | None,
         typer.Option(help="Data folder of the run: shows the most wrong pictures on the page"),
     ] = None,
+    plugin: Annotated[
+        Optional[list[Path]],  # noqa: UP045
+        typer.Option(help="Plugin file to load, also in place of a recorded one of its name"),
+    ] = None,
 ) -> None:
     """Render leaderboard tables; metrics come from the score files, no network is run."""
     from rich.console import Console
@@ -58,6 +62,7 @@ def report(
         recompute=recompute,
         calibrate_on=calibrate_on,
         pictures=pictures,
+        plugins=plugin or [],
     )
     console = Console()
     print_runs(read_runs(runs), console, chosen)
