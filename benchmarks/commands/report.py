@@ -8,7 +8,7 @@ from typing import Annotated, Any
 from pydantic import Field, field_validator
 
 from benchmarks.commands.from_settings import takes
-from benchmarks.config import Option, Settings, StrictBool, StrictInt, parse_settings
+from benchmarks.config import Option, Plugins, Settings, StrictBool, StrictInt, parse_settings
 
 
 class ReportSettings(Settings):
@@ -35,6 +35,9 @@ class ReportSettings(Settings):
     )
     pictures: Path | None = Field(
         None, description="data folder of the run: shows the most wrong pictures on the page"
+    )
+    plugins: Plugins = Field(
+        [], description="plugin file to load; it takes the place of one of its name that the run recorded"
     )
 
     @field_validator("runs")
