@@ -21,11 +21,11 @@ class ProgressBar:
     def __init__(
         self,
         what: str,
-        total: float,
+        total: int,
         *,
         console: Console | None = None,
         unit: str = "images",
-        done: float = 0,
+        done: int = 0,
     ) -> None:
         console = console or Console(stderr=True)
         self._bar = Progress(
