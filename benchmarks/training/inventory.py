@@ -79,7 +79,7 @@ def take_inventory(
 ) -> Inventory:
     """All pictures of the test sets; `check` decodes each one once."""
     items = [Item(Path(s.root, p.path), p.label, s.prepare) for s in test_sets for p in s.pictures]
-    prints = [fingerprint(test_set, "content" if check else "names") for test_set in test_sets]
+    prints = [fingerprint(test_set, "content" if check else "names").digest for test_set in test_sets]
     prints += [str(test_set.prepare) for test_set in test_sets if test_set.prepare is not None]
     reasons: list[str] = [""] * len(items)
     if check:
