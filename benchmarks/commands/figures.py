@@ -36,7 +36,7 @@ def figures(given: dict[str, Any]) -> None:
     from benchmarks.datasets import find_test_sets
     from benchmarks.detectors import load_detectors
     from benchmarks.figures import choose_figures, draw_figures
-    from benchmarks.runner.ranks import choose_device
+    from benchmarks.ranks import choose_device
     from benchmarks.weights import Store
 
     settings = parse_settings(FiguresSettings, given, options=given)

@@ -20,6 +20,7 @@ from benchmarks.config import RunSettings
 from benchmarks.datasets import fingerprint, requested_test_sets
 from benchmarks.detectors import Loaded, load_detectors
 from benchmarks.perturbations import Perturbation, parse_perturbation
+from benchmarks.ranks import agree, choose_device, finish_ranks, gather, is_main, start_ranks
 from benchmarks.runfolder.evaluate import evaluate_run
 from benchmarks.runfolder.metrics_file import MetricsFile
 from benchmarks.runfolder.pictures import write_picture_digests
@@ -34,7 +35,6 @@ from benchmarks.runner.model import ScoringModel
 from benchmarks.runner.pending import Job, pending_jobs
 from benchmarks.runner.pictures import PreparedPictures
 from benchmarks.runner.progress import ProgressHook
-from benchmarks.runner.ranks import agree, choose_device, finish_ranks, gather, is_main, start_ranks
 from benchmarks.weights import Store
 from registry import Catalogs, Pipeline, TestSet, UserError, load_plugins
 
