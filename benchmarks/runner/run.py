@@ -23,6 +23,7 @@ from benchmarks.perturbations import Perturbation, parse_perturbation
 from benchmarks.ranks import agree, choose_device, finish_ranks, gather, is_main, start_ranks
 from benchmarks.runfolder.evaluate import evaluate_run
 from benchmarks.runfolder.metrics_file import MetricsFile
+from benchmarks.runfolder.pictures import write_picture_digests
 from benchmarks.runfolder.plugins import recorded_metrics
 from benchmarks.runfolder.provenance import new_record
 from benchmarks.runfolder.record import find_record, read_record, write_record
@@ -124,6 +125,8 @@ def _record_problem(request: Request, command: Sequence[str]) -> str | None:
     )
     try:
         write_record(settings.out, merged_record(find_record(settings.out), record, settings.out))
+        for test_set, found in prints:
+            write_picture_digests(settings.out, test_set.name, found.pictures)
     except UserError as error:
         return str(error)
     return None
