@@ -11,9 +11,9 @@ from PIL import Image
 from torch import Tensor
 
 from benchmarks.mini import dataset, first_use, manifest
-from benchmarks.mini.making import appearance, generated, make, matched
-from benchmarks.mini.photos import SOURCES, Crops, flat
 from registry.errors import UserError
+from tools.mini.making import appearance, generated, make, matched
+from tools.mini.photos import SOURCES, Crops, flat
 
 COUNT = 2 * len(SOURCES)
 
