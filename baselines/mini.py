@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from functools import partial
+
 from baselines.cnnspot import CNNSpot
+from baselines.iar import IAR
 from baselines.univfd import UnivFD
 
 
@@ -14,3 +17,13 @@ def univfd_mini(protocol: str = "original") -> UnivFD:
 def cnnspot_mini(protocol: str = "original") -> CNNSpot:
     """CNNSpot's residual network cut after its second stage, one block each."""
     return CNNSpot(protocol, blocks=(1, 1))
+
+
+def iar_mini(protocol: str = "original", score: str = "enc", tokenizer: str = "mini-vq4") -> IAR:
+    """IAR's scores on a tokenizer of the mini benchmark, on the view that D³QE reads there."""
+    return IAR(protocol, score, tokenizer=tokenizer, size=64)
+
+
+iar_quant_mini = partial(iar_mini, score="quant")
+iar_combined_mini = partial(iar_mini, score="combined")
+iar_scale_mini = partial(iar_mini, score="combined", tokenizer="mini-msvq4")

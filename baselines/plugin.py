@@ -9,6 +9,7 @@ _GITHUB = "https://raw.githubusercontent.com"
 _TORCHVISION = "https://download.pytorch.org/models"
 _SIDBENCH = "hf:dkarageo/sidbench"
 _RINE = f"{_GITHUB}/mever-team/rine/9b7fd5857cc205d0412be6aeee0d7611b95bd620/ckpt"
+_IAR = "Data Provenance for Image Auto-Regressive Generation, github.com/sprintml/DataProvenanceIAR"
 _AIGCDETECT = "ForenSynths ProGAN, 20 classes, by AIGCDetectBenchmark"
 _RETRAINED = "D³QE, arXiv 2510.05891, after retraining on ARForensics' LlamaGen split"
 
@@ -189,6 +190,24 @@ def register_detectors(register: Register) -> None:
         licence="MIT",
         needs_weights=False,
     )
+    for name, target, generator, summary in (
+        ("iar", "iar:IAR", "LlamaGen", "what a second encoding of the reconstruction changes (EncLoss)"),
+        ("iar_quant", "iar:iar_quant", "LlamaGen", "distance of the latent and its codes (QuantLoss)"),
+        ("iar_combined", "iar:iar_combined", "LlamaGen", "EncLoss × QuantLoss"),
+        ("iar_mini", "mini:iar_mini", "raster", "EncLoss of the first mini tokenizer"),
+        ("iar_quant_mini", "mini:iar_quant_mini", "raster", "QuantLoss of the first mini tokenizer"),
+        ("iar_combined_mini", "mini:iar_combined_mini", "raster", "EncLoss × QuantLoss of the same"),
+        ("iar_scale_mini", "mini:iar_scale_mini", "next_scale", "EncLoss × QuantLoss of the second one"),
+    ):
+        register(
+            name,
+            f"baselines.{target}",
+            summary=f"white box for {generator}: {summary}",
+            paper=_IAR,
+            licence="MIT",
+            trained_on="nothing: the tokenizer's weights are all there is",
+            needs_weights=False,
+        )
     for name, summary, paper in (
         ("univfd_mini", "UnivFD on the mini benchmark's image encoder, for 64×64 px", "arXiv 2302.10174"),
         ("cnnspot_mini", "CNNSpot's network cut after its second stage, for 64×64 px", "arXiv 1912.11035"),

@@ -48,7 +48,7 @@ class Options:
     use_tokenizer, use_clip: whether each branch exists.
     width, heads, depth: of the transformer.
     tokenizer, tokenizer_options: a registered encoder with the outputs of
-        `d3qe_plugin.tokenizer.Tokenizer`, and its constructor's options.
+        `registry.tokenizer.Tokenizer`, and its constructor's options.
     codebook_size, latent_channels, grid: the tokenizer's codes, their length, and positions (rows,
         columns; one number for a square) of a picture of `size` pixels.
     size: short side and crop for the tokenizer, in pixels; clip_size: crop for CLIP.

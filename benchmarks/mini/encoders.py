@@ -1,4 +1,4 @@
-"""The frozen networks of the mini detectors, as registered encoders: the tokenizer and the image encoder."""
+"""The frozen networks of the mini detectors, as registered encoders: the tokenizers and the image encoder."""
 
 from __future__ import annotations
 
@@ -9,40 +9,43 @@ from torch import Tensor
 
 from benchmarks.mini import packed
 from benchmarks.mini.image_encoder import ImageEncoder
+from benchmarks.mini.multiscale import MultiScaleTokenizer
 from benchmarks.mini.tokenizer import Tokenizer
 from registry.encoder import Encoder
+from registry.tokenizer import Autoencoder
 
 
-class MiniTokenizer(Encoder):
-    """The first generator's tokenizer. Reads pictures in [-1, 1] (N, 3, 64, 64).
-
-    Outputs, on a grid of 16×16 positions:
-        indices: (N, 256) int64, the nearest code of each position, row by row.
-        latent, normalized_latent: (N, 8, 16, 16) as the codes are compared with, of length 1.
-        quantized: (N, 8, 16, 16), the codes at those indices.
-        quantization_error: (N, 8, 16, 16), quantized − normalized_latent.
-    """
-
-    outputs = ("latent", "normalized_latent", "indices", "quantized", "quantization_error")
+class MiniTokenizer(Autoencoder):
+    """The first generator's tokenizer. Reads pictures in [-1, 1] (N, 3, 64, 64); latents have length 1."""
 
     def __init__(self) -> None:
         super().__init__()
         self.network = Tokenizer()
 
-    def forward(self, images: Tensor, outputs: Collection[str] = outputs) -> dict[str, Tensor]:
-        latents = self.network.encode(images)
+    @property
+    def codebook(self) -> Tensor:
+        return self.network.codebook.vectors
+
+    def encode(self, images: Tensor) -> Tensor:
+        return self.network.encode(images)
+
+    def to_codes(self, latents: Tensor) -> tuple[Tensor, Tensor]:
         quantized = self.network.quantize(latents)
-        computed = {
-            "latent": latents,
-            "normalized_latent": latents,
-            "indices": quantized.indices,
-            "quantized": quantized.vectors,
-            "quantization_error": quantized.vectors - latents,
-        }
-        return {name: computed[name] for name in outputs}
+        return quantized.indices, quantized.vectors
+
+    def decode(self, vectors: Tensor) -> Tensor:
+        return self.network.decoder(vectors)
 
     def load_weights(self, path: Path) -> None:
         packed.load(path, self.network)
+
+
+class MiniScaleTokenizer(MiniTokenizer):
+    """The second generator's tokenizer, of 341 tokens on five scales; latents keep their length."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.network = MultiScaleTokenizer()
 
 
 class MiniImageEncoder(Encoder):

@@ -23,7 +23,7 @@ class PlainBlock(nn.Module):
 class Cache:
     """Keys and values that one attention layer has computed for the positions before the current ones.
 
-    length: the longest sequence, reserved at first use: growing it each step would copy it each step.
+    length: the longest sequence, reserved at the first step: growing it each step would copy it each step.
     """
 
     def __init__(self, length: int) -> None:

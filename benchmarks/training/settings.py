@@ -7,7 +7,22 @@ from typing import Any, Literal
 
 from pydantic import Field, model_validator
 
-from benchmarks.config import DetectorSettings, Settings, StrictBool, StrictInt
+from benchmarks.config import (
+    DetectorSettings,
+    Device,
+    Fair,
+    Launcher,
+    Limit,
+    MaxPixels,
+    Plugins,
+    Precision,
+    Seed,
+    Settings,
+    StrictBool,
+    StrictInt,
+    WeightsFiles,
+    Workers,
+)
 from benchmarks.pictures import MAX_PIXELS
 from benchmarks.training.recipe import (
     NO_AUGMENTATION,
@@ -15,8 +30,6 @@ from benchmarks.training.recipe import (
     OptimizerSettings,
     ScheduleSettings,
 )
-
-Precision = Literal["float32", "bfloat16", "float16"]
 
 
 class SplitSettings(Settings):
@@ -38,9 +51,9 @@ class TrainSettings(Settings):
     validation: SplitSettings | None = Field(
         None, description="validation pictures; without them nothing but `epochs` ends the training"
     )
-    limit: StrictInt | None = Field(None, ge=1, description="at most this many pictures per class and set")
-    fair: list[str] = Field([], description="fair views of all pictures: size, jpeg96")
-    weights: dict[str, Path] = Field(
+    limit: Limit = None
+    fair: Fair = Field([])
+    weights: WeightsFiles = Field(
         {}, description="weights files of encoders and of `start` by name; fetched ones are found"
     )
     allow_untrained: StrictBool = Field(False, description="draw encoders without weights from the seed")
@@ -63,21 +76,17 @@ class TrainSettings(Settings):
     unreadable: Literal["stop", "leave_out"] = Field(
         "stop", description="what becomes of unreadable pictures; they are listed either way"
     )
-    max_pixels: StrictInt = Field(MAX_PIXELS, ge=1, description="larger pictures count as unreadable")
+    max_pixels: MaxPixels = Field(MAX_PIXELS, description="larger pictures count as unreadable")
     precision: Precision = Field("float32", description="autocast of the trained part; others need a GPU")
     encoder_precision: Precision = Field(
         "float32", description="autocast of frozen encoders; lower flips some nearest codes"
     )
-    device: str = Field("auto", description="auto, cpu, cuda or cuda:N")
-    workers: StrictInt | None = Field(
-        None, ge=0, description="decoding processes; default none on a CPU, up to 8 on a GPU"
-    )
-    launcher: Literal["auto", "none", "pytorch", "slurm"] = Field(
-        "auto", description="how processes were started; auto sees torchrun's environment"
-    )
-    seed: StrictInt = Field(42, ge=0, description="of initial weights, order, augmentation and dropout")
+    device: Device = "auto"
+    workers: Workers = None
+    launcher: Launcher = "auto"
+    seed: Seed = Field(42, description="random seed of initial weights, order, augmentation and dropout")
     keep: StrictInt = Field(2, ge=2, description="checkpoints kept: this many latest, and as many best")
-    plugins: list[Path] = Field([], description="plugin files to load")
+    plugins: Plugins = Field([])
 
     @model_validator(mode="after")
     def _one_start(self) -> TrainSettings:

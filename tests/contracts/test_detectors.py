@@ -33,6 +33,8 @@ TOY = {
     "linear_probe": {"backbone": "timm/test_vit"},
     "ferretnet_s": {"width": 8, "depths": (1, 1)},
     "random_score": {},
+    **{name: {"tokenizer_options": TOKENIZER, "size": 32} for name in ("iar", "iar_quant", "iar_combined")},
+    **{name: {} for name in ("iar_mini", "iar_quant_mini", "iar_combined_mini", "iar_scale_mini")},
     "univfd_mini": {},
     "cnnspot_mini": {},
     "d3qe_mini": {},

@@ -21,6 +21,7 @@ NAMES = (
     "gramnet",
     "lnp_denoiser",
     "fusing_psm",
+    "iar",
 )
 
 

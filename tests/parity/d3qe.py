@@ -17,7 +17,11 @@ SHOWN_CHANNELS = 8
 
 def tokenizer(seed: int) -> LlamaGenTokenizer:
     shapes = golden_names("d3qe", TOKENIZER, ignore=(TOKENIZER + "quantize.codebook_used",))
-    return filled(LlamaGenTokenizer, shapes, TOKENIZER, seed)
+    # D³QE's golden file leaves the decoder out
+    with torch.device("meta"):
+        names = LlamaGenTokenizer().state_dict()
+    decoder = tuple(name for name in names if name.startswith(("decoder.", "post_quant_conv.")))
+    return filled(LlamaGenTokenizer, shapes, TOKENIZER, seed, own=decoder)
 
 
 def clip(seed: int) -> ClipVision:

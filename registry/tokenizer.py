@@ -1,0 +1,138 @@
+"""Vector-quantising tokenizers: the encoders that detectors made for autoregressive generators read."""
+
+from __future__ import annotations
+
+from abc import abstractmethod
+from collections.abc import Collection
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from registry.encoder import Encoder
+
+_CPU_PIXELS = 4 * 256 * 256
+_DEVICE_PIXELS = 64 * 256 * 256
+_DISTANCE_ROWS = 4096
+
+
+class Tokenizer(Encoder):
+    """A VQ model's encoder and codebook: pictures in, latents, codes and quantisation errors out.
+
+    A subclass gives `encode` and `codebook`, and sets `l2_normalized` where latents and codes are
+    compared after division by their length. One that quantises differently overrides `to_codes`.
+
+    Outputs, for pictures (N, 3, height, width) and a grid of h × w positions:
+        latent: (N, C, h, w) as the encoder gives it.
+        normalized_latent: the same as it is compared with the codes (equal without normalisation).
+        indices: (N, h·w) int64, the nearest code of each position, row by row; of a tokenizer of several
+            scales (N, tokens), coarse to fine.
+        quantized: (N, C, h, w), what the codes at those indices stand for.
+        quantization_error: (N, C, h, w), quantized − normalized_latent.
+    """
+
+    outputs: tuple[str, ...] = ("latent", "normalized_latent", "indices", "quantized", "quantization_error")
+    l2_normalized = False
+
+    @abstractmethod
+    def encode(self, images: Tensor) -> Tensor:
+        """Continuous latents (N, C, h, w) of images (N, 3, height, width)."""
+
+    @property
+    @abstractmethod
+    def codebook(self) -> Tensor:
+        """All codes (K, C) as the file holds them."""
+
+    def to_codes(self, latents: Tensor) -> tuple[Tensor, Tensor]:
+        """Indices (N, tokens) and what they stand for (N, C, h, w), of normalised latents (N, C, h, w)."""
+        codes = self._comparable(self.codebook.float())
+        indices = nearest_codes(latents.permute(0, 2, 3, 1).flatten(0, 2), codes)
+        quantized = codes[indices].unflatten(0, (len(latents), *latents.shape[2:])).permute(0, 3, 1, 2)
+        return indices.unflatten(0, (len(latents), -1)), quantized
+
+    def forward(self, images: Tensor, outputs: Collection[str] = ()) -> dict[str, Tensor]:
+        """The outputs that are asked for, all by default; nothing else is computed."""
+        names = list(outputs) or list(self.outputs)
+        parts = [self.compute(chunk, names) for chunk in images.split(_chunk_size(images))]
+        return {name: torch.cat([part[name] for part in parts]) for name in names}
+
+    def compute(self, images: Tensor, wanted: Collection[str]) -> dict[str, Tensor]:
+        """At least the outputs `wanted`, of images that are encoded together."""
+        latent, normalized = self.encoded(images)
+        found = {"latent": latent, "normalized_latent": normalized}
+        if not found.keys() >= set(wanted):
+            # nearest codes tell apart distances that half precision cannot
+            with torch.autocast(latent.device.type, enabled=False):
+                found["indices"], found["quantized"] = self.to_codes(normalized)
+            found["quantization_error"] = found["quantized"] - normalized
+        return found
+
+    def encoded(self, images: Tensor) -> tuple[Tensor, Tensor]:
+        """Latents as the encoder gives them and as they are compared with the codes, float32."""
+        latent = self.encode(images).float()
+        return latent, self._comparable(latent)
+
+    def _comparable(self, vectors: Tensor) -> Tensor:
+        return F.normalize(vectors, dim=1) if self.l2_normalized else vectors
+
+
+class Autoencoder(Tokenizer):
+    """A tokenizer with its decoder: pictures back from codes.
+
+    A subclass gives `decode`, and `value_range` where pictures are not in [−1, 1]. Further outputs,
+    all (N, 3, height, width) and clamped to that range:
+        reconstruction: decoded from `quantized`.
+        continuous_reconstruction: decoded from `normalized_latent`, without quantisation.
+        second_reconstruction: `continuous_reconstruction` encoded and decoded so once more.
+    """
+
+    outputs = (
+        *Tokenizer.outputs,
+        "reconstruction",
+        "continuous_reconstruction",
+        "second_reconstruction",
+    )
+    value_range = (-1.0, 1.0)
+
+    @abstractmethod
+    def decode(self, vectors: Tensor) -> Tensor:
+        """Images (N, 3, height, width), not clamped, of what codes stand for (N, C, h, w)."""
+
+    def compute(self, images: Tensor, wanted: Collection[str]) -> dict[str, Tensor]:
+        codes = set(wanted) & set(Tokenizer.outputs)
+        found = super().compute(images, codes | ({"quantized"} if "reconstruction" in wanted else set()))
+        if "reconstruction" in wanted:
+            found["reconstruction"] = self._decoded(found["quantized"])
+        if not set(wanted).isdisjoint(("continuous_reconstruction", "second_reconstruction")):
+            found["continuous_reconstruction"] = self._decoded(found["normalized_latent"])
+        if "second_reconstruction" in wanted:
+            _, again = self.encoded(found["continuous_reconstruction"])
+            found["second_reconstruction"] = self._decoded(again)
+        return found
+
+    def _decoded(self, vectors: Tensor) -> Tensor:
+        return self.decode(vectors).float().clamp(*self.value_range)
+
+
+def nearest_codes(vectors: Tensor, codes: Tensor) -> Tensor:
+    """Index of the code at the least Euclidean distance from each vector.
+
+    vectors: (M, C); codes: (K, C). At most a few thousand rows of distances exist at a time.
+
+    Returns:
+        int64 (M,), the lowest index where codes tie.
+    """
+    squared = codes.square().sum(dim=1)
+    # |v|² is the same for all codes of a vector and left out
+    return torch.cat(
+        [
+            torch.addmm(squared, rows, codes.T, alpha=-2).argmin(dim=1)
+            for rows in vectors.split(_DISTANCE_ROWS)
+        ]
+    )
+
+
+def _chunk_size(images: Tensor) -> int:
+    """Pictures to encode together: a full-size VQ encoder holds 128 channels at every input pixel."""
+    pixels = _CPU_PIXELS if images.device.type == "cpu" else _DEVICE_PIXELS
+    return max(1, pixels // (images.shape[-2] * images.shape[-1]))
