@@ -16,10 +16,11 @@ from benchmarks.datasets import fingerprint
 from benchmarks.hosts.results import Evaluation, Scored, write_scores
 from benchmarks.hosts.scorer import Scorer, read_journal
 from benchmarks.hosts.suite import Notes, Suite
+from benchmarks.ranks import choose_device
+from benchmarks.runfolder.pictures import write_picture_digests
 from benchmarks.runfolder.provenance import new_record
 from benchmarks.runfolder.record import find_record, write_record
 from benchmarks.runfolder.scores import CLEAN
-from benchmarks.runner.ranks import choose_device
 from benchmarks.weights import Store
 from registry import Catalogs, TestSet, UserError
 
@@ -147,3 +148,5 @@ def _write_run(
     }
     record = new_record(host.settings, command, host.catalogs, records, prints, [CLEAN], device, host=suite)
     write_record(host.settings.out, record)
+    for test_set, found in prints:
+        write_picture_digests(host.settings.out, test_set.name, found.pictures)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from benchmarks.training.command import read_training, train
+from benchmarks.training.trainer import read_training, train
 from registry.errors import UserError
 from tools.mini.pretrain import pretrain
 from tools.mini.recipes.data import TrainingCrops
