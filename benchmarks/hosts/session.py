@@ -131,12 +131,9 @@ def _note_unscored(host: HostRun, label: str) -> None:
 
 
 def _write_run(
-    host: HostRun,
-    command: Sequence[str],
-    records: Mapping[str, Any],
-    test_sets: Mapping[str, TestSet],
+    host: HostRun, command: Sequence[str], records: Mapping[str, Any], test_sets: Mapping[str, TestSet]
 ) -> None:
-    prints = [(test_set, fingerprint(test_set, host.settings.fingerprint)) for test_set in test_sets.values()]
+    found = [(test_set, fingerprint(test_set, host.settings.fingerprint)) for test_set in test_sets.values()]
     device = choose_device(host.settings.device)
     suite = {
         "suite": dataclasses.asdict(host.suite),
@@ -146,7 +143,6 @@ def _write_run(
         "deviations": host.notes.deviations,
         "figures": host.figures,
     }
-    record = new_record(host.settings, command, host.catalogs, records, prints, [CLEAN], device, host=suite)
+    record = new_record(host.settings, command, host.catalogs, records, found, [CLEAN], device, host=suite)
     write_record(host.settings.out, record)
-    for test_set, found in prints:
-        write_picture_digests(host.settings.out, test_set.name, found.pictures)
+    write_picture_digests(host.settings.out, found)

@@ -8,7 +8,7 @@ which reads none, and not by versions before there were any.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable
 from pathlib import Path
 from urllib.parse import quote, unquote
 
@@ -16,6 +16,8 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from benchmarks.datasets.fingerprint import Fingerprint
+from registry import TestSet
 from registry.errors import UserError
 from registry.files import atomic
 
@@ -23,16 +25,15 @@ _SCHEMA = pa.schema([("path", pa.string()), ("sha256", pa.binary(32))])
 _FILE = "digests.parquet"
 
 
-def write_picture_digests(run: Path, dataset: str, digests: Mapping[str, str]) -> None:
-    """Write those of one test set atomically. digests: SHA-256 in hexadecimal by path; none writes nothing."""
-    if not digests:
-        return
-    table = pa.table(
-        {"path": list(digests), "sha256": [bytes.fromhex(digest) for digest in digests.values()]}, _SCHEMA
-    )
-    with atomic(Path(run, "pictures", f"dataset={quote(dataset, safe='')}", _FILE)) as draft:
-        # paths and digests hardly repeat: a dictionary of them would only be written twice
-        pq.write_table(table, draft, use_dictionary=False, compression="zstd")
+def write_picture_digests(run: Path, fingerprints: Iterable[tuple[TestSet, Fingerprint]]) -> None:
+    """Write those of each test set whose files were hashed, atomically."""
+    for test_set, fingerprint in fingerprints:
+        if fingerprint.pictures:
+            digests = [bytes.fromhex(digest) for digest in fingerprint.pictures.values()]
+            table = pa.table({"path": list(fingerprint.pictures), "sha256": digests}, _SCHEMA)
+            with atomic(Path(run, "pictures", f"dataset={quote(test_set.name, safe='')}", _FILE)) as draft:
+                # paths and digests hardly repeat: a dictionary of them would only be written twice
+                pq.write_table(table, draft, use_dictionary=False, compression="zstd")
 
 
 def picture_digests(run: Path) -> pd.DataFrame | None:

@@ -113,20 +113,19 @@ def _check_writable(out: Path) -> None:
 def _record_problem(request: Request, command: Sequence[str]) -> str | None:
     """Write run.json; the reason if the folder's rows do not fit this request."""
     settings = request.settings
-    prints = [(test_set, fingerprint(test_set, settings.fingerprint)) for test_set in request.test_sets]
+    fingerprints = [(test_set, fingerprint(test_set, settings.fingerprint)) for test_set in request.test_sets]
     record = new_record(
         settings,
         command,
         request.catalogs,
         request.loaded.records,
-        prints,
+        fingerprints,
         list(request.perturbations),
         request.device,
     )
     try:
         write_record(settings.out, merged_record(find_record(settings.out), record, settings.out))
-        for test_set, found in prints:
-            write_picture_digests(settings.out, test_set.name, found.pictures)
+        write_picture_digests(settings.out, fingerprints)
     except UserError as error:
         return str(error)
     return None
