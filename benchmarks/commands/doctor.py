@@ -6,6 +6,7 @@ import importlib
 import shutil
 from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import Any
 
 import typer
 
