@@ -31,12 +31,14 @@ class FiguresSettings(SessionSettings):
 
 @takes(FiguresSettings, without=("precision", "max_pixels"))
 def figures(given: dict[str, Any]) -> None:
-    """Draw figures of a detector: PNG, SVG, and the numbers as JSON."""
+    """Draw what a plugin shows of its detector.
+
+    Each figure as PNG and SVG, and its numbers as JSON."""
     from benchmarks.catalogs import load_catalogs
     from benchmarks.datasets import find_test_sets
     from benchmarks.detectors import load_detectors
     from benchmarks.figures import choose_figures, draw_figures
-    from benchmarks.runner.ranks import choose_device
+    from benchmarks.ranks import choose_device
     from benchmarks.weights import Store
 
     settings = parse_settings(FiguresSettings, given, options=given)

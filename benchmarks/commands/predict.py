@@ -40,8 +40,8 @@ def predict(given: dict[str, Any]) -> None:
     from benchmarks.detectors import load_detectors
     from benchmarks.predict import find_pictures
     from benchmarks.predict import predict as score
+    from benchmarks.ranks import choose_device
     from benchmarks.runner.model import sigmoid
-    from benchmarks.runner.ranks import choose_device
     from benchmarks.weights import Store
     from registry import Pipeline
 

@@ -8,7 +8,7 @@ from typing import Annotated, Any
 from pydantic import Field, field_validator
 
 from benchmarks.commands.from_settings import takes
-from benchmarks.config import Option, Settings, StrictBool, StrictInt, parse_settings
+from benchmarks.config import Option, Plugins, Settings, StrictBool, StrictInt, parse_settings
 
 
 class ReportSettings(Settings):
@@ -36,6 +36,9 @@ class ReportSettings(Settings):
     pictures: Path | None = Field(
         None, description="data folder of the run: shows the most wrong pictures on the page"
     )
+    plugins: Plugins = Field(
+        [], description="plugin file to load; it takes the place of one of its name that the run recorded"
+    )
 
     @field_validator("runs")
     @classmethod
@@ -48,11 +51,14 @@ class ReportSettings(Settings):
 
 @takes(ReportSettings)
 def report(given: dict[str, Any]) -> None:
-    """Render leaderboard tables from score files; no network is run."""
+    """Render leaderboard tables of run folders.
+
+    Metrics come from the score files: no network is run."""
     from rich.console import Console
 
     from benchmarks.reports import print_runs, render
-    from benchmarks.reports.load import METRICS, read_runs
+    from benchmarks.reports.load import read_runs
+    from benchmarks.runfolder.metrics_file import METRICS
 
     settings = parse_settings(ReportSettings, given, options=given)
     chosen = settings.metrics

@@ -21,6 +21,6 @@ def train(
     Options win over the keys of the files. Rerunning the same command resumes after the last finished epoch.
     Exit code 0: complete; 1: a training ended early, and why is said; 2: the request was wrong.
     """
-    from benchmarks.training.command import train_all
+    from benchmarks.training.trainer import train_all
 
     raise typer.Exit(train_all(configs, given))

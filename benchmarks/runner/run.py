@@ -20,8 +20,11 @@ from benchmarks.config import RunSettings
 from benchmarks.datasets import fingerprint, requested_test_sets
 from benchmarks.detectors import Loaded, load_detectors
 from benchmarks.perturbations import Perturbation, parse_perturbation
+from benchmarks.ranks import agree, choose_device, finish_ranks, gather, is_main, start_ranks
 from benchmarks.runfolder.evaluate import evaluate_run
 from benchmarks.runfolder.metrics_file import MetricsFile
+from benchmarks.runfolder.pictures import write_picture_digests
+from benchmarks.runfolder.plugins import recorded_metrics
 from benchmarks.runfolder.provenance import new_record
 from benchmarks.runfolder.record import find_record, read_record, write_record
 from benchmarks.runfolder.resume import merged_record
@@ -32,7 +35,6 @@ from benchmarks.runner.model import ScoringModel
 from benchmarks.runner.pending import Job, pending_jobs
 from benchmarks.runner.pictures import PreparedPictures
 from benchmarks.runner.progress import ProgressHook
-from benchmarks.runner.ranks import agree, choose_device, finish_ranks, gather, is_main, start_ranks
 from benchmarks.weights import Store
 from registry import Catalogs, Pipeline, TestSet, UserError, load_plugins
 
@@ -111,18 +113,19 @@ def _check_writable(out: Path) -> None:
 def _record_problem(request: Request, command: Sequence[str]) -> str | None:
     """Write run.json; the reason if the folder's rows do not fit this request."""
     settings = request.settings
-    prints = [(test_set, fingerprint(test_set, settings.fingerprint)) for test_set in request.test_sets]
+    fingerprints = [(test_set, fingerprint(test_set, settings.fingerprint)) for test_set in request.test_sets]
     record = new_record(
         settings,
         command,
         request.catalogs,
         request.loaded.records,
-        prints,
+        fingerprints,
         list(request.perturbations),
         request.device,
     )
     try:
         write_record(settings.out, merged_record(find_record(settings.out), record, settings.out))
+        write_picture_digests(settings.out, fingerprints)
     except UserError as error:
         return str(error)
     return None
@@ -190,7 +193,10 @@ def _finish(request: Request, failed: Mapping[str, str]) -> MetricsFile:
     for name in request.loaded.records:
         record.detectors[name].failed = failed.get(name)
     write_record(out, record)
-    return evaluate_run(out, request.catalogs.metrics, bootstrap=request.settings.bootstrap)
+    metrics = recorded_metrics(record, request.settings.plugins)
+    return evaluate_run(
+        out, metrics.catalog, bootstrap=request.settings.bootstrap, not_computed=metrics.missing
+    )
 
 
 def _rank_and_size() -> tuple[int, int]:

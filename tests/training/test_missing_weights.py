@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from tests.training.test_kill import write_config
+from tests.training.conftest import write_config
 
 
 @pytest.mark.parametrize("key", ["detector", "weights"])
