@@ -19,12 +19,11 @@ from threading import Event
 import numpy as np
 import torch
 from PIL import Image
-from rich.console import Console
-from rich.progress import Progress
 
 from benchmarks.files import write_json
 from benchmarks.mini.dataset import CLASS_FOLDERS, COUNTS, PARADIGM_OF, PICTURES, TRAINED_ON, part_name
 from benchmarks.mini.manifest import MANIFEST
+from benchmarks.progress import ProgressBar
 from registry.dataset import FAKE, REAL
 from tools.mini.generators import load_generator
 from tools.mini.making import Part, make
@@ -49,13 +48,13 @@ def made(wanted: Sequence[tuple[str, str]]) -> Iterator[tuple[str, Part]]:
     there are.
     """
     stopping = Event()
-    with Progress(console=Console(stderr=True), transient=True) as bar, _one_thread_each():
-        task = bar.add_task("making the mini benchmark", total=sum(COUNTS[split] for split, _ in wanted))
+    total = sum(COUNTS[split] for split, _ in wanted)
+    with ProgressBar("making the mini benchmark", total) as bar, _one_thread_each():
 
         def advance(done: int) -> None:
             if stopping.is_set():
                 raise InterruptedError("stopped with another part")
-            bar.advance(task, done)
+            bar.advance(done)
 
         with ThreadPoolExecutor(os.cpu_count()) as pool:
             names = {pool.submit(make_part, *part, advance): part_name(*part) for part in wanted}

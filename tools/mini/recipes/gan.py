@@ -58,7 +58,7 @@ class GanRecipe(Recipe):
             torch.optim.Adam(self.discriminator.parameters(), 4e-4, betas=(0.0, 0.99)),
         ]
 
-    def rate(self, progress: float) -> float:
+    def learning_rate_factor(self, progress: float) -> float:
         """Constant, with a linear fall over the last fifth."""
         return min(1.0, 5 * (1 - progress) + 0.02)
 

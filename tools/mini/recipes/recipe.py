@@ -9,15 +9,16 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
+from rich.console import Console
 from torch import nn
 from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 
+from benchmarks.progress import ProgressBar
 from registry.files import atomic
 
 _SECONDS_BETWEEN_CHECKPOINTS = 60.0
 _WARM_UP = 0.02
-_LAST_RATE = 0.02
+_LAST_FACTOR = 0.02
 
 
 class Recipe(nn.Module, ABC):
@@ -38,12 +39,12 @@ class Recipe(nn.Module, ABC):
     def trained(self) -> nn.Module:
         """The network to ship."""
 
-    def rate(self, progress: float) -> float:
+    def learning_rate_factor(self, progress: float) -> float:
         """Factor on the learning rates at `progress` in [0, 1]: warm-up, then a half cosine."""
         if progress < _WARM_UP:
             return (progress + 1e-4) / _WARM_UP
         falling = (1 + math.cos(math.pi * (progress - _WARM_UP) / (1 - _WARM_UP))) / 2
-        return _LAST_RATE + (1 - _LAST_RATE) * falling
+        return _LAST_FACTOR + (1 - _LAST_FACTOR) * falling
 
 
 def averaged(network: nn.Module, decay: float) -> AveragedModel:
@@ -62,40 +63,32 @@ def train(recipe: Recipe, name: str, folder: Path, seed: int) -> nn.Module:
     first, spent = _resume(recipe, checkpoint)
     saved = time.monotonic()
     started = time.process_time()
-    with _progress() as bar:
-        task = bar.add_task(name, total=recipe.steps, completed=first, seen="")
+    console = Console()
+    with ProgressBar(name, recipe.steps, console=console, unit="steps", done=first) as bar:
         for step in range(first, recipe.steps):
-            _set_rates(recipe, recipe.rate(step / recipe.steps))
+            _set_learning_rates(recipe, recipe.learning_rate_factor(step / recipe.steps))
             rng = np.random.default_rng((seed, step))
             torch.manual_seed(int(rng.integers(2**31)))
             watched = recipe.update(step, rng)
-            bar.update(task, advance=1, seen=_line(watched))
+            bar.advance()
+            bar.describe(f"{name}  {_line(watched)}")
             now = time.monotonic()
             last = step + 1 == recipe.steps
             if last or now - saved > _SECONDS_BETWEEN_CHECKPOINTS:
                 saved = now
                 seconds = spent + time.process_time() - started
                 _save(recipe, checkpoint, step + 1, seconds)
-                bar.console.print(
+                console.print(
                     f"{name}: step {step + 1} of {recipe.steps}, {seconds:.0f} s of processor time, {_line(watched)}"
                 )
     return recipe.trained().eval().requires_grad_(False)
-
-
-def _progress() -> Progress:
-    return Progress(
-        TextColumn("{task.description}"),
-        BarColumn(),
-        TimeRemainingColumn(),
-        TextColumn("{task.fields[seen]}"),
-    )
 
 
 def _line(watched: dict[str, float]) -> str:
     return " ".join(f"{key} {value:.4g}" for key, value in watched.items())
 
 
-def _set_rates(recipe: Recipe, factor: float) -> None:
+def _set_learning_rates(recipe: Recipe, factor: float) -> None:
     for optimizer in recipe.optimizers:
         for group in optimizer.param_groups:
             group.setdefault("initial_lr", group["lr"])
