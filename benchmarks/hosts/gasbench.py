@@ -13,7 +13,7 @@ from unittest.mock import patch
 import yaml
 
 from benchmarks.config import RunSettings
-from benchmarks.hosts.results import Evaluation, Answer
+from benchmarks.hosts.results import Evaluation, SuitePicture
 from benchmarks.hosts.scorer import Scorer
 from benchmarks.hosts.session import HostRun
 from benchmarks.hosts.settings import settings_for
@@ -129,7 +129,7 @@ def evaluate(host: HostRun, label: str) -> Evaluation:
     return Evaluation({"images": _pictures(records, host, label)}, figures)
 
 
-def _pictures(records: Sequence[Mapping[Any, Any]], host: HostRun, label: str) -> list[Answer]:
+def _pictures(records: Sequence[Mapping[Any, Any]], host: HostRun, label: str) -> list[SuitePicture]:
     """The suite's records, in the order of scoring, with our logits."""
     cache = argparse.ArgumentParser(add_help=False)
     cache.add_argument("--cache-dir", default="/.cache/gasbench")
@@ -146,5 +146,7 @@ def _pictures(records: Sequence[Mapping[Any, Any]], host: HostRun, label: str) -
                 "GASBench's robustness pass over altered pictures is in its own figures only"
             )
         else:
-            pictures.append(Answer(str(path), kind, entry["logit"], entry["error"], record["dataset_name"]))
+            pictures.append(
+                SuitePicture(str(path), kind, entry["logit"], entry["error"], record["dataset_name"])
+            )
     return pictures
