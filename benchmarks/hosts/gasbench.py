@@ -143,9 +143,7 @@ def _pictures(records: Sequence[Mapping[Any, Any]], host: HostRun, label: str) -
         path = root / name / "samples" / str(record["cache_relpath"])
         kind = int(record["media_type"] != "real")
         if record.get("aug_pass"):
-            host.notes.deviation(
-                "GASBench's robustness pass over altered pictures is in its own figures only"
-            )
+            host.notes.deviation("GASBench's pass over altered pictures is in its own figures only")
         else:
             pictures.append(SuitePicture(str(path), kind, entry["logit"], entry["error"], name))
     return pictures
