@@ -151,7 +151,7 @@ def register_detectors(register: Register) -> None:
     register(
         "rine",
         "baselines.rine:RINE",
-        summary="class tokens of all CLIP ViT-L/14 blocks through learned weights and a perceptron",
+        summary="class tokens of all CLIP ViT-L/14 blocks through learned weights and an MLP",
         paper="Leveraging Representations from Intermediate Encoder-blocks, ECCV 2024, arXiv 2402.19091",
         licence="Apache-2.0",
         trained_on="ForenSynths ProGAN, 4 classes (variants: 1 and 2 classes, latent diffusion)",

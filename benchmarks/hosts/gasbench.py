@@ -139,14 +139,11 @@ def _pictures(records: Sequence[Mapping[Any, Any]], host: HostRun, label: str) -
     for record in records:
         failed = record["status"] != "ok"
         entry = {"logit": None, "error": record["error_message"]} if failed else next(journal)
-        path = root / record["dataset_name"] / "samples" / str(record["cache_relpath"])
+        name = record["dataset_name"]
+        path = root / name / "samples" / str(record["cache_relpath"])
         kind = int(record["media_type"] != "real")
         if record.get("aug_pass"):
-            host.notes.deviation(
-                "GASBench's robustness pass over altered pictures is in its own figures only"
-            )
+            host.notes.deviation("GASBench's pass over altered pictures is in its own figures only")
         else:
-            pictures.append(
-                SuitePicture(str(path), kind, entry["logit"], entry["error"], record["dataset_name"])
-            )
+            pictures.append(SuitePicture(str(path), kind, entry["logit"], entry["error"], name))
     return pictures

@@ -129,16 +129,16 @@ def boards(runs: Sequence[Run], metrics: Sequence[str], alike: Alike | None = No
 
 def warnings(runs: Sequence[Run]) -> list[str]:
     """What a reader must know before comparing rows of several runs."""
-    prints: dict[str, dict[str, list[str]]] = {}
+    fingerprints: dict[str, dict[str, list[str]]] = {}
     for run in runs:
         for dataset in dict.fromkeys(cell["dataset"] for cell in run.cells()):
-            prints.setdefault(dataset, {}).setdefault(run.fingerprint(dataset), []).append(run.label)
+            fingerprints.setdefault(dataset, {}).setdefault(run.fingerprint(dataset), []).append(run.label)
     found = [
         f"{dataset} held different pictures in "
-        + " and in ".join(f"{', '.join(labels)} ({_short(mark)})" for mark, labels in by_print.items())
+        + " and in ".join(f"{', '.join(labels)} ({_short(mark)})" for mark, labels in by_fingerprint.items())
         + ": these columns cannot be compared, and neither can means that include them."
-        for dataset, by_print in prints.items()
-        if len(by_print) > 1
+        for dataset, by_fingerprint in fingerprints.items()
+        if len(by_fingerprint) > 1
     ]
     seeds: dict[Any, list[str]] = {}
     for run in runs:
