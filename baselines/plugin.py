@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from baselines.plugin_modern import register_modern, register_modern_encoders
 from registry import PublishedWeights, Reported, hookimpl
 from registry.hookspecs import Register
 
@@ -54,6 +55,7 @@ def register_encoders(register: Register) -> None:
         summary="any timm model without its classifier (option model)",
         licence="Apache-2.0",
     )
+    register_modern_encoders(register)
 
 
 @hookimpl
@@ -175,6 +177,7 @@ def register_detectors(register: Register) -> None:
         trained_on=_AIGCDETECT,
         weights=(PublishedWeights(_SIDBENCH, "PSM.pth"),),
     )
+    register_modern(register)
     register(
         "linear_probe",
         "baselines.linear_probe:LinearProbe",
