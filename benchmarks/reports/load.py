@@ -11,8 +11,8 @@ from benchmarks.metrics.means import ALL
 from benchmarks.runfolder.document import SCHEMA_VERSION
 from benchmarks.runfolder.evaluate import evaluate_run
 from benchmarks.runfolder.metrics_file import METRICS_FILE, MetricCell, MetricsFile, read_metrics
-from benchmarks.runfolder.plugins import recorded_metrics
 from benchmarks.runfolder.record import RECORD_FILE, DetectorRecord, RunRecord, make_record, read_record
+from benchmarks.runfolder.run_plugins import recorded_metrics
 from benchmarks.runfolder.submission import is_submission, read_submission, submitted_record
 from registry.errors import UserError, unknown_name
 
