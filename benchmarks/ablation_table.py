@@ -21,7 +21,7 @@ from benchmarks.commands.outcome import run_script
 from benchmarks.config import RunSettings, parse_settings, read_settings
 from benchmarks.datasets import requested_test_sets
 from benchmarks.detectors import load_detectors
-from benchmarks.figures import choose_figures, draw_figures
+from benchmarks.drawing import choose_figures, draw_figures
 from benchmarks.ranks import choose_device
 from benchmarks.reports import load_metrics
 from benchmarks.reports.markdown import escape

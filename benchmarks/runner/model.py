@@ -11,7 +11,7 @@ from typing import Any
 import torch
 from mmengine.model import BaseModel
 
-from benchmarks.runner.pictures import Prepared
+from benchmarks.runner.preparation import Prepared
 from registry import Picture, Pipeline
 
 STOP_AFTER = 16
