@@ -161,7 +161,7 @@ class _Residual(nn.Module):
 
 
 class _Attention(nn.Module):
-    """Single-head self-attention over all positions, around a shortcut."""
+    """Single-head self-attention over all positions, with a residual connection."""
 
     def __init__(self, channels: int, groups: int) -> None:
         super().__init__()

@@ -13,11 +13,11 @@ from typing import Any, Protocol
 from benchmarks.catalogs import load_catalogs
 from benchmarks.config import RunSettings
 from benchmarks.datasets import fingerprint
-from benchmarks.hosts.results import Evaluation, Scored, write_scores
+from benchmarks.hosts.results import Evaluation, SuitePicture, write_scores
 from benchmarks.hosts.scorer import Scorer, read_journal
 from benchmarks.hosts.suite import Notes, Suite
 from benchmarks.ranks import choose_device
-from benchmarks.runfolder.pictures import write_picture_digests
+from benchmarks.runfolder.picture_digests import write_picture_digests
 from benchmarks.runfolder.provenance import new_record
 from benchmarks.runfolder.record import find_record, write_record
 from benchmarks.runfolder.scores import CLEAN
@@ -61,11 +61,11 @@ class HostRun:
         path = self.folder / f"{label}.jsonl"
         return read_journal(path) if path.is_file() else []
 
-    def scored(self, label: str) -> dict[str, list[Scored]]:
+    def scored(self, label: str) -> dict[str, list[SuitePicture]]:
         """The journal's pictures by test set, of suites that tell labels and test sets when they score."""
-        groups: dict[str, list[Scored]] = defaultdict(list)
+        groups: dict[str, list[SuitePicture]] = defaultdict(list)
         for entry in self.journal(label):
-            picture = Scored(entry["path"], entry["label"], entry["logit"], entry["error"])
+            picture = SuitePicture(entry["path"], entry["label"], entry["logit"], entry["error"])
             groups[entry["test_set"]].append(picture)
         return dict(groups)
 

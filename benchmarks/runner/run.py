@@ -23,18 +23,18 @@ from benchmarks.perturbations import Perturbation, parse_perturbation
 from benchmarks.ranks import agree, choose_device, finish_ranks, gather, is_main, start_ranks
 from benchmarks.runfolder.evaluate import evaluate_run
 from benchmarks.runfolder.metrics_file import MetricsFile
-from benchmarks.runfolder.pictures import write_picture_digests
-from benchmarks.runfolder.plugins import recorded_metrics
+from benchmarks.runfolder.picture_digests import write_picture_digests
 from benchmarks.runfolder.provenance import new_record
 from benchmarks.runfolder.record import find_record, read_record, write_record
 from benchmarks.runfolder.resume import merged_record
+from benchmarks.runfolder.run_plugins import recorded_metrics
 from benchmarks.runfolder.scores import CLEAN, cells, compact_cell
 from benchmarks.runfolder.writer import ShardWriter
 from benchmarks.runner.loop import EvaluationLoop
-from benchmarks.runner.model import ScoringModel
+from benchmarks.runner.model import ScoringModel, autocast_type
 from benchmarks.runner.pending import Job, pending_jobs
-from benchmarks.runner.pictures import PreparedPictures
-from benchmarks.runner.progress import ProgressHook
+from benchmarks.runner.preparation import PreparedPictures
+from benchmarks.runner.run_progress import RunProgress
 from benchmarks.weights import Store
 from registry import Catalogs, Pipeline, TestSet, UserError, load_plugins
 
@@ -138,7 +138,7 @@ def score_pending(request: Request, console: Console) -> dict[str, str]:
         detectors,
         request.loaded.encoders,
         batch_pixels=settings.batch_size * 256 * 256,
-        dtype=_dtype(settings.precision),
+        dtype=autocast_type(settings.precision),
     )
     model = ScoringModel(pipeline)
     rank, size = _rank_and_size()
@@ -164,7 +164,7 @@ def _run_loop(request: Request, model: ScoringModel, jobs: Sequence[Job], consol
             dataset=partial(PreparedPictures, seed=settings.seed, max_pixels=settings.max_pixels),
         )
 
-    progress = ProgressHook(jobs, console)
+    progress = RunProgress(jobs, console)
     # the Runner leaves an empty log and a copy of its settings; run.json says more
     with tempfile.TemporaryDirectory() as scratch:
         try:
@@ -203,12 +203,6 @@ def _rank_and_size() -> tuple[int, int]:
     from mmengine.dist import get_dist_info
 
     return get_dist_info()
-
-
-def _dtype(precision: str) -> Any:
-    import torch
-
-    return None if precision == "float32" else getattr(torch, precision)
 
 
 def _workers(wanted: int | None, device: str) -> int:

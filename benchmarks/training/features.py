@@ -16,7 +16,7 @@ import logging
 import os
 import shutil
 from collections.abc import Iterator
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
@@ -28,7 +28,7 @@ from torch.utils.data import DataLoader
 from benchmarks.files import write_json
 from benchmarks.ranks import Processes, decoding_processes
 from benchmarks.training.batches import FeatureTable, TrainingPictures, collate
-from benchmarks.training.pictures import Inventory, Splits
+from benchmarks.training.inventory import Inventory, Splits
 from benchmarks.training.reader import InputReader
 from benchmarks.training.settings import AugmentationSettings, TrainSettings, validation_augmentation
 from registry import EncoderSpec, Feature, UserError, View
@@ -123,7 +123,7 @@ class FeatureCache:
             "options": [list(map(str, option)) for option in encoder.options],
             "weights": self.reader.encoders.identity(encoder),
             "precision": self.reader.precision,
-            "view": asdict(view),
+            "view": repr(view),
             # a crop is cut from a window that all views of a detector share
             "views_together": sorted(repr(v) for v in self.reader.views()),
             "outputs": sorted(outputs),

@@ -23,12 +23,12 @@ from benchmarks.training.batches import Loader, build_loaders
 from benchmarks.training.checkpoints import BEST, Checkpoints
 from benchmarks.training.engine import NonFiniteLoss, build_runner
 from benchmarks.training.features import cached_features
-from benchmarks.training.pictures import Inventory, take_splits
-from benchmarks.training.progress import ProgressHook
+from benchmarks.training.inventory import Inventory, take_splits
 from benchmarks.training.reader import InputReader
-from benchmarks.training.record import NAME, check_resumable, describe, threads_of
 from benchmarks.training.schedule import Plateau
 from benchmarks.training.settings import SplitSettings, TrainSettings
+from benchmarks.training.training_progress import TrainingProgress
+from benchmarks.training.training_record import NAME, check_resumable, describe, threads_of
 from benchmarks.weights import Store
 from registry import Catalogs, Detector, EncoderPool, TestSet, UserError
 from registry.encoder import seeded_init
@@ -141,7 +141,7 @@ def train_detector(
         checkpoints = Checkpoints(
             settings.out, Plateau(settings.schedule), processes, keep=settings.keep, note=note
         )
-        progress = ProgressHook(shown, settings.batch_size // settings.accumulate)
+        progress = TrainingProgress(shown, settings.batch_size // settings.accumulate)
         hooks = [checkpoints, progress] if processes.first else [checkpoints]
         if processes.first:
             write_json(settings.out / NAME, note)

@@ -21,6 +21,16 @@ NAMES = (
     "gramnet",
     "lnp_denoiser",
     "fusing_psm",
+    "patchcraft",
+    "patchcraft_preprocess",
+    "commfor",
+    "res50nodown",
+    "dda",
+    "bfree",
+    "effort",
+    "safe",
+    "warpad",
+    "modern_preprocess",
     "iar",
 )
 

@@ -37,7 +37,7 @@ def figures(given: dict[str, Any]) -> None:
     from benchmarks.catalogs import load_catalogs
     from benchmarks.datasets import find_test_sets
     from benchmarks.detectors import load_detectors
-    from benchmarks.figures import choose_figures, draw_figures
+    from benchmarks.drawing import choose_figures, draw_figures
     from benchmarks.ranks import choose_device
     from benchmarks.weights import Store
 
