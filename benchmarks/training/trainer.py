@@ -91,7 +91,7 @@ def train_all(
 def read_training(config: Path, overrides: Mapping[str, Any] | None = None) -> TrainSettings:
     """The settings in a YAML file. overrides: keys that win over the file."""
     values = {**read_settings(config), **(overrides or {})}
-    return parse_settings(TrainSettings, values, str(config))
+    return parse_settings(TrainSettings, values, str(config), overrides or ())
 
 
 def train(settings: TrainSettings, console: Console | None = None) -> TrainingResult:
@@ -184,6 +184,8 @@ def build(
     with seeded_init(chosen.name, settings.seed):
         detector: Detector = catalogs.detectors.create(chosen.name, **chosen.options)
     if chosen.weights is not None:
+        if not chosen.weights.is_file():
+            raise UserError(f"detector.weights: there is no such file: {chosen.weights}")
         detector.load_weights(chosen.weights)
     start = None
     if settings.start is not None:
