@@ -30,7 +30,7 @@ class PredictSettings(SessionSettings):
     seed: Seed = Field(0, description="random seed of untrained weights")
 
 
-@takes(PredictSettings, without=("precision",))
+@takes(PredictSettings)
 def predict(given: dict[str, Any]) -> None:
     """Print P(generated) of pictures without labels.
 
@@ -41,7 +41,7 @@ def predict(given: dict[str, Any]) -> None:
     from benchmarks.predict import find_pictures
     from benchmarks.predict import predict as score
     from benchmarks.ranks import choose_device
-    from benchmarks.runner.model import sigmoid
+    from benchmarks.runner.model import autocast_type, sigmoid
     from benchmarks.weights import Store
     from registry import Pipeline
 
@@ -59,7 +59,12 @@ def predict(given: dict[str, Any]) -> None:
     )
     for name, reason in loaded.failed.items():
         typer.echo(f"failed: {name}: {reason}", err=True)
-    pipeline = Pipeline(loaded.detectors, loaded.encoders, batch_pixels=settings.batch_size * 256 * 256)
+    pipeline = Pipeline(
+        loaded.detectors,
+        loaded.encoders,
+        batch_pixels=settings.batch_size * 256 * 256,
+        dtype=autocast_type(settings.precision),
+    )
     scored = score(
         catalogs,
         pipeline,

@@ -41,6 +41,11 @@ class Scored:
         }
 
 
+def autocast_type(precision: str) -> torch.dtype | None:
+    """The type that a pipeline's networks run in, None for single precision throughout."""
+    return None if precision == "float32" else getattr(torch, precision)
+
+
 def sigmoid(logit: float) -> float:
     """1 / (1 + exp(-logit)) without overflow."""
     if logit >= 0:

@@ -31,7 +31,7 @@ from benchmarks.runfolder.run_plugins import recorded_metrics
 from benchmarks.runfolder.scores import CLEAN, cells, compact_cell
 from benchmarks.runfolder.writer import ShardWriter
 from benchmarks.runner.loop import EvaluationLoop
-from benchmarks.runner.model import ScoringModel
+from benchmarks.runner.model import ScoringModel, autocast_type
 from benchmarks.runner.pending import Job, pending_jobs
 from benchmarks.runner.preparation import PreparedPictures
 from benchmarks.runner.run_progress import RunProgress
@@ -138,7 +138,7 @@ def score_pending(request: Request, console: Console) -> dict[str, str]:
         detectors,
         request.loaded.encoders,
         batch_pixels=settings.batch_size * 256 * 256,
-        dtype=_dtype(settings.precision),
+        dtype=autocast_type(settings.precision),
     )
     model = ScoringModel(pipeline)
     rank, size = _rank_and_size()
@@ -203,12 +203,6 @@ def _rank_and_size() -> tuple[int, int]:
     from mmengine.dist import get_dist_info
 
     return get_dist_info()
-
-
-def _dtype(precision: str) -> Any:
-    import torch
-
-    return None if precision == "float32" else getattr(torch, precision)
 
 
 def _workers(wanted: int | None, device: str) -> int:

@@ -91,25 +91,27 @@ def train_all(
 def read_training(config: Path, overrides: Mapping[str, Any] | None = None) -> TrainSettings:
     """The settings in a YAML file. overrides: keys that win over the file."""
     values = {**read_settings(config), **(overrides or {})}
-    return parse_settings(TrainSettings, values, str(config))
+    return parse_settings(TrainSettings, values, str(config), overrides or ())
 
 
 def train(settings: TrainSettings, console: Console | None = None) -> TrainingResult:
     """Find the pictures that the settings name and train on them."""
     catalogs = load_catalogs(settings.plugins)
+    training = find_pictures(settings.data, settings, catalogs)
+    validation = find_pictures(settings.validation, settings, catalogs) if settings.validation else []
+    return train_detector(settings, catalogs, training, validation, console)
 
-    def find(split: SplitSettings) -> list[TestSet]:
-        return find_test_sets(
-            catalogs.datasets,
-            split.sets,
-            layout=split.layout or None,
-            options=split.options,
-            limit=settings.limit,
-            fair=settings.fair,
-        )
 
-    validation = find(settings.validation) if settings.validation else []
-    return train_detector(settings, catalogs, find(settings.data), validation, console)
+def find_pictures(split: SplitSettings, settings: TrainSettings, catalogs: Catalogs) -> list[TestSet]:
+    """The sets that a training's split names."""
+    return find_test_sets(
+        catalogs.datasets,
+        split.sets,
+        layout=split.layout or None,
+        options=split.options,
+        limit=settings.limit,
+        fair=settings.fair,
+    )
 
 
 def train_detector(
@@ -182,6 +184,8 @@ def build(
     with seeded_init(chosen.name, settings.seed):
         detector: Detector = catalogs.detectors.create(chosen.name, **chosen.options)
     if chosen.weights is not None:
+        if not chosen.weights.is_file():
+            raise UserError(f"detector.weights: there is no such file: {chosen.weights}")
         detector.load_weights(chosen.weights)
     start = None
     if settings.start is not None:
