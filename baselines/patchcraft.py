@@ -89,7 +89,7 @@ def _mosaic(crops: list[Tensor]) -> Tensor:
 class PatchCraft(NetworkDetector):
     """Cuts its crops from the whole picture at its own size (`original`).
 
-    width: channels of the network.
+    width: channels of the network. seed: of the crops.
     """
 
     keys = ("netC", "model", "state_dict")
