@@ -77,7 +77,7 @@ def cached_features(
 
 @dataclass(frozen=True)
 class FeatureCache:
-    """The cached features of what a detector reads. seed: of the augmentation."""
+    """The cached features of what a detector reads. seed: random seed of the augmentation."""
 
     folder: Path
     reader: InputReader
