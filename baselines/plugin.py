@@ -10,6 +10,8 @@ _TORCHVISION = "https://download.pytorch.org/models"
 _SIDBENCH = "hf:dkarageo/sidbench"
 _RINE = f"{_GITHUB}/mever-team/rine/9b7fd5857cc205d0412be6aeee0d7611b95bd620/ckpt"
 _IAR = "Data Provenance for Image Auto-Regressive Generation, github.com/sprintml/DataProvenanceIAR"
+_PRADA = "PRADA, CVPR 2026 Findings, github.com/jonasricker/prada"
+_PRADA_WEIGHTS = f"{_GITHUB}/jonasricker/prada/a2e3670516e404d293c59f71602c7fc46d87d13e/prada_weights"
 _AIGCDETECT = "ForenSynths ProGAN, 20 classes, by AIGCDetectBenchmark"
 _RETRAINED = "D³QE, arXiv 2510.05891, after retraining on ARForensics' LlamaGen split"
 
@@ -41,6 +43,29 @@ def register_encoders(register: Register) -> None:
                     _TORCHVISION, file, licence="BSD-3-Clause", sha256=file.removesuffix(".pth").split("-")[1]
                 ),
             ),
+        )
+    for name, target, file in (
+        ("llamagen-gpt-b", "LlamaGenGPT", "c2i_B_256.pt"),
+        ("llamagen-gpt-l", "llamagen_gpt_l", "c2i_L_256.pt"),
+    ):
+        register(
+            name,
+            f"baselines.llamagen_gpt:{target}",
+            summary="LlamaGen's transformer: likelihoods of the 256 tokens of llamagen-vq16",
+            paper="LlamaGen, arXiv 2406.06525",
+            licence="MIT",
+            trained_on="ImageNet",
+            weights=(PublishedWeights("hf:FoundationVision/LlamaGen", file, licence="MIT"),),
+        )
+    for depth in (20, 30):
+        register(
+            f"var-d{depth}",
+            f"baselines.var:var_d{depth}",
+            summary=f"VAR's transformer of depth {depth}: likelihoods of the 680 tokens of var-vq16",
+            paper="VAR, NeurIPS 2024, arXiv 2404.02905",
+            licence="MIT",
+            trained_on="ImageNet",
+            weights=(PublishedWeights("hf:FoundationVision/var", f"var_d{depth}.pth", licence="MIT"),),
         )
     register(
         "open_clip",
@@ -206,6 +231,32 @@ def register_detectors(register: Register) -> None:
             paper=_IAR,
             licence="MIT",
             trained_on="nothing: the tokenizer's weights are all there is",
+            needs_weights=False,
+        )
+    for name, target, head, generator, digest in (
+        ("prada", "PRADA", "llamagen_b256", "LlamaGen-B", "6849730ed5536b7eb2e450655cf2b0cbe8d399f5c46f4d264ed9c3e2f089a498"),
+        ("prada_llamagen_l", "prada_llamagen_l", "llamagen_l256", "LlamaGen-L", "2e2453474e531006925d91f3a0f8518455e59495eb4840e6fa56a84f5584773c"),
+        ("prada_var_d20", "prada_var_d20", "var_d20", "VAR-d20", "abd17bcdba1772efe4eb48e34bb30f207cff6d54479307ef2a502f2fd6c3ddfb"),
+        ("prada_var_d30", "prada_var_d30", "var_d30", "VAR-d30", "00c30e27eda769e7d1915be256c452e22ac403a22df48a775a2ab57f41f0578f"),
+    ):  # fmt: skip
+        register(
+            name,
+            f"baselines.prada:{target}",
+            summary=f"white box for {generator}: likelihood of the tokens with and without a class",
+            paper=_PRADA,
+            licence="none stated",
+            trained_on=f"250 pictures of {generator} and 250 of ImageNet",
+            weights=(PublishedWeights(f"{_PRADA_WEIGHTS}/{head}", "final.pt", "none stated", digest),),
+        )
+    for name, generator in (("prada_mini", "raster"), ("prada_scale_mini", "next_scale")):
+        register(
+            name,
+            f"baselines.mini:{name}",
+            summary=f"white box for {generator}: likelihood ratio of the tokens, likeliest class against all",
+            paper=_PRADA,
+            licence="MIT",
+            trained_on="nothing: the transformer's weights are all there is",
+            protocols=("original",),
             needs_weights=False,
         )
     for name, summary, paper in (

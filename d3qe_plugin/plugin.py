@@ -21,6 +21,15 @@ def register_encoders(register: Register) -> None:
         weights=(PublishedWeights("hf:FoundationVision/LlamaGen", "vq_ds16_c2i.pt", licence="MIT"),),
     )
     register(
+        "var-vq16",
+        "d3qe_plugin.var_tokenizer:VARTokenizer",
+        summary="VQ tokenizer of stride 16 on ten scales, with 4096 codes of 32 channels",
+        paper="VAR, NeurIPS 2024, arXiv 2404.02905",
+        licence="MIT",
+        trained_on="OpenImages",
+        weights=(PublishedWeights("hf:FoundationVision/var", "vae_ch160v4096z32.pth", licence="MIT"),),
+    )
+    register(
         "vqvae-f4",
         "d3qe_plugin.vqvae:VQVAETokenizer",
         summary="VQ-VAE tokenizer of stride 4 with 512 codes of 128 channels, for pictures in [−0.5, 0.5]",

@@ -22,6 +22,18 @@ class Encoder(nn.Module, ABC):
     outputs: tuple[str, ...]
     """Names that `forward` can compute."""
 
+    reads: Mapping[str, EncoderSpec] = {}
+    """Other encoders that this one reads on the same images, such as a transformer's tokenizer, by name."""
+
+    def part(self, name: str) -> Encoder:
+        """The encoder that this one reads under `name`; whoever builds this one has to `connect` it."""
+        found: Encoder = self.__dict__["_parts"][name]
+        return found
+
+    def connect(self, parts: Mapping[str, Encoder]) -> None:
+        """Give it the encoders of `reads`, which stay their owner's: they are in no state of this one."""
+        self.__dict__["_parts"] = dict(parts)
+
     @abstractmethod
     def forward(self, images: Tensor, outputs: Collection[str]) -> dict[str, Tensor]:
         """Compute the requested outputs of float32 images (N, 3, height, width), batch first."""
@@ -96,6 +108,7 @@ class EncoderPool:
             self.untrained.add(spec.variant)
         else:
             encoder.load_weights(path)
+        encoder.connect({part: self.get(read) for part, read in encoder.reads.items()})
         return encoder.requires_grad_(False).eval().to(self.device)
 
     def check_output(self, spec: EncoderSpec, output: str) -> None:
