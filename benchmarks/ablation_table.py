@@ -24,8 +24,8 @@ from benchmarks.detectors import load_detectors
 from benchmarks.figures import choose_figures, draw_figures
 from benchmarks.reports import load_metrics
 from benchmarks.reports.markdown import escape
+from benchmarks.runfolder.scores import CLEAN
 from benchmarks.runner.ranks import choose_device
-from benchmarks.scores import CLEAN
 from benchmarks.weights import Store
 from registry import Catalogs, UserError, load_plugins
 from registry.files import atomic

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import typer
 
-from benchmarks.commands import weights
+from benchmarks.commands import data, weights
 from benchmarks.commands.audit import audit
 from benchmarks.commands.doctor import doctor
 from benchmarks.commands.figures import figures
@@ -37,6 +37,7 @@ app.command("figures")(figures)
 app.command("study")(study)
 app.command("audit")(audit)
 app.command("doctor")(doctor)
+app.add_typer(data.app, name="data")
 app.add_typer(weights.app, name="weights")
 app.command("new-detector")(new_detector)
 app.add_typer(host_app, name="host")

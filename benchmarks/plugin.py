@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
-from registry import PublishedWeights, hookimpl
+from functools import partial
+
+from benchmarks.datasets.sources import source_facts
+from registry import PublishedWeights, TestSet, hookimpl
 from registry.hookspecs import Register
 
 _MINI_PHOTOGRAPHS = "training regions of the mini benchmark's photographs, and 52 others"
@@ -51,6 +54,12 @@ def register_encoders(register: Register) -> None:
     )
 
 
+def _scan_prepared(name: str) -> list[TestSet]:
+    from benchmarks.datasets.prepared import scan
+
+    return scan(name)
+
+
 @hookimpl
 def register_datasets(register: Register) -> None:
     """On-disk layouts, one file each, in the order in which they are tried on a folder."""
@@ -65,9 +74,14 @@ def register_datasets(register: Register) -> None:
             "<set>/1_fake beside imagenet/0_real and laion/0_real",
         ),
         "generators": ("generator_folders", "<generator>/[<class>/]{0_real,1_fake}"),
+        "beside_real": ("beside_real", "<generator>/[<class>/] beside real/, one level deep or two"),
     }
     for name, (module, summary) in layouts.items():
         register(name, f"benchmarks.datasets.{module}:scan", summary=summary, layout=True)
+    for facts in source_facts():
+        name = facts["name"]
+        card = {key: facts[key] for key in ("summary", "paper", "licence")}
+        register(name, partial(_scan_prepared, name), **card)
     register(
         "mini",
         "benchmarks.mini.dataset:scan",
@@ -81,16 +95,41 @@ def register_datasets(register: Register) -> None:
 def register_perturbations(register: Register) -> None:
     """Perturbations of the decoded picture, one file each."""
     perturbations = {
-        "none": ("the picture as it is", ""),
-        "jpeg": ("JPEG compression (Pillow, 4:2:0)", "quality, 1 to 100"),
-        "crop": ("random crop, resized back to the picture's size", "part of each side kept, 0.05 to 1"),
-        "resize": ("smaller or larger by a factor", "factor of both sides, 0.05 to 4"),
-        "blur": ("Gaussian blur", "standard deviation in pixels, 0 to 20"),
-        "noise": ("white Gaussian noise", "standard deviation in 8-bit levels, 0 to 128"),
-        "webp": ("lossy WebP compression (Pillow)", "quality, 1 to 100"),
+        "none": ("none", "the picture as it is", ""),
+        "jpeg": ("jpeg", "JPEG compression (Pillow, 4:2:0)", "quality, 1 to 100"),
+        "webp": ("webp", "lossy WebP compression (Pillow)", "quality, 1 to 100"),
+        "avif": ("avif", "AVIF compression (Pillow, 4:2:0)", "quality, 1 to 100"),
+        "chroma": ("chroma", "colour at lower resolution than brightness", "422, 420, 411 or 410"),
+        "crop": (
+            "crop",
+            "random crop, resized back to the picture's size",
+            "part of each side kept, 0.05 to 1",
+        ),
+        "resize": ("resize", "smaller or larger by a factor", "factor of both sides, 0.05 to 4"),
+        "fit": ("fit", "made smaller until the long side fits", "long side in pixels, 16 to 8192"),
+        "aspect": ("geometry", "stretched across", "factor of the width, 0.25 to 4"),
+        "pad": ("geometry", "a black frame", "thickness as a part of each side, 0 to 1"),
+        "flip": ("geometry", "left and right exchanged", ""),
+        "blur": ("blur", "Gaussian blur", "standard deviation in pixels, 0 to 20"),
+        "median": ("filters", "median filter", "side of the neighbourhood in pixels, odd, 3 to 15"),
+        "pixelate": ("filters", "mosaic of block means", "side of a block in pixels, 2 to 64"),
+        "sharpen": ("tone", "unsharp mask of 1 pixel", "amount, 0 to 10"),
+        "gamma": ("tone", "levels to the power of", "exponent, 0.2 to 5"),
+        "grey": ("tone", "luma in all channels", ""),
+        "noise": ("noise", "white Gaussian noise", "standard deviation in 8-bit levels, 0 to 128"),
+        "text": (
+            "overlay",
+            "a line of text at a random place",
+            "height as a part of the picture's, 0.02 to 0.5",
+        ),
+        "sticker": (
+            "overlay",
+            "a coloured disc at a random place",
+            "diameter as a part of the short side, 0.05 to 0.9",
+        ),
     }
-    for name, (summary, parameter) in perturbations.items():
-        register(name, f"benchmarks.perturbations.{name}:{name}", summary=summary, parameter=parameter)
+    for name, (module, summary, parameter) in perturbations.items():
+        register(name, f"benchmarks.perturbations.{module}:{name}", summary=summary, parameter=parameter)
 
 
 @hookimpl

@@ -10,9 +10,9 @@ from torch.utils.data import DataLoader
 
 from benchmarks.perturbations import parse_perturbation
 from benchmarks.pictures import is_picture
+from benchmarks.runfolder.scores import CLEAN
 from benchmarks.runner.model import Scored, ScoringModel
 from benchmarks.runner.pictures import PreparedPictures, keep_list
-from benchmarks.scores import CLEAN
 from registry import Catalogs, Picture, Pipeline, TestSet, UserError
 
 UNLABELLED = -1

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -11,16 +11,23 @@ if TYPE_CHECKING:
     from PIL.Image import Image
 
 REAL, FAKE = 0, 1
-PARADIGMS = ("AR", "GAN", "diffusion")
+PARADIGMS = ("AR", "GAN", "diffusion", "unified", "closed")
+"""unified: one model that understands and makes pictures in more ways than one; closed: nobody outside knows how
+it makes them, and what is presumed is not known."""
 UNKNOWN_PARADIGM = "unknown"
 
 
 @dataclass(frozen=True)
 class Picture:
-    """One picture file. path: POSIX, relative to the test set's root. label: 0 real, 1 generated."""
+    """One picture file. path: POSIX, relative to the test set's root. label: 0 real, 1 generated.
+
+    sha256, size: of the file, lower-case hex and bytes, where an index has recorded them; else empty and -1.
+    """
 
     path: str
     label: int
+    sha256: str = field(default="", compare=False)
+    size: int = field(default=-1, compare=False)
 
 
 @dataclass(frozen=True)

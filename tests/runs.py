@@ -9,7 +9,8 @@ from typing import Any
 import numpy as np
 
 from benchmarks.files import write_json
-from benchmarks.scores import Cell, write_shard
+from benchmarks.runfolder.record import RunRecord, make_record
+from benchmarks.runfolder.scores import Cell, write_shard
 
 Rows = list[dict[str, Any]]
 
@@ -51,6 +52,11 @@ def dataset(
         "asked": {"real": real, "fake": fake},
         "fingerprint": fingerprint,
     }
+
+
+def record(datasets: Mapping[str, Mapping[str, Any]], **more: Any) -> RunRecord:
+    """A run's record of test sets alone."""
+    return make_record({"schema": 1, "detectors": {}, "datasets": datasets, "perturbations": [], **more})
 
 
 def make_run(

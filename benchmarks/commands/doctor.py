@@ -43,7 +43,7 @@ def doctor() -> None:
 
 
 def _findings() -> Iterator[Finding]:
-    from benchmarks.runner.record import versions
+    from benchmarks.runfolder.provenance import versions
 
     for name, version in versions().items():
         yield Finding(name, "missing" if version == "not installed" else "ok", version)

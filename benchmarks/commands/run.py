@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, Optional
+from typing import TYPE_CHECKING, Annotated, Optional
 
 import typer
 from rich.console import Console
@@ -13,6 +13,7 @@ from benchmarks.commands.options import given, parse_detectors, parse_value, spl
 
 if TYPE_CHECKING:
     from benchmarks.config import RunSettings
+    from benchmarks.runfolder.metrics_file import MetricsFile
 
 MINI = Path(__file__).parents[1] / "configs" / "mini.yaml"
 """What runs where neither a configuration nor data is named: the embedded benchmark."""
@@ -80,6 +81,8 @@ def run(
     Rerunning the same command on the same run folder resumes it. Exit code 0: everything was
     scored; 1: something is incomplete or failed, and is named; 2: the request was wrong.
     """
+    from benchmarks.perturbations import split_perturbations
+
     options = given(
         {
             "data": data,
@@ -92,7 +95,7 @@ def run(
             "weights": split_pairs(weights, "--weights"),
             "allow_untrained": allow_untrained,
             "protocol": protocol,
-            "perturbations": split_list(perturb),
+            "perturbations": split_perturbations(perturb or ()),
             "clean": clean,
             "out": out,
             "batch_size": batch_size,
@@ -129,14 +132,14 @@ def _run(settings: RunSettings) -> int:
     return show_results(settings.out, metrics) if metrics else 0
 
 
-def show_results(out: Path, metrics: Mapping[str, Any], failed: Sequence[str] = ()) -> int:
+def show_results(out: Path, metrics: MetricsFile, failed: Sequence[str] = ()) -> int:
     """Write and print the leaderboard of a run folder, and name what failed or is incomplete.
 
     Returns:
         The exit code: 0 where everything was scored, else 1.
     """
     from benchmarks.reports import print_leaderboard, render
-    from benchmarks.runner.summary import incomplete
+    from benchmarks.runfolder.summary import incomplete
 
     files = render([out])
     print_leaderboard(metrics, Console())

@@ -27,13 +27,13 @@ def submit(
 ) -> None:
     """Write a run's detectors as leaderboard rows, or check a row against the run's score files."""
     from benchmarks.files import write_json_by_line
-    from benchmarks.leaderboard.check import problems
-    from benchmarks.leaderboard.row import make_row, read_row
-    from benchmarks.metrics.request import read_request
     from benchmarks.reports import load_metrics
+    from benchmarks.runfolder.record import read_record
+    from benchmarks.runfolder.submission import make_submission, read_submission
+    from benchmarks.runfolder.submission_check import problems
 
     if check is not None:
-        found = problems(read_row(check), run)
+        found = problems(read_submission(check), run)
         for line in found[:_SHOWN]:
             typer.echo(f"{check.name}: {line}", err=True)
         if len(found) > _SHOWN:
@@ -43,7 +43,8 @@ def submit(
         typer.echo(f"{check.name}: every number is reproduced by the score files of {run}")
         return
     metrics = load_metrics(run)
-    rows = [make_row(run, name, metrics) for name in split_list(detectors) or read_request(run).detectors]
+    names = split_list(detectors) or read_record(run).detectors
+    rows = [make_submission(run, name, metrics) for name in names]
     for row in rows:
         file = out / f"{row['detector']}.json"
         write_json_by_line(file, row)

@@ -60,9 +60,16 @@ def find_pairs(folder: Path, names: tuple[str, str] = REAL_FAKE) -> list[Pair]:
 
 
 def make_test_set(
-    name: str, root: Path, generator: str, paradigm: str, pairs: Sequence[Pair], follow_links: bool = False
+    name: str,
+    root: Path,
+    generator: str,
+    paradigm: str,
+    pairs: Sequence[tuple[Path | None, Path]],
+    follow_links: bool = False,
 ) -> TestSet:
     """A test set of all pictures in class folders below `root`, at any depth.
+
+    pairs: the folders of real and of generated pictures; the former None where there are none.
 
     Raises:
         UserError: a class folder without a picture, a link that leaves `root`, or a file name
@@ -72,6 +79,7 @@ def make_test_set(
         Picture(path.relative_to(root).as_posix(), label)
         for pair in pairs
         for label, folder in zip((REAL, FAKE), pair, strict=True)
+        if folder is not None
         for path in _pictures_in(folder, root, follow_links)
     ]
     return TestSet(name, root, generator, paradigm, tuple(sorted(pictures, key=lambda p: p.path)))

@@ -37,6 +37,8 @@ _FOLDERS = {
     "diffusion": "diffusion",
     "diffusions": "diffusion",
     "dm": "diffusion",
+    "unified": "unified",
+    "closed": "closed",
 }
 _PREFIXES = re.compile(r"imagenet|ai|\d{4}")
 """Leading words of GenImage's archive names, such as `imagenet_ai_0419_sdv4`."""

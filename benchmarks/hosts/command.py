@@ -77,9 +77,9 @@ def run(
 def _run(suite: str, settings: RunSettings, root: Path | None, arguments: list[str]) -> int:
     from benchmarks.commands.run import show_results
     from benchmarks.hosts.session import HostRun, run_host
-    from benchmarks.metrics.evaluate import evaluate_run
+    from benchmarks.runfolder.evaluate import evaluate_run
+    from benchmarks.runfolder.scores import cells
     from benchmarks.runner.run import command_line
-    from benchmarks.scores import cells
 
     bridge: Any = importlib.import_module(f"benchmarks.hosts.{suite}")
     if root is not None and not bridge.SUITE.files:

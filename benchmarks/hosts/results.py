@@ -11,7 +11,7 @@ from typing import Any
 from scipy.special import expit
 
 from benchmarks.datasets.paradigms import paradigm_of
-from benchmarks.scores import CLEAN, Cell, write_shard
+from benchmarks.runfolder.scores import CLEAN, Cell, write_shard
 from registry import Picture, TestSet
 
 

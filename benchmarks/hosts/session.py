@@ -16,9 +16,10 @@ from benchmarks.datasets import fingerprint
 from benchmarks.hosts.results import Evaluation, Scored, write_scores
 from benchmarks.hosts.scorer import Scorer, read_journal
 from benchmarks.hosts.suite import Notes, Suite
+from benchmarks.runfolder.provenance import new_record
+from benchmarks.runfolder.record import find_record, write_record
+from benchmarks.runfolder.scores import CLEAN
 from benchmarks.runner.ranks import choose_device
-from benchmarks.runner.record import new_record, read_record, write_record
-from benchmarks.scores import CLEAN
 from benchmarks.weights import Store
 from registry import Catalogs, TestSet, UserError
 
@@ -90,7 +91,7 @@ def run_host(bridge: Bridge, host: HostRun, command: Sequence[str]) -> list[str]
         UserError: the request is wrong, or the suite is missing; nothing was scored then.
     """
     out = host.settings.out
-    if read_record(out) is not None or host.folder.exists():
+    if find_record(out) is not None or host.folder.exists():
         raise UserError(f"{out} already holds a run: choose another --out")
     labels = host.settings.labels
     Store(host.catalogs, host.settings.weights, labels)  # wrong weights show before the suite is started
@@ -136,8 +137,7 @@ def _write_run(
 ) -> None:
     prints = [(test_set, fingerprint(test_set, host.settings.fingerprint)) for test_set in test_sets.values()]
     device = choose_device(host.settings.device)
-    record = new_record(host.settings, command, host.catalogs, records, prints, [CLEAN], device)
-    record["host"] = {
+    suite = {
         "suite": dataclasses.asdict(host.suite),
         "version": host.version,
         "arguments": host.arguments,
@@ -145,4 +145,5 @@ def _write_run(
         "deviations": host.notes.deviations,
         "figures": host.figures,
     }
+    record = new_record(host.settings, command, host.catalogs, records, prints, [CLEAN], device, host=suite)
     write_record(host.settings.out, record)

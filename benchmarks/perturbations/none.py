@@ -5,13 +5,12 @@ from __future__ import annotations
 from numpy.random import Generator
 from PIL.Image import Image
 
-from registry.errors import UserError
+from benchmarks.perturbations.parameter import no_parameter
 
 
 def none(parameter: str) -> object:
     """No perturbation; takes no parameter."""
-    if parameter:
-        raise UserError(f"none takes no parameter, got {parameter!r}")
+    no_parameter("none", parameter)
     return _unchanged
 
 

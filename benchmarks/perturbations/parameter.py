@@ -28,3 +28,9 @@ def whole_number(name: str, text: str, low: int, high: int, example: str) -> int
     if value != int(value):
         raise UserError(f"{name} takes a whole number from {low} to {high}, got {text}")
     return int(value)
+
+
+def no_parameter(name: str, text: str) -> None:
+    """Raise `UserError` if perturbation `name`, which takes no parameter, was given one."""
+    if text:
+        raise UserError(f"{name} takes no parameter, got {text!r}")

@@ -1,11 +1,12 @@
-"""`jpeg:75` as a named, seeded function of a picture."""
+"""`jpeg:75`, and chains of such steps, as named, seeded functions of a picture."""
 
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
+from functools import partial
 
 import numpy as np
 from PIL.Image import Image
@@ -14,7 +15,13 @@ from benchmarks.pictures import PictureError
 from registry.card import PerturbationCard
 from registry.catalog import Catalog
 
+CHAIN = "chain:"
+"""Begins the name of several perturbations done one after the other: `chain:resize:0.5,jpeg:70`."""
+
 _MOST_DIGITS = 12
+
+
+Step = Callable[[Image, np.random.Generator], Image]
 
 
 @dataclass(frozen=True)
@@ -22,7 +29,7 @@ class Perturbation:
     """A perturbation with its parameter. name: canonical, so that equal ones have equal names."""
 
     name: str
-    function: Callable[[Image, np.random.Generator], Image]
+    function: Step
 
     def apply(self, picture: Image, key: str, seed: int) -> Image:
         """The perturbed RGB picture.
@@ -46,15 +53,39 @@ def seeded_rng(seed: int, name: str, key: str) -> np.random.Generator:
 
 
 def parse_perturbation(text: str, catalog: Catalog[PerturbationCard]) -> Perturbation:
-    """The perturbation written as `name` or `name:parameter`; `jpeg:075` and `jpeg:75` are one.
+    """The perturbation written as `name`, `name:parameter` or `chain:name:parameter,name:parameter,…`.
+
+    `jpeg:075` and `jpeg:75` are one. The steps of a chain draw from one generator, one after the other.
 
     Raises:
-        UserError: an unknown name (with the nearest one), or a parameter it does not take (with its range).
+        UserError: an unknown name (with the nearest one), a parameter it does not take (with its range), or an
+            empty chain.
     """
-    name, _, parameter = text.strip().partition(":")
+    text = text.strip()
+    if text.startswith(CHAIN):
+        steps = [parse_perturbation(step, catalog) for step in text.removeprefix(CHAIN).split(",")]
+        name = CHAIN + ",".join(step.name for step in steps)
+        return Perturbation(name, partial(_chained, functions=[step.function for step in steps]))
+    name, _, parameter = text.partition(":")
     parameter = _canonical(parameter.strip())
     function = catalog.entry(name.strip()).load()(parameter)
     return Perturbation(f"{name.strip()}:{parameter}" if parameter else name.strip(), function)
+
+
+def _chained(picture: Image, rng: np.random.Generator, *, functions: Sequence[Step]) -> Image:
+    for function in functions:
+        picture = function(picture, rng)
+    return picture
+
+
+def split_perturbations(values: Iterable[str]) -> list[str]:
+    """Values of an option that takes several separated by commas; the commas of a chain are its own."""
+    return [
+        part.strip()
+        for value in values
+        for part in ([value] if value.strip().startswith(CHAIN) else value.split(","))
+        if part.strip()
+    ]
 
 
 def _canonical(parameter: str) -> str:

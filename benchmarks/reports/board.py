@@ -13,7 +13,7 @@ from typing import Any
 from benchmarks.metrics.cell import COMPLETE, FAILED, PARTIAL
 from benchmarks.metrics.means import ALL
 from benchmarks.reports.load import Pictures, Run, directions, perturbations
-from benchmarks.scores import CLEAN
+from benchmarks.runfolder.scores import CLEAN
 from registry.dataset import PARADIGMS
 
 DIGITS = 4
@@ -142,7 +142,7 @@ def warnings(runs: Sequence[Run]) -> list[str]:
     ]
     seeds: dict[Any, list[str]] = {}
     for run in runs:
-        seeds.setdefault(run.request.get("seed"), []).append(run.label)
+        seeds.setdefault(run.record.seed, []).append(run.label)
     if len(seeds) > 1 and any(kind != CLEAN for kind in perturbations(runs)):
         listed = " and ".join(f"{seed} in {', '.join(labels)}" for seed, labels in seeds.items())
         found.append(f"The seed was {listed}: random perturbations changed the pictures in other ways.")
@@ -156,7 +156,7 @@ def _rows(runs: Sequence[Run]) -> list[Row]:
         untrained = {cell["detector"] for cell in run.cells() if cell["untrained"]}
         for detector in run.detectors:
             label = detector if names.count(detector) == 1 else f"{detector} ({run.label})"
-            parts = tuple(run.facts(detector).get("untrained_parts") or ())
+            parts = tuple(run.facts(detector).untrained_parts)
             rows.append(Row(run.label, detector, label, detector in untrained, parts))
     return rows
 

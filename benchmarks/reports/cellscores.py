@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from benchmarks.scores import Cell, read_cell
+from benchmarks.runfolder.scores import Cell, read_cell
 
 
 @dataclass(frozen=True, eq=False)

@@ -1,18 +1,18 @@
-"""Metrics and request of one or several run folders, as reports read them."""
+"""One or several run folders and submissions, as reports read them."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
 
 from benchmarks.catalogs import load_catalogs
-from benchmarks.leaderboard.row import METRICS_PART, is_row, read_row
 from benchmarks.metrics.bootstrap import RESAMPLES
-from benchmarks.metrics.evaluate import FILE, evaluate_run
 from benchmarks.metrics.means import ALL
-from benchmarks.metrics.request import read_json
+from benchmarks.runfolder.evaluate import evaluate_run
+from benchmarks.runfolder.metrics_file import METRICS_FILE, MetricCell, MetricsFile, read_metrics
+from benchmarks.runfolder.record import RECORD_FILE, DetectorRecord, RunRecord, make_record, read_record
+from benchmarks.runfolder.submission import is_submission, read_submission, submitted_record
 from registry.errors import UserError, unknown_name
 
 METRICS = ("ap", "acc", "auroc")
@@ -22,16 +22,20 @@ Pictures = frozenset[tuple[str, str]]
 """(test set, data fingerprint) pairs: numbers over equal ones can be compared."""
 
 
+def _nothing_recorded() -> RunRecord:
+    return make_record({"schema": 1, "detectors": {}, "datasets": {}, "perturbations": []})
+
+
 @dataclass(frozen=True)
 class Run:
-    """One run. label: how it is told from others; metrics, request: its metrics.json and run.json.
+    """One run. label: how it is told from others; metrics, record: its metrics.json and run.json.
 
     folder: where its score files lie; None where only its metrics are known.
     """
 
     label: str
-    metrics: Mapping[str, Any]
-    request: Mapping[str, Any] = field(default_factory=dict)
+    metrics: MetricsFile
+    record: RunRecord = field(default_factory=_nothing_recorded)
     folder: Path | None = None
 
     @property
@@ -40,7 +44,8 @@ class Run:
 
     def fingerprint(self, dataset: str) -> str:
         """Which pictures a test set held; empty where it is not known."""
-        return self.request.get("datasets", {}).get(dataset, {}).get("fingerprint") or ""
+        known = self.record.datasets.get(dataset)
+        return (known and known.fingerprint) or ""
 
     def set_pictures(self) -> dict[str, Pictures]:
         """What each test set held, by name."""
@@ -52,7 +57,9 @@ class Run:
 
         metric: one that leaves out a test set covers less.
         """
-        left_out = self.metrics["metrics"].get(metric, {}).get("left_out")
+        left_out = (
+            self.metrics["metrics"][metric].get("left_out") if metric in self.metrics["metrics"] else None
+        )
         found: dict[str, Pictures] = {}
         for cell in self.cells():
             for scope in (cell["paradigm"], ALL):
@@ -61,11 +68,11 @@ class Run:
                 found[scope] = found.get(scope, frozenset()) | new
         return found
 
-    def facts(self, detector: str) -> Mapping[str, Any]:
-        """What run.json says of a detector."""
-        return self.request.get("detectors", {}).get(detector, {})
+    def facts(self, detector: str) -> DetectorRecord:
+        """What run.json says of a detector; nothing where it does not know it."""
+        return self.record.detectors.get(detector) or DetectorRecord()
 
-    def cells(self) -> Iterator[Mapping[str, Any]]:
+    def cells(self) -> Iterator[MetricCell]:
         yield from self.metrics["cells"]
 
 
@@ -85,34 +92,35 @@ def read_runs(
         if paths.count(path) > 1:
             raise UserError(f"{path} is given twice")
     return [
-        _from_row(label, read_row(path))
+        _submitted(label, path)
         if path.is_file()
-        else Run(
-            label, load_metrics(path, bootstrap, recompute, calibrate_on), read_json(path / "run.json"), path
-        )
+        else Run(label, load_metrics(path, bootstrap, recompute, calibrate_on), read_record(path), path)
         for label, path in zip(_labels(paths), paths, strict=True)
     ]
 
 
 def _rows_in(path: Path) -> list[Path]:
     """The submissions in a folder that is no run; otherwise the path itself."""
-    if path.is_dir() and not (path / "run.json").exists():
-        return sorted(file for file in path.glob("*.json") if is_row(file)) or [path]
+    if path.is_dir() and not (path / RECORD_FILE).exists():
+        return sorted(file for file in path.glob("*.json") if is_submission(file)) or [path]
     return [path]
 
 
-def _from_row(label: str, row: Mapping[str, Any]) -> Run:
-    request = {
-        **(row.get("provenance") or {}),
-        "detectors": {row["detector"]: row.get("facts") or {}},
-        "datasets": row["datasets"],
+def _submitted(label: str, path: Path) -> Run:
+    submission = read_submission(path)
+    metrics: MetricsFile = {
+        "schema": submission["schema"],
+        "bootstrap": submission["bootstrap"],
+        "metrics": submission["metrics"],
+        "cells": submission["cells"],
+        "means": submission["means"],
     }
-    return Run(label, {part: row[part] for part in METRICS_PART}, request)
+    return Run(label, metrics, submitted_record(submission, str(path)))
 
 
 def load_metrics(
     run: Path, bootstrap: int | None = None, recompute: bool = False, calibrate_on: str | None = None
-) -> dict[str, Any]:
+) -> MetricsFile:
     """A run's metrics.json, computed first where it is absent or older than the scores.
 
     bootstrap, calibrate_on: as `compute_metrics` takes them; None keeps what the file has.
@@ -121,23 +129,21 @@ def load_metrics(
     Raises:
         UserError: the folder has no readable run.json, or there is no test set `calibrate_on`.
     """
-    file = Path(run, FILE)
-    known = read_json(file) if file.is_file() else None
-    had = (
-        (known["bootstrap"]["resamples"], (known.get("calibrated") or {}).get("on"))
-        if known
-        else (RESAMPLES, None)
-    )
+    known = read_metrics(run)
+    had: tuple[int, str | None] = (RESAMPLES, None)
+    if known:
+        calibrated = known.get("calibrated")
+        had = known["bootstrap"]["resamples"], calibrated["on"] if calibrated else None
     wanted = (had[0] if bootstrap is None else bootstrap, had[1] if calibrate_on is None else calibrate_on)
-    if known and wanted == had and not recompute and not _outdated(file):
+    if known and wanted == had and not recompute and not _outdated(run):
         return known
     return evaluate_run(run, load_catalogs().metrics, bootstrap=wanted[0], calibrate_on=wanted[1])
 
 
-def _outdated(file: Path) -> bool:
-    """True where a score file or the request was written after the metrics."""
-    run, written = file.parent, file.stat().st_mtime_ns
-    sources = (run / "run.json", *(run / "scores").glob("*/*/*/*.parquet"))
+def _outdated(run: Path) -> bool:
+    """True where a score file or the record was written after the metrics."""
+    written = (run / METRICS_FILE).stat().st_mtime_ns
+    sources = (run / RECORD_FILE, *(run / "scores").glob("*/*/*/*.parquet"))
     return any(source.stat().st_mtime_ns > written for source in sources if source.exists())
 
 

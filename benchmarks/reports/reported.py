@@ -22,9 +22,9 @@ class ReportedFigure:
 def reported(runs: Sequence[Run]) -> list[ReportedFigure]:
     """All published figures of the runs' detectors, each once."""
     figures = [
-        ReportedFigure(name, figure["on"], figure["metric"], figure["value"], figure["source"])
+        ReportedFigure(name, figure.on, figure.metric, figure.value, figure.source)
         for run in runs
         for name in run.detectors
-        for figure in (run.facts(name).get("card") or {}).get("reported") or ()
+        for figure in run.facts(name).card.reported
     ]
     return list(dict.fromkeys(figures))

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from typing import Any
+from collections.abc import Sequence
 
 from rich import box
 from rich.console import Console
@@ -13,6 +12,7 @@ from rich.text import Text
 from benchmarks.reports.board import Board, Entry, Row, boards, grouped, warnings
 from benchmarks.reports.load import METRICS, Run, check_metrics
 from benchmarks.reports.notes import UNTRAINED, legend, mark, notes
+from benchmarks.runfolder.metrics_file import MetricsFile
 
 DIGITS = 3
 _CELL = 12
@@ -20,9 +20,7 @@ _BOX = box.Box("    \n    \n ── \n    \n    \n    \n    \n    \n")
 _LABEL = 30
 
 
-def print_leaderboard(
-    metrics: Mapping[str, Any], console: Console, names: Sequence[str] | None = None
-) -> None:
+def print_leaderboard(metrics: MetricsFile, console: Console, names: Sequence[str] | None = None) -> None:
     """Print the leaderboard of one run.
 
     metrics: the content of metrics.json. names: metrics to show, by default `METRICS`.

@@ -9,11 +9,11 @@ from mmengine.runner.base_loop import BaseLoop
 from torch.utils.data import DataLoader
 
 from benchmarks.perturbations import Perturbation
+from benchmarks.runfolder.scores import Cell
+from benchmarks.runfolder.writer import ShardWriter
 from benchmarks.runner.model import ScoringModel
 from benchmarks.runner.pending import Job
 from benchmarks.runner.pictures import Prepared, PreparedPictures, keep_list
-from benchmarks.runner.writer import ShardWriter
-from benchmarks.scores import Cell
 
 
 class EvaluationLoop(BaseLoop):

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from benchmarks.scores import Cell, read_cell
+from benchmarks.runfolder.scores import Cell, read_cell
 from registry import Picture, TestSet
 
 

@@ -19,17 +19,20 @@ from benchmarks.catalogs import report_broken
 from benchmarks.config import RunSettings
 from benchmarks.datasets import fingerprint, requested_test_sets
 from benchmarks.detectors import Loaded, load_detectors
-from benchmarks.metrics.evaluate import evaluate_run
 from benchmarks.perturbations import Perturbation, parse_perturbation
+from benchmarks.runfolder.evaluate import evaluate_run
+from benchmarks.runfolder.metrics_file import MetricsFile
+from benchmarks.runfolder.provenance import new_record
+from benchmarks.runfolder.record import find_record, read_record, write_record
+from benchmarks.runfolder.resume import merged_record
+from benchmarks.runfolder.scores import CLEAN, cells, compact_cell
+from benchmarks.runfolder.writer import ShardWriter
 from benchmarks.runner.loop import EvaluationLoop
 from benchmarks.runner.model import ScoringModel
 from benchmarks.runner.pending import Job, pending_jobs
 from benchmarks.runner.pictures import PreparedPictures
 from benchmarks.runner.progress import ProgressHook
 from benchmarks.runner.ranks import agree, choose_device, finish_ranks, gather, is_main, start_ranks
-from benchmarks.runner.record import merged_record, new_record, read_record, write_record
-from benchmarks.runner.writer import ShardWriter
-from benchmarks.scores import CLEAN, cells, compact_cell
 from benchmarks.weights import Store
 from registry import Catalogs, Pipeline, TestSet, UserError, load_plugins
 
@@ -50,11 +53,11 @@ class Request:
     loaded: Loaded
 
 
-def run_benchmark(settings: RunSettings, command: Sequence[str], console: Console) -> dict[str, Any]:
+def run_benchmark(settings: RunSettings, command: Sequence[str], console: Console) -> MetricsFile | None:
     """Score what is still to be scored, then compute metrics from all score files of the folder.
 
     Returns:
-        The content of metrics.json; an empty dictionary on every rank but the first.
+        The content of metrics.json; None on every rank but the first.
 
     Raises:
         UserError: the request is wrong; nothing was scored then.
@@ -66,7 +69,7 @@ def run_benchmark(settings: RunSettings, command: Sequence[str], console: Consol
         agree(_record_problem(request, command) if is_main() else None)
         stopped = score_pending(request, console)
         failed = gather({**request.loaded.failed, **stopped})
-        return _finish(request, failed) if is_main() else {}
+        return _finish(request, failed) if is_main() else None
     finally:
         finish_ranks()
 
@@ -119,7 +122,7 @@ def _record_problem(request: Request, command: Sequence[str]) -> str | None:
         request.device,
     )
     try:
-        write_record(settings.out, merged_record(read_record(settings.out), record, settings.out))
+        write_record(settings.out, merged_record(find_record(settings.out), record, settings.out))
     except UserError as error:
         return str(error)
     return None
@@ -178,15 +181,14 @@ def _run_loop(request: Request, model: ScoringModel, jobs: Sequence[Job], consol
             progress.bar.stop()
 
 
-def _finish(request: Request, failed: Mapping[str, str]) -> dict[str, Any]:
+def _finish(request: Request, failed: Mapping[str, str]) -> MetricsFile:
     """Compact the score files, note who failed, and compute metrics.json."""
     out = request.settings.out
     for cell in cells(out):
         compact_cell(out, cell)
     record = read_record(out)
-    assert record is not None, "run.json was written before scoring"
     for name in request.loaded.records:
-        record["detectors"][name]["failed"] = failed.get(name)
+        record.detectors[name].failed = failed.get(name)
     write_record(out, record)
     return evaluate_run(out, request.catalogs.metrics, bootstrap=request.settings.bootstrap)
 

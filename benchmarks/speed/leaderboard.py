@@ -21,7 +21,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from benchmarks.files import write_json
-from benchmarks.scores import SCHEMA, Cell
+from benchmarks.runfolder.scores import SCHEMA, Cell
 
 PARADIGMS = ("AR", "GAN", "diffusion")
 

@@ -23,7 +23,7 @@ from PIL import Image
 from rich.console import Console
 
 from benchmarks.config import DetectorSettings, RunSettings
-from benchmarks.runner.record import device_name
+from benchmarks.runfolder.provenance import device_name
 from benchmarks.runner.run import Request, check_request, score_pending
 from registry import EncoderSpec, Feature, View
 from registry.pipeline import view_of

@@ -19,7 +19,7 @@ from typing import Any
 from benchmarks.commands.options import parse_value, split_pairs
 from benchmarks.config import parse_settings
 from benchmarks.datasets import find_test_sets
-from benchmarks.runner.record import device_name
+from benchmarks.runfolder.provenance import device_name
 from benchmarks.speed.run_overhead import make_pictures
 from benchmarks.training.inventory import take_inventory
 from benchmarks.training.loaders import Loader, build_loaders

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from statistics import fmean
 from typing import Any
 
-from benchmarks.scores import CLEAN
+from benchmarks.runfolder.scores import CLEAN
 from registry import UserError
 from registry.errors import nearest
 

@@ -11,8 +11,8 @@ from rich.console import Console
 from benchmarks.catalogs import load_catalogs
 from benchmarks.config import RunSettings, parse_settings
 from benchmarks.datasets import find_test_sets
+from benchmarks.runfolder.summary import incomplete
 from benchmarks.runner.run import command_line, run_benchmark
-from benchmarks.runner.summary import incomplete
 from benchmarks.study.matrix import build_matrices, label_of
 from benchmarks.study.render import render
 from benchmarks.study.settings import StudySettings, TrainingSet
@@ -52,6 +52,7 @@ def run_study(settings: StudySettings, console: Console) -> int:
         raise UserError(f"no training succeeded: {'; '.join(problems)}")
     run = _run_settings(settings, weights)
     metrics = run_benchmark(run, command_line(), console)
+    assert metrics is not None, "a study is one process"
     problems += incomplete(run.out, metrics)
     names = [detector.shown for detector in settings.detectors]
     for path in render(build_matrices(metrics, names, paradigms, settings.metric), settings.out):

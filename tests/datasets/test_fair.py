@@ -15,7 +15,7 @@ from benchmarks.audits import audit
 from benchmarks.datasets import find_test_sets
 from benchmarks.datasets.fair import centre_crop
 from benchmarks.pictures import PictureError, open_picture
-from benchmarks.scores import read_scores
+from benchmarks.runfolder.scores import read_scores
 from registry import Catalogs, TestSet, UserError
 from tests.runner.test_run import PLUGIN
 

@@ -27,7 +27,7 @@ from benchmarks.hosts.session import HostRun, run_host
 from benchmarks.hosts.settings import absolute, settings_for
 from benchmarks.hosts.stubs import import_with_stubs
 from benchmarks.hosts.suite import Notes, Suite, commit_of
-from benchmarks.scores import read_scores
+from benchmarks.runfolder.scores import read_scores
 from registry import UserError
 from tests.conftest import ROOT, Command, Invoked
 

@@ -18,7 +18,7 @@ import pandas as pd
 import pytest
 from sklearn.metrics import roc_auc_score
 
-from benchmarks.scores import read_scores
+from benchmarks.runfolder.scores import read_scores
 from tests.conftest import Command
 from tests.hosts import layouts
 from tests.hosts.layouts import Labelled

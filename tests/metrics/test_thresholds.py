@@ -10,11 +10,11 @@ import sklearn.metrics as sk
 from hypothesis import given
 
 from benchmarks.metrics.accuracy import acc_best_threshold
-from benchmarks.metrics.evaluate import compute_metrics
 from benchmarks.metrics.tally import Undefined
 from benchmarks.metrics.thresholds import best_threshold
 from benchmarks.reports import load_metrics, render
-from benchmarks.scores import Cell
+from benchmarks.runfolder.evaluate import compute_metrics
+from benchmarks.runfolder.scores import Cell
 from registry import UserError, load_plugins
 from tests.metrics.samples import normal, samples
 from tests.runs import Rows, dataset, detector, make_run, rows_of

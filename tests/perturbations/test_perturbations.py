@@ -13,15 +13,21 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image
 from scipy.stats import kstest
+from skimage import exposure
 from skimage.filters import gaussian
 
-from benchmarks.perturbations import parse_perturbation
+from benchmarks.perturbations import parse_perturbation, split_perturbations
 from benchmarks.perturbations.spec import Perturbation, seeded_rng
 from benchmarks.pictures import PictureError
 from registry import UserError, load_plugins
 
 CATALOGS = load_plugins(environ={"D3QE_BENCH_PLUGINS": ""})
-ALL = ("none", "jpeg:75", "crop:0.8", "resize:0.5", "blur:1.5", "noise:5", "webp:75")
+ALL = (
+    *("none", "jpeg:75", "crop:0.8", "resize:0.5", "blur:1.5", "noise:5", "webp:75", "avif:60", "chroma:420"),
+    *("fit:64", "aspect:1.25", "pad:0.1", "flip", "median:3", "pixelate:4", "sharpen:1", "gamma:0.8", "grey"),
+    *("text:0.2", "sticker:0.3"),
+)
+CHANGES_SIZE = ("resize", "fit", "aspect", "pad")
 
 
 def parse(text: str) -> Perturbation:
@@ -54,11 +60,11 @@ def test_result_is_rgb_and_repeatable_and_leaves_the_picture_alone(text: str, si
     assert first.size == again.size
     np.testing.assert_array_equal(pixels(first), pixels(again))
     np.testing.assert_array_equal(pixels(picture), before)
-    if not text.startswith("resize"):
+    if not text.startswith(CHANGES_SIZE):
         assert first.size == size
 
 
-@pytest.mark.parametrize("text", ["crop:0.8", "noise:5"])
+@pytest.mark.parametrize("text", ["crop:0.8", "noise:5", "text:0.2", "sticker:0.3", "chain:crop:0.8,jpeg:70"])
 def test_random_choices_depend_on_seed_name_and_picture_and_nothing_else(text: str) -> None:
     picture, perturbation = photo(), parse(text)
     results = [
@@ -203,3 +209,105 @@ def test_wrong_requests_are_refused_with_what_is_allowed(text: str, message: str
 def test_what_a_codec_cannot_hold_is_a_picture_error() -> None:
     with pytest.raises(PictureError, match="webp:75: "):
         parse("webp:75").apply(Image.new("RGB", (20000, 1)), "k", 0)
+
+
+def close(got: Image.Image, expected: np.ndarray, levels: int = 1) -> None:
+    assert pixels(got).shape == expected.shape
+    assert np.abs(pixels(got) - expected).max() <= levels
+
+
+def done(text: str, picture: Image.Image) -> Image.Image:
+    return parse(text).apply(picture, "x", 0)
+
+
+def test_tone_against_other_libraries() -> None:
+    picture = photo()
+    close(done("gamma:0.8", picture), np.rint(exposure.adjust_gamma(pixels(picture) / 255, 0.8) * 255))
+    luma = pixels(picture) @ np.array([0.299, 0.587, 0.114])
+    close(done("grey", picture), np.repeat(np.rint(luma)[..., None], 3, -1))
+    levels = np.asarray(picture, np.float64)
+    blurred = cv2.GaussianBlur(levels, (9, 9), 1, borderType=cv2.BORDER_REFLECT)
+    close(done("sharpen:1.5", picture), np.rint(levels + 1.5 * (levels - blurred)).clip(0, 255))
+
+
+def test_median_against_opencv() -> None:
+    picture = photo()
+    expected = cv2.medianBlur(np.asarray(picture), 5)[3:-3, 3:-3]
+    np.testing.assert_array_equal(pixels(done("median:5", picture))[3:-3, 3:-3], expected)
+
+
+@pytest.mark.parametrize("size", [(90, 60), (91, 67), (3, 2)])
+def test_mosaic_and_colour_against_loops(size: tuple[int, int]) -> None:
+    picture = photo(*size)
+    levels = pixels(picture).astype(float)
+    for top in range(0, size[1], 4):
+        for left in range(0, size[0], 4):
+            block = levels[top : top + 4, left : left + 4]
+            block[:] = block.mean((0, 1))
+    close(done("pixelate:4", picture), np.rint(levels))
+    wanted = np.array(picture.convert("YCbCr")).astype(float)
+    for top in range(0, size[1] - 1, 2):
+        for left in range(0, size[0] - 1, 2):
+            wanted[top : top + 2, left : left + 2, 1:] = wanted[top : top + 2, left : left + 2, 1:].mean(
+                (0, 1)
+            )
+    got = np.array(done("chroma:420", picture).convert("YCbCr")).astype(float)
+    even = (slice(0, size[1] // 2 * 2), slice(0, size[0] // 2 * 2))
+    assert np.abs(got[even] - np.rint(wanted[even])).mean() <= 1
+
+
+def test_geometry_against_numpy_and_opencv() -> None:
+    picture = photo()
+    np.testing.assert_array_equal(pixels(done("flip", picture)), pixels(picture)[:, ::-1])
+    np.testing.assert_array_equal(
+        pixels(done("pad:0.1", picture)), np.pad(pixels(picture), ((6, 6), (9, 9), (0, 0)))
+    )
+    close(
+        done("aspect:2", picture),
+        cv2.resize(np.asarray(picture), (180, 60), interpolation=cv2.INTER_LINEAR),
+        2,
+    )
+    assert done("fit:64", photo(320, 200)).size == (64, 40)
+    assert done("fit:64", photo(40, 60)).size == (40, 60)
+
+
+def test_overlays_change_their_part_and_no_more() -> None:
+    picture = photo(300, 200)
+    for text, most in (("sticker:0.5", np.pi / 4 * 100**2), ("text:0.1", 0.1 * 200 * 200)):
+        changed = (pixels(done(text, picture)) != pixels(picture)).any(-1).sum()
+        assert 0 < changed <= most * 1.05
+    assert (pixels(done("sticker:0.5", picture)) != pixels(picture)).any(-1).sum() > np.pi / 4 * 100**2 * 0.9
+
+
+def test_avif_is_lossy_by_quality() -> None:
+    picture = photo(200, 200)
+    errors = [np.abs(pixels(done(f"avif:{q}", picture)) - pixels(picture)).mean() for q in (10, 50, 95)]
+    assert errors[0] > errors[1] > errors[2] > 0
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("chroma:444", "chroma takes one of 422, 420, 411, 410, got '444'"),
+        ("median:4", "odd number of pixels"),
+        ("flip:1", "flip takes no parameter, got '1'"),
+        ("chain:", "unknown perturbation ''"),
+        ("chain:jpeg:70,blurr:1", "did you mean 'blur'"),
+    ],
+)
+def test_wrong_words_are_refused(text: str, message: str) -> None:
+    with pytest.raises(UserError, match=message):
+        parse(text)
+
+
+def test_a_chain_is_its_steps_one_after_the_other() -> None:
+    picture = photo()
+    chain = parse("chain:resize:0.50, jpeg:070")
+    assert chain.name == "chain:resize:0.5,jpeg:70"
+    by_hand = done("jpeg:70", done("resize:0.5", picture))
+    np.testing.assert_array_equal(pixels(chain.apply(picture, "x", 0)), pixels(by_hand))
+
+
+def test_commas_of_a_chain_are_its_own() -> None:
+    values = ["jpeg:75, blur:1", "chain:resize:0.5,jpeg:70", ""]
+    assert split_perturbations(values) == ["jpeg:75", "blur:1", "chain:resize:0.5,jpeg:70"]

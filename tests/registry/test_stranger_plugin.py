@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from benchmarks.scores import read_scores
+from benchmarks.runfolder.scores import read_scores
 from tests.conftest import ROOT, Command
 from tests.installing import install, write_plugin
 

@@ -8,8 +8,8 @@ from typing import Any
 
 import pytest
 
-from benchmarks.metrics.evaluate import evaluate_run
-from benchmarks.scores import Cell
+from benchmarks.runfolder.evaluate import evaluate_run
+from benchmarks.runfolder.scores import Cell
 from registry import load_plugins
 from tests.metrics.samples import normal
 from tests.runs import Rows, dataset, detector, failed, make_run, rows_of

@@ -10,6 +10,7 @@ import pytest
 from benchmarks.reports.board import Board, Row, boards, warnings
 from benchmarks.reports.load import Run
 from benchmarks.reports.notes import legend, notes
+from tests.runs import dataset, record
 
 
 def cell(detector: str, dataset: str, value: float | None, **more: Any) -> dict[str, Any]:
@@ -45,7 +46,7 @@ def run(label: str, cells: list[dict[str, Any]], prints: Mapping[str, str] | Non
     return Run(
         label,
         {"cells": cells, "means": means, "metrics": directions},
-        {"datasets": {c["dataset"]: {"fingerprint": marks.get(c["dataset"], "same")} for c in cells}},
+        record({c["dataset"]: dataset("AR", "x", 1, 1, marks.get(c["dataset"], "same")) for c in cells}),
     )
 
 
@@ -143,7 +144,7 @@ def test_notes_name_each_reason_once_per_detector() -> None:
 @pytest.mark.parametrize(("perturbation", "count"), [("none", 0), ("crop:0.5", 1)])
 def test_other_seeds_are_warned_of_where_perturbations_are_random(perturbation: str, count: int) -> None:
     runs = [run(label, [cell("a", "AR/VAR", 0.7, perturbation=perturbation)]) for label in ("x", "y")]
-    seeded = [Run(r.label, r.metrics, {**r.request, "seed": i}) for i, r in enumerate(runs)]
+    seeded = [Run(r.label, r.metrics, record(datasets={}, seed=i)) for i, r in enumerate(runs)]
     assert len(warnings(seeded)) == count
     if count:
         assert "The seed was 0 in x and 1 in y" in warnings(seeded)[0]

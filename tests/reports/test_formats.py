@@ -16,7 +16,7 @@ from pylatexenc.latex2text import LatexNodes2Text
 from rich.console import Console
 
 from benchmarks.reports import load_metrics, print_leaderboard, render
-from benchmarks.scores import Cell, write_shard
+from benchmarks.runfolder.scores import Cell, write_shard
 from registry import UserError
 from tests.metrics.samples import normal
 from tests.reports.conftest import ODD, PERTURBATIONS

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from benchmarks.scores import read_scores
+from benchmarks.runfolder.scores import read_scores
 from tests.pictures import make_class_folders, make_picture
 from tests.runner.test_run import cell_of, common
 
@@ -58,7 +58,7 @@ def test_hostile_files_are_scored_or_named(invoke, tmp_path):
 
 
 def test_a_full_disk_keeps_what_was_written(invoke, tmp_path, monkeypatch):
-    from benchmarks.runner import writer
+    from benchmarks.runfolder import writer
 
     make_class_folders(tmp_path / "data" / "VAR")
     make_class_folders(tmp_path / "data" / "RAR", seed=50)

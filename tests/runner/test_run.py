@@ -16,7 +16,7 @@ import pyarrow.parquet as pq
 import pytest
 from PIL import Image
 
-from benchmarks.scores import SCHEMA, read_scores
+from benchmarks.runfolder.scores import SCHEMA, read_scores
 from tests.conftest import ROOT
 from tests.pictures import make_class_folders, make_test_sets
 

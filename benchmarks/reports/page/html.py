@@ -16,6 +16,7 @@ from benchmarks.reports.page.payload import curve_payload, payload
 from benchmarks.reports.page.wrong import most_wrong
 from benchmarks.reports.report import Report
 from benchmarks.reports.statistics.verdicts import ALPHA
+from benchmarks.runfolder.record import dumped
 
 SCRIPTS = ("table.js", "statistics.js", "charts.js")
 
@@ -47,16 +48,15 @@ def html(report: Report, pictures: Path | None = None) -> str:
 
 def provenance(run: Run) -> Iterator[tuple[str, str]]:
     """What a run was made with, as (name, value)."""
-    request = run.request
-    if command := request.get("command"):
-        yield "command", " ".join(map(str, command))
+    record = run.record
+    if record.command:
+        yield "command", " ".join(record.command)
     for name in ("device", "device_name", "dtype", "seed"):
-        if request.get(name) is not None:
-            yield name, str(request[name])
-    if git := request.get("git"):
-        yield "code", f"{git['commit']}{' with changes' if git['changed'] else ''}"
-    for name, version in request.get("versions", {}).items():
-        yield name, str(version)
+        if getattr(record, name) is not None:
+            yield name, str(getattr(record, name))
+    if record.git:
+        yield "code", f"{record.git.commit}{' with changes' if record.git.changed else ''}"
+    yield from record.versions.items()
     bootstrap = run.metrics["bootstrap"]
     yield "intervals", f"{bootstrap['method']}, {bootstrap['resamples']} resamples, seed {bootstrap['seed']}"
 
@@ -65,13 +65,12 @@ def weights(run: Run) -> Iterator[dict[str, str]]:
     """One row per detector: what it was trained on and which weights it had."""
     for name in run.detectors:
         facts = run.facts(name)
-        card = facts.get("card") or {}
-        found = facts.get("weights")
+        found = dumped(facts.weights) if facts.weights else None
         yield {
             "detector": name,
-            "trained_on": card.get("trained_on", ""),
-            "licence": card.get("licence", ""),
-            "weights": found if isinstance(found, str) else json.dumps(found, ensure_ascii=False),
+            "trained_on": facts.card.trained_on,
+            "licence": facts.card.licence,
+            "weights": json.dumps(found, ensure_ascii=False),
         }
 
 

@@ -14,7 +14,7 @@ from benchmarks.reports.page.curves import curves
 from benchmarks.reports.report import Report
 from benchmarks.reports.statistics.ranks import rank_board
 from benchmarks.reports.statistics.verdicts import ALPHA, Verdicts
-from benchmarks.scores import Cell
+from benchmarks.runfolder.scores import Cell
 
 STATUS = [COMPLETE, PARTIAL, FAILED]
 PAIRS = 20_000

@@ -13,7 +13,7 @@ import numpy as np
 from PIL import Image, ImageOps
 
 from benchmarks.reports.load import Run
-from benchmarks.scores import CLEAN, Cell, read_cell
+from benchmarks.runfolder.scores import CLEAN, Cell, read_cell
 from registry.errors import UserError
 
 EACH = 6

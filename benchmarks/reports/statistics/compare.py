@@ -17,7 +17,7 @@ from benchmarks.metrics.cell import COMPLETE
 from benchmarks.reports.cellscores import ScoreReader
 from benchmarks.reports.load import Pictures, Run, perturbations
 from benchmarks.reports.statistics.paired import Floats, bootstrap_p, delong, delong_p, holm, mcnemar
-from benchmarks.scores import Cell
+from benchmarks.runfolder.scores import Cell
 
 BOOTSTRAP, DELONG, MCNEMAR = "paired bootstrap", "DeLong", "McNemar"
 
@@ -135,7 +135,7 @@ def _bootstrap(
             drawn = replicates(defined, sample.labels, logits, resamples, generator(seed, sample.dataset))
             for name, replicated in drawn.items():
                 # the value itself rides along as the last replicate
-                whole = np.append(replicated, known[name])
+                whole = np.append(replicated, float(known[name] or 0.0))
                 for column in columns:
                     if sample.pictures <= column:
                         sums[column, name][detector].append(whole)

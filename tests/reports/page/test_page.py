@@ -309,8 +309,9 @@ def test_data_cannot_close_its_script_element(run: Path, tmp_path: Path) -> None
         cell["reason"] = cell["reason"] and "</script><script>alert(1)</script>"
     request = json.loads((run / "run.json").read_text(encoding="utf-8"))
     from benchmarks.reports.load import Run
+    from benchmarks.runfolder.record import make_record
 
-    text = html(make_report([Run("<b>", copy, request)], ["ap"]))
+    text = html(make_report([Run("<b>", copy, make_record(request))], ["ap"]))
     assert "</script><script>alert" not in text
     assert "<b>" not in text.split("<main>")[0]
 

@@ -16,7 +16,7 @@ from benchmarks.reports.statistics.compare import BOOTSTRAP, DELONG, MCNEMAR, co
 from benchmarks.reports.statistics.paired import delong, delong_p, mcnemar
 from benchmarks.reports.statistics.ranks import rank_board
 from benchmarks.reports.statistics.verdicts import Verdicts
-from benchmarks.scores import Cell, read_cell
+from benchmarks.runfolder.scores import Cell, read_cell
 from tests.metrics.samples import normal
 from tests.reports.conftest import evaluated
 from tests.runs import Rows, dataset, detector, rows_of
@@ -131,6 +131,6 @@ def test_other_pictures_are_never_compared(run: Run, tmp_path: Path) -> None:
 
 def test_without_intervals_the_analytic_tests_remain(run: Run) -> None:
     metrics = {**run.metrics, "bootstrap": {**run.metrics["bootstrap"], "resamples": 0}}
-    table = compare([Run(run.label, metrics, run.request, run.folder)], ["ap", "acc", "auroc"])
+    table = compare([Run(run.label, metrics, run.record, run.folder)], ["ap", "acc", "auroc"])
     assert set(table["test"]) == {DELONG, MCNEMAR}
     assert compare([Run(run.label, metrics)], ["auroc"]).empty

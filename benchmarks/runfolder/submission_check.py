@@ -1,4 +1,4 @@
-"""Does a run's score files reproduce what a submission claims?"""
+"""Do a run's score files reproduce what a submission claims?"""
 
 from __future__ import annotations
 
@@ -7,25 +7,25 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks.catalogs import load_catalogs
-from benchmarks.leaderboard.row import score_digests
-from benchmarks.metrics.evaluate import compute_metrics
-from benchmarks.metrics.request import read_request
+from benchmarks.runfolder.evaluate import compute_metrics
+from benchmarks.runfolder.record import dumped, read_record
+from benchmarks.runfolder.submission import ScoreDigest, SubmissionFile, score_digests
 
 TOLERANCE = 1e-9
 """Largest difference of a metric, or of the end of an interval, between a row and its score files."""
 
 
-def problems(row: Mapping[str, Any], run: Path) -> list[str]:
+def problems(row: SubmissionFile, run: Path) -> list[str]:
     """Every way in which the score files of `run` differ from the row; empty for a row that holds up."""
-    request = read_request(run)
+    record = read_record(run)
     detector = row["detector"]
-    if detector not in request.detectors:
+    if detector not in record.detectors:
         return [f"the run has no detector {detector!r}"]
     bootstrap = row["bootstrap"]
     computed = compute_metrics(run, load_catalogs().metrics, bootstrap["resamples"], bootstrap["seed"])
     return [
-        *_data(row, request.datasets),
-        *_scores(row, score_digests(run, request, detector)),
+        *_data(row, dumped(record)["datasets"]),
+        *_scores(row, score_digests(run, record, detector)),
         *_numbers("cells", row, computed),
         *_numbers("means", row, computed),
     ]
@@ -38,7 +38,7 @@ def _data(row: Mapping[str, Any], datasets: Mapping[str, Mapping[str, Any]]) -> 
             yield f"{name}: the row's data fingerprint is {claimed}, the run's is {found}"
 
 
-def _scores(row: Mapping[str, Any], found: list[dict[str, Any]]) -> Iterator[str]:
+def _scores(row: Mapping[str, Any], found: list[ScoreDigest]) -> Iterator[str]:
     known = {(item["dataset"], item["perturbation"]): item for item in found}
     for item in row["scores"]:
         key = (item["dataset"], item["perturbation"])

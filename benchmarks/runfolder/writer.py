@@ -7,7 +7,7 @@ import uuid
 from collections import defaultdict
 from pathlib import Path
 
-from benchmarks.scores import Cell, write_shard
+from benchmarks.runfolder.scores import Cell, write_shard
 
 ROWS_PER_SHARD = 5000
 

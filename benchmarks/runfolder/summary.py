@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
 
-from benchmarks.scores import read_scores
+from benchmarks.runfolder.metrics_file import MetricsFile
+from benchmarks.runfolder.scores import read_scores
 
 _SHOWN = 10
 
 
-def incomplete(run: Path, metrics: Mapping[str, Any]) -> list[str]:
+def incomplete(run: Path, metrics: MetricsFile) -> list[str]:
     """Nothing if every cell is complete; else the cells that are not and the pictures that failed."""
     lines = [
         f"{cell['status']}: {cell['detector']} on {cell['dataset']} ({cell['perturbation']}): {cell['reason']}"

@@ -13,11 +13,11 @@ import jsonschema
 import pytest
 
 import benchmarks
-from benchmarks.leaderboard.row import make_row
-from benchmarks.metrics.evaluate import compute_metrics
-from benchmarks.metrics.request import SCHEMA_VERSION
-from benchmarks.metrics.schema import SCHEMAS, json_schema
 from benchmarks.reports import load_metrics, render
+from benchmarks.runfolder.document import SCHEMA_VERSION, json_schema
+from benchmarks.runfolder.evaluate import compute_metrics
+from benchmarks.runfolder.schemas import SCHEMAS
+from benchmarks.runfolder.submission import make_submission
 from registry import load_plugins
 
 PUBLISHED = Path(benchmarks.__file__).parent / "schemas"
@@ -45,7 +45,7 @@ def test_what_is_written_fits_the_schemas(old_run: Path, calibrate_on: str | Non
     catalog = load_plugins(environ={"D3QE_BENCH_PLUGINS": ""}).metrics
     metrics = compute_metrics(old_run, catalog, bootstrap=10, calibrate_on=calibrate_on)
     jsonschema.validate(metrics, published("metrics.schema.json"))
-    jsonschema.validate(make_row(old_run, "one", metrics), published("submission.schema.json"))
+    jsonschema.validate(make_submission(old_run, "one", metrics), published("submission.schema.json"))
 
 
 @pytest.mark.parametrize(

@@ -10,10 +10,10 @@ from typing import Any
 
 import pytest
 
-from benchmarks.leaderboard.check import problems
-from benchmarks.leaderboard.row import read_row
 from benchmarks.reports import render
-from benchmarks.scores import Cell, write_shard
+from benchmarks.runfolder.scores import Cell, write_shard
+from benchmarks.runfolder.submission import read_submission
+from benchmarks.runfolder.submission_check import problems
 from registry import UserError
 from tests.conftest import Command
 from tests.metrics.samples import normal
@@ -46,7 +46,7 @@ def folder(run: Path, tmp_path_factory: pytest.TempPathFactory, command: Command
 
 
 def test_a_row_holds_what_a_reviewer_needs(run: Path, folder: Path) -> None:
-    row = read_row(folder / "one.json")
+    row = read_submission(folder / "one.json")
     metrics = json.loads((run / "metrics.json").read_text(encoding="utf-8"))
     assert row["cells"] == [cell for cell in metrics["cells"] if cell["detector"] == "one"]
     assert row["means"] == [mean for mean in metrics["means"] if mean["detector"] == "one"]
@@ -67,7 +67,7 @@ def test_a_true_row_passes_the_check(run: Path, folder: Path, command: Command) 
     old.unlink()
     for part in (rows(cell)[50:], rows(cell)[:50]):
         write_shard(copy, cell, part)
-    assert problems(read_row(folder / "one.json"), copy) == []
+    assert problems(read_submission(folder / "one.json"), copy) == []
     shutil.rmtree(copy)
 
 
@@ -124,7 +124,7 @@ def hid_a_count(row: dict[str, Any]) -> None:
 def test_a_false_row_is_refused(
     run: Path, folder: Path, change: Callable[[dict[str, Any]], None], message: str
 ) -> None:
-    row = read_row(folder / "one.json")
+    row = read_submission(folder / "one.json")
     change(row)
     found = problems(row, run)
     assert len(found) == 1
@@ -134,7 +134,7 @@ def test_a_false_row_is_refused(
 def test_the_command_names_the_difference_and_fails(
     run: Path, folder: Path, tmp_path: Path, command: Command
 ) -> None:
-    row = read_row(folder / "one.json")
+    row = read_submission(folder / "one.json")
     row["cells"][0]["metrics"]["ap"] = 0.999
     (tmp_path / "false.json").write_text(json.dumps(row))
     done = command("submit", run, "--check", tmp_path / "false.json")
@@ -175,7 +175,7 @@ def test_the_leaderboard_is_rendered_from_rows(
 
 def test_what_is_no_row_is_refused(tmp_path: Path) -> None:
     (tmp_path / "x.json").write_text('{"schema": 1, "detector": "a"}')
-    with pytest.raises(UserError, match="not a submission: it lacks datasets, scores"):
-        read_row(tmp_path / "x.json")
+    with pytest.raises(UserError, match="facts: field required"):
+        read_submission(tmp_path / "x.json")
     with pytest.raises(UserError, match=r"no run\.json"):
         render(tmp_path)

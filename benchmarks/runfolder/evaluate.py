@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -10,19 +9,18 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from benchmarks.files import write_json_by_line
 from benchmarks.metrics.bootstrap import LEVEL, RESAMPLES, Metric, generator
 from benchmarks.metrics.cell import Measurement, coverage, grouped_reasons, measure
 from benchmarks.metrics.means import mean_of, scopes
-from benchmarks.metrics.request import SCHEMA_VERSION, Request, read_request
 from benchmarks.metrics.thresholds import calibrated_summaries, chosen_threshold, joined, measure_calibrated
-from benchmarks.scores import CLEAN, Cell, cells, read_cell
+from benchmarks.runfolder.document import SCHEMA_VERSION, validated
+from benchmarks.runfolder.metrics_file import METRICS_FILE, MetricsFile, write_metrics
+from benchmarks.runfolder.record import DatasetRecord, RunRecord, read_record
+from benchmarks.runfolder.scores import CLEAN, Cell, cells, read_cell
 from registry.card import MetricCard
 from registry.catalog import Catalog
 from registry.dataset import UNKNOWN_PARADIGM
 from registry.errors import unknown_name
-
-FILE = "metrics.json"
 
 
 def evaluate_run(
@@ -31,13 +29,13 @@ def evaluate_run(
     bootstrap: int = RESAMPLES,
     seed: int | None = None,
     calibrate_on: str | None = None,
-) -> dict[str, Any]:
+) -> MetricsFile:
     """Compute every registered metric of every cell of a run, write `metrics.json`, and return it.
 
     The arguments and errors are those of `compute_metrics`.
     """
     result = compute_metrics(run, catalog, bootstrap, seed, calibrate_on)
-    write_json_by_line(Path(run, FILE), result)
+    write_metrics(run, result)
     return result
 
 
@@ -47,7 +45,7 @@ def compute_metrics(
     bootstrap: int = RESAMPLES,
     seed: int | None = None,
     calibrate_on: str | None = None,
-) -> dict[str, Any]:
+) -> MetricsFile:
     """The content of `metrics.json`, from the score files and what `run.json` says was asked.
 
     bootstrap: number of resamples for the 95 % intervals; 0 computes none.
@@ -59,10 +57,10 @@ def compute_metrics(
         UserError: no readable `run.json` in the folder, a metric that cannot be loaded, or no such test set.
     """
     run = Path(run)
-    request = read_request(run)
-    if calibrate_on is not None and calibrate_on not in request.datasets:
-        raise unknown_name("test set", calibrate_on, request.datasets)
-    seed = request.seed if seed is None else seed
+    record = read_record(run)
+    if calibrate_on is not None and calibrate_on not in record.datasets:
+        raise unknown_name("test set", calibrate_on, record.datasets)
+    seed = (record.seed or 0) if seed is None else seed
     metrics: dict[str, Metric] = {entry.name: entry.load() for entry in catalog}
     known: dict[str, dict[str, Any]] = {
         entry.name: {"summary": entry.card.summary, "higher_is_better": entry.card.higher_is_better}
@@ -71,17 +69,17 @@ def compute_metrics(
     thresholds: dict[str, float | str] = {}
     if calibrate_on is not None:
         known.update(calibrated_summaries(calibrate_on))
-        for detector in request.detectors:
+        for detector in record.detectors:
             _, labels, logits = _scored(run, Cell(detector, calibrate_on, CLEAN))
             thresholds[detector] = chosen_threshold(labels, logits, calibrate_on)
     left_out = {name: facts["left_out"] for name, facts in known.items() if "left_out" in facts}
     found: list[dict[str, Any]] = []
     means: list[dict[str, Any]] = []
-    paradigms = [_paradigm(facts) for facts in request.datasets.values()]
-    for detector in request.detectors:
-        for perturbation in request.perturbations:
+    paradigms = [_paradigm(facts) for facts in record.datasets.values()]
+    for detector in record.detectors:
+        for perturbation in record.perturbations:
             members, replicates = [], []
-            for dataset in request.datasets:
+            for dataset in record.datasets:
                 cell = Cell(detector, dataset, perturbation)
                 rows, labels, logits = _scored(run, cell)
                 measurement = measure(metrics, labels, logits, bootstrap, generator(seed, dataset))
@@ -91,12 +89,12 @@ def compute_metrics(
                         calibrate_on, thresholds[detector], dataset, labels, logits, bootstrap, rng
                     )
                     measurement = joined(measurement, more)
-                members.append(_cell(request, cell, rows, measurement))
+                members.append(_cell(record, cell, rows, measurement))
                 replicates.append(measurement.replicates)
             found += members
             for scope in scopes(paradigms) if members else ():
                 means.append(mean_of(scope, members, replicates, list(known), left_out))
-    return {
+    result = {
         "schema": SCHEMA_VERSION,
         "bootstrap": {
             "method": "percentile, stratified by class",
@@ -108,12 +106,13 @@ def compute_metrics(
         "metrics": known,
         "cells": found,
         "means": means,
-        "not_asked": [vars(cell) for cell in sorted(set(cells(run)) - set(request.cells()))],
+        "not_asked": [vars(cell) for cell in sorted(set(cells(run)) - set(record.cells()))],
     }
+    return validated(result, MetricsFile, f"{run / METRICS_FILE} as computed")
 
 
-def _paradigm(facts: Mapping[str, Any]) -> str:
-    return facts.get("paradigm") or UNKNOWN_PARADIGM
+def _paradigm(dataset: DatasetRecord) -> str:
+    return dataset.paradigm or UNKNOWN_PARADIGM
 
 
 def _scored(run: Path, cell: Cell) -> tuple[pd.DataFrame, NDArray[Any], NDArray[np.float32]]:
@@ -124,16 +123,16 @@ def _scored(run: Path, cell: Cell) -> tuple[pd.DataFrame, NDArray[Any], NDArray[
     return rows.assign(scored=scored), rows["label"].to_numpy()[scored], logits[scored]
 
 
-def _cell(request: Request, cell: Cell, rows: pd.DataFrame, measurement: Measurement) -> dict[str, Any]:
-    detector, dataset = request.detectors[cell.detector], request.datasets[cell.dataset]
-    covered = coverage(rows, dataset["asked"], detector.get("failed"))
+def _cell(record: RunRecord, cell: Cell, rows: pd.DataFrame, measurement: Measurement) -> dict[str, Any]:
+    detector, dataset = record.detectors[cell.detector], record.datasets[cell.dataset]
+    covered = coverage(rows, {"real": dataset.asked.real, "fake": dataset.asked.fake}, detector.failed)
     return {
         "detector": cell.detector,
         "dataset": cell.dataset,
         "paradigm": _paradigm(dataset),
-        "generator": dataset.get("generator") or cell.dataset,
+        "generator": dataset.generator or cell.dataset,
         "perturbation": cell.perturbation,
-        "untrained": bool(detector.get("untrained")),
+        "untrained": detector.untrained,
         "n_real": covered.n_real,
         "n_fake": covered.n_fake,
         "n_error": covered.n_error,

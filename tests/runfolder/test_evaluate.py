@@ -10,8 +10,8 @@ import numpy as np
 import pytest
 import sklearn.metrics as sk
 
-from benchmarks.metrics.evaluate import evaluate_run
-from benchmarks.scores import Cell, write_shard
+from benchmarks.runfolder.evaluate import evaluate_run
+from benchmarks.runfolder.scores import Cell, write_shard
 from registry import MetricCard, UserError, load_plugins
 from registry.catalog import Catalog, Entry
 from tests.metrics.samples import normal
@@ -233,12 +233,22 @@ def test_metrics_of_strangers(tmp_path: Path, catalog: Catalog[MetricCard]) -> N
     [
         (None, "no run.json in .*: is it a run folder"),
         ("{", "cannot be read"),
-        ('{"schema": 2}', "has schema 2; this version reads 1 to 1"),
-        ("[]", "has schema None"),
-        ('{"schema": 1, "detectors": {}}', "lacks datasets, perturbations"),
+        ('{"schema": 2}', "run.json: schema is 2, this version reads 1: upgrade"),
+        ('{"schema": "1"}', "run.json: schema is '1', this version reads 1$"),
+        ('{"schema": true}', "run.json: schema is True"),
+        ("[]", "run.json: schema is None"),
+        ('{"schema": 1, "detectors": {}}', r"datasets: field required \(and 1 more\)"),
         (
             '{"schema": 1, "detectors": {}, "datasets": {"a": {}}, "perturbations": []}',
-            "how many pictures of a",
+            r"run\.json: datasets\.a\.asked: field required",
+        ),
+        (
+            '{"schema": 1, "detectors": {"x": {"untrained": "no"}}, "datasets": {}, "perturbations": []}',
+            r"detectors\.x\.untrained: input should be a valid boolean, got 'no'",
+        ),
+        (
+            '{"schema": 1, "detectors": {"x": null}, "datasets": {}, "perturbations": []}',
+            r"detectors\.x: input should be .*, got None",
         ),
     ],
 )

@@ -1,1 +1,0 @@
-"""Submissions: one reviewable JSON row per detector, and the check that score files reproduce it."""

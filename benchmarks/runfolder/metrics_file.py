@@ -1,0 +1,130 @@
+"""`metrics.json`: every metric of every cell and mean, with intervals.
+
+Its models are typed dictionaries: rows of numbers that reports read by name, metrics of plugins among them.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Literal, NotRequired
+
+from pydantic import Field, FiniteFloat, with_config
+
+# pydantic asks for this TypedDict before Python 3.12
+from typing_extensions import TypedDict
+
+from benchmarks.files import write_json_by_line
+from benchmarks.runfolder.document import LENIENT, Count, Number, SchemaVersion, read_document, validated
+
+METRICS_FILE = "metrics.json"
+
+Interval = Annotated[list[FiniteFloat], Field(min_length=2, max_length=2)]
+Status = Literal["complete", "partial", "failed"]
+
+
+@with_config(LENIENT)
+class Bootstrap(TypedDict):
+    """How the intervals were made; resamples 0: there are none."""
+
+    method: str
+    level: FiniteFloat
+    resamples: Count
+    seed: int
+
+
+@with_config(LENIENT)
+class MetricFacts(TypedDict):
+    """What a metric is. left_out: the test set that its means do not include."""
+
+    summary: str
+    higher_is_better: bool
+    left_out: NotRequired[str]
+
+
+@with_config(LENIENT)
+class Calibrated(TypedDict):
+    """The test set on which thresholds were chosen, and the logit for each detector or why there is none."""
+
+    on: str
+    thresholds: dict[str, FiniteFloat | str]
+
+
+@with_config(LENIENT)
+class MetricCell(TypedDict):
+    """One detector on one test set under one perturbation.
+
+    n_real, n_fake: pictures with a score; n_error: pictures that failed. reason: why the cell is not
+    complete or lacks a metric. metrics, ci: None where undefined; undefined: why, by metric.
+    """
+
+    detector: str
+    dataset: str
+    paradigm: str
+    generator: str
+    perturbation: str
+    untrained: bool
+    n_real: Count
+    n_fake: Count
+    n_error: Count
+    status: Status
+    reason: str | None
+    metrics: dict[str, Number]
+    ci: dict[str, Interval | None]
+    undefined: NotRequired[dict[str, str]]
+
+
+@with_config(LENIENT)
+class Mean(TypedDict):
+    """Macro mean of one detector over the test sets of a paradigm, or over all (scope `all`).
+
+    n_sets: test sets with scores, of n_sets_expected.
+    """
+
+    detector: str
+    perturbation: str
+    scope: str
+    untrained: bool
+    n_sets: Count
+    n_sets_expected: Count
+    status: Status
+    reason: str | None
+    metrics: dict[str, Number]
+    ci: dict[str, Interval | None]
+    undefined: NotRequired[dict[str, str]]
+
+
+@with_config(LENIENT)
+class NotAsked(TypedDict):
+    """A cell that has score files though run.json does not ask for it."""
+
+    detector: str
+    dataset: str
+    perturbation: str
+
+
+@with_config(LENIENT)
+class MetricsFile(TypedDict):
+    """metrics.json of a run folder.
+
+    not_computed: metrics that the run had and that this evaluation could not compute, with the reason.
+    """
+
+    schema: SchemaVersion
+    bootstrap: Bootstrap
+    calibrated: NotRequired[Calibrated | None]
+    metrics: dict[str, MetricFacts]
+    not_computed: NotRequired[dict[str, str]]
+    cells: list[MetricCell]
+    means: list[Mean]
+    not_asked: NotRequired[list[NotAsked]]
+
+
+def read_metrics(run: Path) -> MetricsFile | None:
+    """The metrics of a run folder, or None where none were computed yet; raises as `read_document`."""
+    file = Path(run, METRICS_FILE)
+    return read_document(file, MetricsFile) if file.is_file() else None
+
+
+def write_metrics(run: Path, metrics: MetricsFile) -> None:
+    """Write metrics.json atomically, one cell per line."""
+    write_json_by_line(Path(run, METRICS_FILE), validated(metrics, MetricsFile, METRICS_FILE))

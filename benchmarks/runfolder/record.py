@@ -1,0 +1,155 @@
+"""`run.json`: what was asked, of which data, with which weights, plugins and versions."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from pydantic import Field, FiniteFloat
+
+from benchmarks.files import write_json
+from benchmarks.runfolder.document import (
+    Count,
+    Document,
+    SchemaVersion,
+    as_json,
+    read_document,
+    validated,
+)
+from benchmarks.runfolder.scores import Cell
+
+RECORD_FILE = "run.json"
+
+
+class WeightsRecord(Document):
+    """A weights file. file: its name, without the folder."""
+
+    file: str = ""
+    sha256: str = ""
+
+
+class ReportedRecord(Document):
+    """A figure that somebody published of a detector; see `registry.card.Reported`."""
+
+    on: str
+    metric: str
+    value: FiniteFloat
+    source: str
+
+
+class CardRecord(Document):
+    """A detector's card; see `registry.DetectorCard`."""
+
+    trained_on: str = ""
+    licence: str = ""
+    reported: list[ReportedRecord] = Field([])
+
+
+class DetectorRecord(Document):
+    """One detector of a run.
+
+    name: in the registry. encoders: weights digest, or the seed of untrained weights, by encoder; inputs:
+    the view or feature behind each of its inputs; both empty where it could not be built. failed: why it
+    could not be built or was stopped.
+    """
+
+    name: str = ""
+    origin: str = ""
+    options: dict[str, Any] = Field({})
+    protocol: str = ""
+    weights: WeightsRecord | None = None
+    encoders: dict[str, str] = Field({})
+    inputs: dict[str, str] = Field({})
+    untrained: bool = False
+    untrained_parts: list[str] = Field([])
+    failed: str | None = None
+    card: CardRecord = CardRecord()
+
+
+class Asked(Document):
+    """How many pictures of each class a test set has."""
+
+    real: Count
+    fake: Count
+
+
+class DatasetRecord(Document):
+    """One test set of a run. fingerprint: of its pictures, made of `fingerprint_of`; prepare: its fair view."""
+
+    paradigm: str | None = None
+    generator: str | None = None
+    asked: Asked
+    fingerprint: str | None = None
+    fingerprint_of: str = ""
+    prepare: str | None = None
+
+
+class PluginEntry(Document):
+    """One plugin that was found. file: absolute path of a plugin file; registered: `kind name` of each name."""
+
+    name: str
+    origin: str
+    status: str
+    error: str = ""
+    registered: list[str] = Field([])
+    file: str | None = None
+
+
+class GitState(Document):
+    """The checkout that the code ran from."""
+
+    commit: str
+    changed: bool
+
+
+class RunRecord(Document):
+    """The content of run.json. perturbations: as they were asked for, `none` for clean pictures."""
+
+    schema_version: SchemaVersion = Field(1, alias="schema")
+    command: list[str] = Field([])
+    config: dict[str, Any] = Field({})
+    versions: dict[str, str] = Field({})
+    git: GitState | None = None
+    device: str | None = None
+    device_name: str | None = None
+    dtype: str | None = None
+    seed: int | None = None
+    fair: list[str] = Field([])
+    plugins: list[PluginEntry] = Field([])
+    detectors: dict[str, DetectorRecord]
+    datasets: dict[str, DatasetRecord]
+    perturbations: list[str]
+
+    def cells(self) -> Iterator[Cell]:
+        """Every (detector, test set, perturbation) that was asked for."""
+        for detector in self.detectors:
+            for perturbation in self.perturbations:
+                for dataset in self.datasets:
+                    yield Cell(detector, dataset, perturbation)
+
+
+def dumped(document: Document) -> dict[str, Any]:
+    """A document as it is written: what was set, and keys of other versions."""
+    content: dict[str, Any] = as_json(document.model_dump(by_alias=True, exclude_unset=True))
+    return content
+
+
+def make_record(content: object, source: str = RECORD_FILE) -> RunRecord:
+    """A record from what is known of a run; values that JSON does not have take its nearest form."""
+    return validated(as_json(content), RunRecord, source)
+
+
+def read_record(run: Path) -> RunRecord:
+    """The record of a run folder; raises `UserError` as `read_document`."""
+    return read_document(Path(run, RECORD_FILE), RunRecord)
+
+
+def find_record(run: Path) -> RunRecord | None:
+    """The record of a run folder, or None where there is none yet."""
+    return read_record(run) if Path(run, RECORD_FILE).is_file() else None
+
+
+def write_record(run: Path, record: RunRecord) -> None:
+    """Write run.json atomically."""
+    write_json(Path(run, RECORD_FILE), dumped(record))

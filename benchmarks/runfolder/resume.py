@@ -1,0 +1,89 @@
+"""Whether a run folder may be resumed: rows of one cell must come from one network on the same pictures."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+from benchmarks.runfolder.record import DatasetRecord, DetectorRecord, RunRecord, dumped, make_record
+from benchmarks.runfolder.scores import cells
+from registry.errors import UserError
+
+
+def merged_record(old: RunRecord | None, new: RunRecord, run: Path) -> RunRecord:
+    """The record of a run folder after one more command: what it held stays listed.
+
+    Raises:
+        UserError: rows are there that were made from other weights, views, data or seeds.
+    """
+    if old is None:
+        return new
+    found = set(cells(run))
+    scored_detectors = {cell.detector for cell in found} & old.detectors.keys()
+    scored_datasets = {cell.dataset for cell in found} & old.datasets.keys()
+    changes = list(_changed_run(old, new))
+    for name in sorted(scored_detectors & new.detectors.keys()):
+        changes += [
+            f"its scores were made with another {what} of {name}"
+            for what in _changed_detector(old.detectors[name], new.detectors[name])
+        ]
+    changes += [
+        f"its scores were made on other pictures of {name}"
+        for name in sorted(scored_datasets & new.datasets.keys())
+        if _changed_dataset(old.datasets[name], new.datasets[name])
+    ]
+    if changes:
+        raise UserError(f"{run} cannot be resumed: {'; '.join(changes)}. Choose another --out")
+    before, now = dumped(old), dumped(new)
+    detectors = {**before["detectors"], **now["detectors"]}
+    for name in scored_detectors & new.detectors.keys():
+        # one that cannot be built now does not forget what its rows were made with
+        for facts in ("encoders", "inputs"):
+            earlier = before["detectors"][name].get(facts, {})
+            detectors[name] = {**detectors[name], facts: {**earlier, **detectors[name].get(facts, {})}}
+    return make_record(
+        {
+            **now,
+            "detectors": detectors,
+            "datasets": {**before["datasets"], **now["datasets"]},
+            "perturbations": list(dict.fromkeys([*old.perturbations, *new.perturbations])),
+        }
+    )
+
+
+def _changed_run(old: RunRecord, new: RunRecord) -> Iterator[str]:
+    for key in ("seed", "dtype"):
+        before, now = getattr(old, key), getattr(new, key)
+        if key in old.model_fields_set and before != now:
+            yield f"its {key} was {before!r}, now {now!r}"
+    # means over test sets must not mix views; records from before there were any have no such key
+    views = [", ".join(record.fair) or "none" for record in (old, new)]
+    if views[0] != views[1]:
+        yield f"its fair view was {views[0]}, now {views[1]}"
+
+
+def _changed_detector(old: DetectorRecord, new: DetectorRecord) -> Iterator[str]:
+    """What scores depend on and is not as it was, whether or not the detector failed then or fails now.
+
+    Inputs and encoders are unknown where it could not be built. Equal inputs name equal encoders, so only
+    what both records know need be the same.
+    """
+    if "weights" in old.model_fields_set and _digest(old) != _digest(new):
+        yield "weights file"
+    if any(new.encoders.get(name, digest) != digest for name, digest in old.encoders.items()):
+        yield "encoder"
+    if old.inputs and new.inputs and old.inputs != new.inputs:
+        yield "view"
+    for key, what in (("options", "set of options"), ("name", "registry name")):
+        if key in old.model_fields_set and getattr(old, key) != getattr(new, key):
+            yield what
+
+
+def _digest(detector: DetectorRecord) -> str:
+    return detector.weights.sha256 if detector.weights else ""
+
+
+def _changed_dataset(old: DatasetRecord, new: DatasetRecord) -> bool:
+    """Keys that the older record lacks say nothing, but for `prepare`, which is written where there is one."""
+    known = {*DatasetRecord.model_fields} & {*old.model_fields_set, "prepare"}
+    return any(getattr(old, key) != getattr(new, key) for key in known)
