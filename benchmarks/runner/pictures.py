@@ -61,14 +61,16 @@ class PreparedPictures(Dataset[Prepared]):
         return Prepared(
             picture,
             {
-                perturbation.name: self._sample(decoded, perturbation, key)
+                perturbation.name: self._sample(decoded, perturbation, key, picture.path)
                 for perturbation in self.perturbations
             },
         )
 
-    def _sample(self, decoded: Image, perturbation: Perturbation, key: str) -> Arrays | str:
+    def _sample(self, decoded: Image, perturbation: Perturbation, key: str, path: str) -> Arrays | str:
         try:
             perturbed = perturbation.apply(decoded, key, self.seed)
+            # for views that read what a folder's name says of the picture
+            perturbed.info["path"] = path
             return {view: view(perturbed).numpy() for view in self.views}
         except Exception as error:
             # one picture that a codec or a stranger's perturbation cannot take must not end the run

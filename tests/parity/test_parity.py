@@ -8,12 +8,15 @@ import pytest
 
 from tests.parity import NAMES, compare, compute
 from tests.parity.filling import GOLDEN, GOLDEN_SEED
+from tests.parity.prada import PUBLISHED
 from tests.parity.rine import PUBLISHED_HEAD
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize("name", NAMES)
 def test_golden(name):
+    if name == "prada" and not PUBLISHED.is_dir():
+        pytest.skip("the published heads state no licence and are not in this repository")
     with np.load(GOLDEN / f"{name}.npz") as file:
         golden = dict(file)
     if not PUBLISHED_HEAD.is_file():
