@@ -21,11 +21,11 @@ from benchmarks.commands.outcome import run_script
 from benchmarks.config import RunSettings, parse_settings, read_settings
 from benchmarks.datasets import requested_test_sets
 from benchmarks.detectors import load_detectors
-from benchmarks.figures import choose_figures, draw_figures
+from benchmarks.drawing import choose_figures, draw_figures
+from benchmarks.ranks import choose_device
 from benchmarks.reports import load_metrics
 from benchmarks.reports.markdown import escape
 from benchmarks.runfolder.scores import CLEAN
-from benchmarks.runner.ranks import choose_device
 from benchmarks.weights import Store
 from registry import Catalogs, UserError, load_plugins
 from registry.files import atomic
@@ -34,7 +34,7 @@ METRICS = ("acc", "ap")
 
 
 @dataclass
-class Row:
+class AblationRow:
     """One network. values: column → value, None where there is none. reasons: why there is none."""
 
     name: str
@@ -42,7 +42,7 @@ class Row:
     reasons: list[str] = field(default_factory=list)
 
 
-def mean_rows(settings: RunSettings) -> list[Row]:
+def mean_rows(settings: RunSettings) -> list[AblationRow]:
     """Means over all test sets of each detector, clean pictures, in the order of the configuration."""
     metrics = load_metrics(settings.out)
     found = {
@@ -54,13 +54,17 @@ def mean_rows(settings: RunSettings) -> list[Row]:
     if missing:
         raise UserError(f"{settings.out} has no results of {', '.join(missing)}: run the configuration first")
     return [
-        Row(detector.shown, {f"mean {name}": found[detector.shown][name] for name in METRICS})
+        AblationRow(detector.shown, {f"mean {name}": found[detector.shown][name] for name in METRICS})
         for detector in settings.detectors
     ]
 
 
 def add_numbers(
-    rows: Sequence[Row], settings: RunSettings, catalogs: Catalogs, numbers: Sequence[str], limit: int | None
+    rows: Sequence[AblationRow],
+    settings: RunSettings,
+    catalogs: Catalogs,
+    numbers: Sequence[str],
+    limit: int | None,
 ) -> None:
     """Draw the figures into OUT/figures/NETWORK and put the numbers into the rows."""
     test_sets = requested_test_sets(settings.model_copy(update={"limit": limit or settings.limit}), catalogs)
@@ -102,7 +106,7 @@ def _at(content: Mapping[str, Any], key: str) -> float:
     return float(value)
 
 
-def markdown(rows: Sequence[Row]) -> str:
+def markdown(rows: Sequence[AblationRow]) -> str:
     """The rows as a table, with the reasons of its gaps below."""
     columns = list(rows[0].values)
     lines = ["| network | " + " | ".join(columns) + " |", "|:--" + "|--:" * len(columns) + "|"]

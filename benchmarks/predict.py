@@ -12,7 +12,7 @@ from benchmarks.perturbations import parse_perturbation
 from benchmarks.pictures import is_picture
 from benchmarks.runfolder.scores import CLEAN
 from benchmarks.runner.model import Scored, ScoringModel
-from benchmarks.runner.pictures import PreparedPictures, keep_list
+from benchmarks.runner.preparation import PreparedPictures, keep_list
 from registry import Catalogs, Picture, Pipeline, TestSet, UserError
 
 UNLABELLED = -1

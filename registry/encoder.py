@@ -14,6 +14,7 @@ from torch import Tensor, nn
 from registry.catalog import Catalog
 from registry.errors import UserError, WeightsError, nearest
 from registry.view import EncoderSpec
+from registry.weights import sha256
 
 
 class Encoder(nn.Module, ABC):
@@ -90,18 +91,31 @@ class EncoderPool:
         """The weights file of `spec`, or None."""
         return self.weights.get(spec.variant) or self.weights.get(spec.name)
 
+    def identity(self, spec: EncoderSpec) -> str:
+        """What besides its name and options decides the outputs: its file's SHA-256, or `untrained, seed N`.
+
+        Raises:
+            WeightsError: it has no weights file.
+        """
+        path = self._file(spec)
+        return f"untrained, seed {self.seed}" if path is None else sha256(path)
+
     @property
     def variants(self) -> list[str]:
         """The variants that were built, in that order."""
         return [spec.variant for spec in self._built]
 
-    def _build(self, spec: EncoderSpec) -> Encoder:
+    def _file(self, spec: EncoderSpec) -> Path | None:
         path = self.path(spec)
         if path is None and not self.allow_untrained:
             raise WeightsError(
                 f"encoder {spec.variant!r} has no weights: get them with `d3qe-bench weights get {spec.name}`, "
                 f"name a file with `--weights {spec.variant}=PATH`, or pass --allow-untrained"
             )
+        return path
+
+    def _build(self, spec: EncoderSpec) -> Encoder:
+        path = self._file(spec)
         with seeded_init(spec.name, self.seed):
             encoder: Encoder = self.catalog.create(spec.name, **dict(spec.options))
         if path is None:

@@ -13,13 +13,14 @@ from typing import Any, Protocol
 from benchmarks.catalogs import load_catalogs
 from benchmarks.config import RunSettings
 from benchmarks.datasets import fingerprint
-from benchmarks.hosts.results import Evaluation, Scored, write_scores
+from benchmarks.hosts.results import Evaluation, SuitePicture, write_scores
 from benchmarks.hosts.scorer import Scorer, read_journal
 from benchmarks.hosts.suite import Notes, Suite
+from benchmarks.ranks import choose_device
+from benchmarks.runfolder.picture_digests import write_picture_digests
 from benchmarks.runfolder.provenance import new_record
 from benchmarks.runfolder.record import find_record, write_record
 from benchmarks.runfolder.scores import CLEAN
-from benchmarks.runner.ranks import choose_device
 from benchmarks.weights import Store
 from registry import Catalogs, TestSet, UserError
 
@@ -60,11 +61,11 @@ class HostRun:
         path = self.folder / f"{label}.jsonl"
         return read_journal(path) if path.is_file() else []
 
-    def scored(self, label: str) -> dict[str, list[Scored]]:
+    def scored(self, label: str) -> dict[str, list[SuitePicture]]:
         """The journal's pictures by test set, of suites that tell labels and test sets when they score."""
-        groups: dict[str, list[Scored]] = defaultdict(list)
+        groups: dict[str, list[SuitePicture]] = defaultdict(list)
         for entry in self.journal(label):
-            picture = Scored(entry["path"], entry["label"], entry["logit"], entry["error"])
+            picture = SuitePicture(entry["path"], entry["label"], entry["logit"], entry["error"])
             groups[entry["test_set"]].append(picture)
         return dict(groups)
 
@@ -130,12 +131,9 @@ def _note_unscored(host: HostRun, label: str) -> None:
 
 
 def _write_run(
-    host: HostRun,
-    command: Sequence[str],
-    records: Mapping[str, Any],
-    test_sets: Mapping[str, TestSet],
+    host: HostRun, command: Sequence[str], records: Mapping[str, Any], test_sets: Mapping[str, TestSet]
 ) -> None:
-    prints = [(test_set, fingerprint(test_set, host.settings.fingerprint)) for test_set in test_sets.values()]
+    found = [(test_set, fingerprint(test_set, host.settings.fingerprint)) for test_set in test_sets.values()]
     device = choose_device(host.settings.device)
     suite = {
         "suite": dataclasses.asdict(host.suite),
@@ -145,5 +143,6 @@ def _write_run(
         "deviations": host.notes.deviations,
         "figures": host.figures,
     }
-    record = new_record(host.settings, command, host.catalogs, records, prints, [CLEAN], device, host=suite)
+    record = new_record(host.settings, command, host.catalogs, records, found, [CLEAN], device, host=suite)
     write_record(host.settings.out, record)
+    write_picture_digests(host.settings.out, found)

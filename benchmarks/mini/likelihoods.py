@@ -10,12 +10,12 @@ from torch import Tensor
 
 from benchmarks.mini import packed
 from benchmarks.mini.autoregressive import RasterTransformer
-from benchmarks.mini.encoders import MiniScaleTokenizer
+from benchmarks.mini.multiscale import MultiScaleTokenizer
 from benchmarks.mini.next_scale import ScaleTransformer, coarser
-from benchmarks.mini.photos import SOURCES
 from registry.likelihood import TokenLikelihood
 
-_CLASSES = tuple(range(len(SOURCES)))
+_CLASSES = tuple(range(9))
+"""The photographs that the generators learned from."""
 
 
 class _MiniLikelihood(TokenLikelihood):
@@ -53,5 +53,5 @@ class ScaleLikelihood(_MiniLikelihood):
         self.transformer = ScaleTransformer(len(_CLASSES))
 
     def logits(self, indices: Tensor, labels: Tensor | None) -> Tensor:
-        tokenizer = cast(MiniScaleTokenizer, self.part("tokenizer")).network
+        tokenizer = cast(MultiScaleTokenizer, self.part("tokenizer").get_submodule("network"))
         return self.transformer(labels, coarser(tokenizer, indices))

@@ -6,11 +6,12 @@ from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 
 from benchmarks.reports.latex import latex
-from benchmarks.reports.load import METRICS, read_runs
+from benchmarks.reports.load import read_runs
 from benchmarks.reports.markdown import markdown
 from benchmarks.reports.page.html import html
 from benchmarks.reports.report import Report, make_report
 from benchmarks.reports.tidy import tidy, tidy_comparisons, tidy_losses, tidy_reported
+from benchmarks.runfolder.metrics_file import METRICS
 from registry.errors import UserError, unknown_name
 from registry.files import atomic
 
@@ -40,12 +41,13 @@ def render(
     recompute: bool = False,
     pictures: Path | None = None,
     calibrate_on: str | None = None,
+    plugins: Sequence[Path] = (),
 ) -> list[Path]:
     """Write `leaderboard.<format>` of one or several runs; returns the files.
 
     formats: by default all of `FORMATS`. metrics: one table each, per perturbation, by default `METRICS`.
     out: the folder to write to; by default the run's own, so several runs need one.
-    bootstrap, recompute, calibrate_on: as `load_metrics` takes them.
+    bootstrap, recompute, calibrate_on, plugins: as `load_metrics` takes them.
     pictures: data root of the run, for thumbnails of the most wrong pictures on the page.
 
     Raises:
@@ -62,7 +64,7 @@ def render(
                 "this report belongs to no single run folder: say where to write it with --out FOLDER"
             )
         out = Path(folders[0])
-    report = make_report(read_runs(folders, bootstrap, recompute, calibrate_on), metrics)
+    report = make_report(read_runs(folders, bootstrap, recompute, calibrate_on, plugins), metrics)
     written = []
     for name in formats:
         for file, text in FORMATS[name](report, pictures).items():

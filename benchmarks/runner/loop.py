@@ -13,7 +13,7 @@ from benchmarks.runfolder.scores import Cell
 from benchmarks.runfolder.writer import ShardWriter
 from benchmarks.runner.model import ScoringModel
 from benchmarks.runner.pending import Job
-from benchmarks.runner.pictures import Prepared, PreparedPictures, keep_list
+from benchmarks.runner.preparation import Prepared, PreparedPictures, keep_list
 
 
 class EvaluationLoop(BaseLoop):

@@ -11,7 +11,7 @@ from typing import Any
 import torch
 from mmengine.model import BaseModel
 
-from benchmarks.runner.pictures import Prepared
+from benchmarks.runner.preparation import Prepared
 from registry import Picture, Pipeline
 
 STOP_AFTER = 16
@@ -39,6 +39,11 @@ class Scored:
             "score": None if self.logit is None else sigmoid(self.logit),
             "error": self.error,
         }
+
+
+def autocast_type(precision: str) -> torch.dtype | None:
+    """The type that a pipeline's networks run in, None for single precision throughout."""
+    return None if precision == "float32" else getattr(torch, precision)
 
 
 def sigmoid(logit: float) -> float:

@@ -20,19 +20,21 @@ from benchmarks.config import RunSettings
 from benchmarks.datasets import fingerprint, requested_test_sets
 from benchmarks.detectors import Loaded, load_detectors
 from benchmarks.perturbations import Perturbation, parse_perturbation
+from benchmarks.ranks import agree, choose_device, finish_ranks, gather, is_main, start_ranks
 from benchmarks.runfolder.evaluate import evaluate_run
 from benchmarks.runfolder.metrics_file import MetricsFile
+from benchmarks.runfolder.picture_digests import write_picture_digests
 from benchmarks.runfolder.provenance import new_record
 from benchmarks.runfolder.record import find_record, read_record, write_record
 from benchmarks.runfolder.resume import merged_record
+from benchmarks.runfolder.run_plugins import recorded_metrics
 from benchmarks.runfolder.scores import CLEAN, cells, compact_cell
 from benchmarks.runfolder.writer import ShardWriter
 from benchmarks.runner.loop import EvaluationLoop
-from benchmarks.runner.model import ScoringModel
+from benchmarks.runner.model import ScoringModel, autocast_type
 from benchmarks.runner.pending import Job, pending_jobs
-from benchmarks.runner.pictures import PreparedPictures
-from benchmarks.runner.progress import ProgressHook
-from benchmarks.runner.ranks import agree, choose_device, finish_ranks, gather, is_main, start_ranks
+from benchmarks.runner.preparation import PreparedPictures
+from benchmarks.runner.run_progress import RunProgress
 from benchmarks.weights import Store
 from registry import Catalogs, Pipeline, TestSet, UserError, load_plugins
 
@@ -111,18 +113,19 @@ def _check_writable(out: Path) -> None:
 def _record_problem(request: Request, command: Sequence[str]) -> str | None:
     """Write run.json; the reason if the folder's rows do not fit this request."""
     settings = request.settings
-    prints = [(test_set, fingerprint(test_set, settings.fingerprint)) for test_set in request.test_sets]
+    fingerprints = [(test_set, fingerprint(test_set, settings.fingerprint)) for test_set in request.test_sets]
     record = new_record(
         settings,
         command,
         request.catalogs,
         request.loaded.records,
-        prints,
+        fingerprints,
         list(request.perturbations),
         request.device,
     )
     try:
         write_record(settings.out, merged_record(find_record(settings.out), record, settings.out))
+        write_picture_digests(settings.out, fingerprints)
     except UserError as error:
         return str(error)
     return None
@@ -135,7 +138,7 @@ def score_pending(request: Request, console: Console) -> dict[str, str]:
         detectors,
         request.loaded.encoders,
         batch_pixels=settings.batch_size * 256 * 256,
-        dtype=_dtype(settings.precision),
+        dtype=autocast_type(settings.precision),
     )
     model = ScoringModel(pipeline)
     rank, size = _rank_and_size()
@@ -161,7 +164,7 @@ def _run_loop(request: Request, model: ScoringModel, jobs: Sequence[Job], consol
             dataset=partial(PreparedPictures, seed=settings.seed, max_pixels=settings.max_pixels),
         )
 
-    progress = ProgressHook(jobs, console)
+    progress = RunProgress(jobs, console)
     # the Runner leaves an empty log and a copy of its settings; run.json says more
     with tempfile.TemporaryDirectory() as scratch:
         try:
@@ -190,19 +193,16 @@ def _finish(request: Request, failed: Mapping[str, str]) -> MetricsFile:
     for name in request.loaded.records:
         record.detectors[name].failed = failed.get(name)
     write_record(out, record)
-    return evaluate_run(out, request.catalogs.metrics, bootstrap=request.settings.bootstrap)
+    metrics = recorded_metrics(record, request.settings.plugins)
+    return evaluate_run(
+        out, metrics.catalog, bootstrap=request.settings.bootstrap, not_computed=metrics.missing
+    )
 
 
 def _rank_and_size() -> tuple[int, int]:
     from mmengine.dist import get_dist_info
 
     return get_dist_info()
-
-
-def _dtype(precision: str) -> Any:
-    import torch
-
-    return None if precision == "float32" else getattr(torch, precision)
 
 
 def _workers(wanted: int | None, device: str) -> int:

@@ -19,18 +19,18 @@ from typing import Any
 from benchmarks.commands.options import parse_value, split_pairs
 from benchmarks.config import parse_settings
 from benchmarks.datasets import find_test_sets
+from benchmarks.ranks import Processes, joined
 from benchmarks.runfolder.provenance import device_name
 from benchmarks.speed.run_overhead import make_pictures
-from benchmarks.training.inventory import take_inventory
-from benchmarks.training.loaders import Loader, build_loaders
-from benchmarks.training.model import TrainingModel
-from benchmarks.training.processes import Processes, joined
+from benchmarks.training.batches import Loader, build_loaders
+from benchmarks.training.engine import TrainingModel
+from benchmarks.training.features import cached_features
+from benchmarks.training.inventory import Splits, take_inventory
 from benchmarks.training.reader import InputReader
-from benchmarks.training.recipe import NO_AUGMENTATION
-from benchmarks.training.settings import TrainSettings
-from benchmarks.training.setup import build_detector, build_optimizer
-from benchmarks.training.splits import Splits
-from registry import EncoderPool, load_plugins
+from benchmarks.training.schedule import build_optimizer
+from benchmarks.training.settings import NO_AUGMENTATION, TrainSettings
+from benchmarks.training.trainer import build
+from registry import load_plugins
 
 
 def epoch_seconds(model: TrainingModel, optimizer: Any, loader: Loader, device: Any) -> float:
@@ -66,31 +66,34 @@ def measure(asked: argparse.Namespace, root: Path, processes: Processes) -> dict
     cached = parse_settings(TrainSettings, {**values, "feature_cache": root / "cache"}, "measurement")
     found = find_test_sets(catalogs.datasets, plain.data.sets)
     splits = Splits(take_inventory(found, max_pixels=plain.max_pixels), None)
-    detector = build_detector(plain, catalogs)
-    pool = EncoderPool(catalogs.encoders, allow_untrained=True, device=processes.device)
+    detector, pool, _ = build(plain, catalogs, processes.device)
     reader = InputReader(detector.inputs, pool)
     model = TrainingModel(detector, reader).to(processes.device)
     optimizer = build_optimizer(plain, detector, processes.device)
     for encoder, _ in reader.groups():
         pool.get(encoder)
     start = time.perf_counter()
-    loaders = {"with cache": build_loaders(cached, splits, reader, processes)[0]}
+    features = cached_features(cached, splits, reader, processes)
     print(f"cache filled at {asked.pictures / (time.perf_counter() - start):.2f} images/s")
-    loaders["without"] = build_loaders(plain, splits, reader, processes)[0]
+    sources = list(reader.inputs.values())
+    loaders = {
+        "with cache": build_loaders(cached, splits, sources, features, processes)[0],
+        "without": build_loaders(plain, splits, sources, ({}, {}), processes)[0],
+    }
     size = sum(path.stat().st_size for path in (root / "cache").rglob("*.npy"))
     print(f"{size / asked.pictures / 1000:.1f} kB of cache per picture")
     epoch_seconds(model, optimizer, loaders["with cache"], processes.device)  # warm-up
-    rates: dict[str, list[float]] = {name: [] for name in loaders}
+    speeds: dict[str, list[float]] = {name: [] for name in loaders}
     seen = len(loaders["without"]) * asked.batch_size
     for number in range(asked.rounds):
         order = list(loaders) if number % 2 else list(loaders)[::-1]
         for name in order:
-            rates[name].append(seen / epoch_seconds(model, optimizer, loaders[name], processes.device))
-    return rates
+            speeds[name].append(seen / epoch_seconds(model, optimizer, loaders[name], processes.device))
+    return speeds
 
 
 def main() -> None:
-    """Print the rates of every round and the median of their ratios."""
+    """Print the speeds of every round and the median of their ratios."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
     parser.add_argument("--detector", default="d3qe")
     parser.add_argument("--option", action="append", help="KEY=VALUE constructor option")
@@ -102,11 +105,11 @@ def main() -> None:
     asked = parser.parse_args()
     with joined("none", asked.device) as processes, tempfile.TemporaryDirectory() as folder:
         print(f"{asked.detector} on {device_name(str(processes.device))}, batches of {asked.batch_size}")
-        rates = measure(asked, Path(folder), processes)
-    for name, values in rates.items():
+        speeds = measure(asked, Path(folder), processes)
+    for name, values in speeds.items():
         shown = ", ".join(f"{value:.2f}" for value in values)
         print(f"{name}: {shown} images/s (median {statistics.median(values):.2f})")
-    ratios = [one / other for one, other in zip(rates["with cache"], rates["without"], strict=True)]
+    ratios = [one / other for one, other in zip(speeds["with cache"], speeds["without"], strict=True)]
     print(f"speed-up: median {statistics.median(ratios):.1f}× over {asked.rounds} pairs")
 
 

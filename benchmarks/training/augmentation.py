@@ -14,7 +14,7 @@ from PIL import Image
 from scipy.ndimage import gaussian_filter
 from torchvision.transforms import functional as F
 
-from benchmarks.training.recipe import AugmentationSettings
+from benchmarks.training.settings import AugmentationSettings
 from registry import View
 
 Pixels = NDArray[np.uint8]
@@ -63,9 +63,9 @@ def augmented_views(picture: Image.Image, views: Sequence[View], chosen: Draw) -
     Returns:
         view → float32 (3, height, width).
     """
-    groups: dict[tuple[int | None, str, bool], list[View]] = defaultdict(list)
+    groups: dict[View, list[View]] = defaultdict(list)
     for view in views:
-        groups[view.resize, view.interpolation, view.antialias].append(view)
+        groups[view.before_crop].append(view)
     tensors = {}
     for group in groups.values():
         crops = [view.crop for view in group]

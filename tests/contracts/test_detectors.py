@@ -8,6 +8,7 @@ CATALOGS = load_plugins()
 
 CLIP = {"image_size": 28, "patch_size": 14, "width": 16, "layers": 2, "heads": 2, "features": 12}
 BLOCKS = (1, 1, 1, 1)
+DINOV2 = {"image_size": 42, "width": 16, "layers": 1, "heads": 2, "tile": 28}
 TOKENIZER = {
     "width": 8,
     "multipliers": (1, 2, 2),
@@ -55,6 +56,28 @@ TOY = {
     "fusing": {"blocks": BLOCKS},
     "linear_probe": {"backbone": "timm/test_vit"},
     "ferretnet_s": {"width": 8, "depths": (1, 1)},
+    "patchcraft": {"width": 4},
+    "commfor": {"width": 16, "layers": 1, "heads": 2},
+    "aligned": {"blocks": BLOCKS, "width": 4},
+    "stay_positive": {"blocks": BLOCKS, "width": 4},
+    "dmid": {"blocks": BLOCKS, "width": 4},
+    "dda": {"width": 16, "layers": 1, "heads": 2, "size": 56, "image_size": 56},
+    "bfree": {"width": 16, "layers": 1, "heads": 2, "size": 56},
+    "effort": {"width": 16, "layers": 2, "heads": 2, "size": 28},
+    "safe": {"blocks": (1, 1)},
+    "warpad": {"size": 56, "encoder_options": DINOV2},
+    "rigid": {"size": 28, "encoder_options": DINOV2},
+    "fgts": {
+        "size": 64,
+        "features": 32,
+        "encoder_options": {
+            "model": "vit_small_patch16_dinov3",
+            "size": 64,
+            "width": 32,
+            "layers": 1,
+            "heads": 2,
+        },
+    },
     "random_score": {},
     **{name: {"tokenizer_options": TOKENIZER, "size": 32} for name in ("iar", "iar_quant", "iar_combined")},
     **{name: {} for name in ("iar_mini", "iar_quant_mini", "iar_combined_mini", "iar_scale_mini")},
@@ -85,6 +108,9 @@ TOY = {
 }
 """Options that build each detector small."""
 
+SAME_CLASS = {"stay_positive": "aligned", "dmid": "aligned"}
+"""Names for other weights of a class that is checked under its first name."""
+
 
 def test_every_built_in_detector_is_checked():
     ours = [entry.name for entry in CATALOGS.detectors if entry.origin.startswith("d3qe-bench")]
@@ -92,10 +118,15 @@ def test_every_built_in_detector_is_checked():
 
 
 @pytest.mark.parametrize("protocol", ["original", "uniform"])
-@pytest.mark.parametrize("name", TOY)
+@pytest.mark.parametrize("name", [name for name in TOY if name not in SAME_CLASS])
 def test_contract(name, protocol):
     factory = CATALOGS.detectors.entry(name).load()
     check_detector(factory, encoders=CATALOGS.encoders, protocol=protocol, **TOY[name])
+
+
+@pytest.mark.parametrize(("name", "first"), SAME_CLASS.items())
+def test_other_weights_have_the_same_class(name, first):
+    assert CATALOGS.detectors.entry(name).load() is CATALOGS.detectors.entry(first).load()
 
 
 @pytest.mark.parametrize("name", TOY)

@@ -7,8 +7,8 @@ import torch
 from torch.nn.functional import binary_cross_entropy_with_logits
 
 from benchmarks.training.batches import Batch
-from benchmarks.training.checkpoint_files import newest
-from benchmarks.training.model import TrainingModel
+from benchmarks.training.checkpoints import newest
+from benchmarks.training.engine import TrainingModel
 from benchmarks.training.reader import InputReader
 from benchmarks.training.trainer import train_detector
 from registry import EncoderPool, Feature, UserError, load_plugins
@@ -24,7 +24,7 @@ OPTIONS = {
 }
 
 
-def toy_batch(detector, count: int = 4, size: int = 40) -> Batch:
+def toy_batch(detector, count: int = 2, size: int = 40) -> Batch:
     generator = torch.Generator().manual_seed(0)
     views = {s.view if isinstance(s, Feature) else s for s in detector.inputs.values()}
     pictures = {
@@ -61,7 +61,7 @@ def test_a_detached_parameter_would_be_named():
     detector = CATALOGS.detectors.create("d3qe", **{**OPTIONS["d3qe"], "delta_mode": "off"})
     pool = EncoderPool(CATALOGS.encoders, allow_untrained=True)
     inputs = InputReader(detector.inputs, pool)(toy_batch(detector))
-    binary_cross_entropy_with_logits(detector(inputs), torch.ones(4)).backward()
+    binary_cross_entropy_with_logits(detector(inputs), torch.ones(2)).backward()
     assert not detector.get_parameter("feature_processor.3.layers.0.freq_proj.0.weight").grad.any()
 
 
@@ -108,6 +108,7 @@ def test_a_small_d3qe_overfits_real_pictures(settings, field_split, tmp_path):
     assert result.history[-1]["train_loss"] < 0.5 * result.history[0]["train_loss"]
     assert max(entry["ap"] for entry in result.history) > 0.9
     state = newest(result.out)["model"]
-    steps = 12 * (sum(newest(result.out)["pictures"]["training"]) // 16)
+    seen = newest(result.out)["trained_on"]
+    steps = 12 * ((seen["real"] + seen["fake"]) // 16)
     assert int(state["update_count"]) == steps
     assert int(state["real_codebook_count"].sum() + state["fake_codebook_count"].sum()) == steps * 16 * 256

@@ -11,12 +11,13 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from benchmarks.catalogs import load_catalogs
 from benchmarks.metrics.bootstrap import LEVEL, Metric, generator, replicates
 from benchmarks.metrics.cell import COMPLETE
 from benchmarks.reports.cellscores import ScoreReader
 from benchmarks.reports.load import Pictures, Run, perturbations
 from benchmarks.reports.statistics.paired import Floats, bootstrap_p, delong, delong_p, holm, mcnemar
+from benchmarks.runfolder.replicates import kept_replicates, replicates_digest
+from benchmarks.runfolder.run_plugins import recorded_metrics
 from benchmarks.runfolder.scores import Cell
 
 BOOTSTRAP, DELONG, MCNEMAR = "paired bootstrap", "DeLong", "McNemar"
@@ -40,7 +41,7 @@ COLUMNS = [
 
 
 @dataclass
-class Sample:
+class CommonScores:
     """What all detectors said of the same pictures: labels (N,), logits (N,) float32 by detector."""
 
     dataset: str
@@ -61,8 +62,7 @@ def compare(runs: Sequence[Run], metrics: Sequence[str], read: ScoreReader | Non
     read = read or ScoreReader()
     resamples = min((run.metrics["bootstrap"]["resamples"] for run in runs if run.folder), default=0)
     seed = next((run.metrics["bootstrap"]["seed"] for run in runs), 0)
-    catalog = load_catalogs().metrics
-    chosen = {name: catalog.entry(name).load() for name in metrics if name in catalog}
+    chosen = _functions(runs, metrics)
     columns = {
         pictures for run in runs for pictures in (*run.set_pictures().values(), *run.mean_pictures().values())
     }
@@ -75,7 +75,19 @@ def compare(runs: Sequence[Run], metrics: Sequence[str], read: ScoreReader | Non
     return pd.concat(tables, ignore_index=True)[COLUMNS] if tables else pd.DataFrame(columns=COLUMNS)
 
 
-def samples(runs: Sequence[Run], perturbation: str, read: ScoreReader) -> Iterator[Sample]:
+def _functions(runs: Sequence[Run], names: Sequence[str]) -> dict[str, Metric]:
+    """The metrics called `names`, each from the plugins of the first run that has it."""
+    found: dict[str, Metric] = {}
+    for run in runs:
+        if run.folder is not None and not found.keys() >= set(names):
+            catalog = recorded_metrics(run.record, run.plugins).catalog
+            found |= {
+                name: catalog.entry(name).load() for name in names if name in catalog and name not in found
+            }
+    return found
+
+
+def samples(runs: Sequence[Run], perturbation: str, read: ScoreReader) -> Iterator[CommonScores]:
     """Pictures and logits of the trained detectors with complete cells, one test set at a time."""
     wanted: dict[tuple[str, str], list[tuple[Path, Detector]]] = defaultdict(list)
     for run in runs:
@@ -87,16 +99,18 @@ def samples(runs: Sequence[Run], perturbation: str, read: ScoreReader) -> Iterat
                 key = (cell["dataset"], run.fingerprint(cell["dataset"]))
                 wanted[key].append((run.folder, (run.label, cell["detector"])))
     for (dataset, fingerprint), members in wanted.items():
-        by_paths: dict[bytes, Sample] = {}
+        by_paths: dict[bytes, CommonScores] = {}
         for folder, detector in members:
             scores = read(folder, Cell(detector[1], dataset, perturbation))
             pictures = frozenset([(dataset, fingerprint)])
-            sample = by_paths.setdefault(scores.digest, Sample(dataset, pictures, scores.labels.astype(int)))
+            sample = by_paths.setdefault(
+                scores.digest, CommonScores(dataset, pictures, scores.labels.astype(int))
+            )
             sample.logits[detector] = scores.logits
         yield from by_paths.values()
 
 
-def _analytic(found: Sequence[Sample], metrics: Mapping[str, Metric]) -> Iterator[pd.DataFrame]:
+def _analytic(found: Sequence[CommonScores], metrics: Mapping[str, Metric]) -> Iterator[pd.DataFrame]:
     for sample in found:
         detectors = list(sample.logits)
         counts = np.bincount(sample.labels, minlength=2)
@@ -120,7 +134,11 @@ def _bootstrap(
     seed: int,
     read: ScoreReader,
 ) -> Iterator[pd.DataFrame]:
-    """Paired replicates of each test set, and averaged over test sets for the means."""
+    """Paired replicates of each test set, and averaged over test sets for the means.
+
+    Those of the evaluation where it kept them, of the same labels and logits with the same seed; others are
+    drawn.
+    """
     sums: dict[tuple[Pictures, str], dict[Detector, list[Floats]]] = defaultdict(lambda: defaultdict(list))
     values = {
         (run.label, cell["detector"], cell["dataset"]): cell["metrics"]
@@ -128,19 +146,29 @@ def _bootstrap(
         for cell in run.cells()
         if cell["perturbation"] == perturbation
     }
+    kept = {run.label: kept_replicates(run.folder, perturbation, list(metrics)) for run in runs if run.folder}
     for sample in samples(runs, perturbation, read):
         for detector, logits in sample.logits.items():
             known = values[(*detector, sample.dataset)]
-            defined = {name: metric for name, metric in metrics.items() if known.get(name) is not None}
-            drawn = replicates(defined, sample.labels, logits, resamples, generator(seed, sample.dataset))
-            for name, replicated in drawn.items():
+            cell = Cell(detector[1], sample.dataset, perturbation)
+            digest = replicates_digest(sample.labels, logits, seed, resamples)
+            found = kept[detector[0]].get((cell, digest), {})
+            lacking = {
+                name: metric
+                for name, metric in metrics.items()
+                if known.get(name) is not None and name not in found
+            }
+            if lacking:
+                rng = generator(seed, sample.dataset)
+                found = found | replicates(lacking, sample.labels, logits, resamples, rng)
+            for name, replicated in found.items():
                 # the value itself rides along as the last replicate
                 whole = np.append(replicated, float(known[name] or 0.0))
                 for column in columns:
                     if sample.pictures <= column:
                         sums[column, name][detector].append(whole)
-    for (column, name), found in sums.items():
-        means = {d: np.mean(parts, axis=0) for d, parts in found.items() if len(parts) == len(column)}
+    for (column, name), of_detectors in sums.items():
+        means = {d: np.mean(parts, axis=0) for d, parts in of_detectors.items() if len(parts) == len(column)}
         if len(means) > 1:
             stacked = np.stack(list(means.values()))
             yield _bootstrap_table(name, column, list(means), stacked[:, -1], stacked[:, :-1])

@@ -1,0 +1,187 @@
+"""`d3qe-bench data`: published data sets, from the first byte to a verified index."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from registry import UserError
+
+if TYPE_CHECKING:
+    from benchmarks.datasets.published import PublishedSet
+    from registry import TestSet
+
+app = typer.Typer(no_args_is_help=True, help="Find, fetch, unpack, index and verify published data sets.")
+
+Name = Annotated[str, typer.Argument(help="Data set, as `data list` names it")]
+Yes = Annotated[bool, typer.Option("--yes", help="Licence and terms were read and are accepted")]
+
+
+@app.command("list")
+def list_data() -> None:
+    """Show the published data sets, and which are here."""
+    from benchmarks.datasets.prepared import data_folder, facts_of
+    from benchmarks.datasets.published import published_sets
+    from benchmarks.tables import print_table
+
+    rows = [
+        (one.name, facts["state"], _size(one.size), f"{facts['pictures']:,}" if facts["pictures"] else "")
+        for one in published_sets().values()
+        if (facts := facts_of(one))
+    ]
+    print_table(rows, head=("name", "state", "download", "pictures"))
+    typer.echo(f"data folder: {data_folder()}")
+
+
+@app.command("info")
+def info(name: Name) -> None:
+    """Show what a data set is, its licence and terms, where it is from and what has to be in it."""
+    from benchmarks.datasets.prepared import PreparedSet, facts_of
+    from benchmarks.datasets.published import published_set
+
+    one = published_set(name)
+    _show_terms(one)
+    typer.echo(f"download: {_size(one.size) or 'size not stated'}; layout: {one.layout}")
+    if one.expected:
+        typer.echo(f"test sets: {', '.join(one.expected)}")
+    typer.echo(f"here: {facts_of(one)['state']} ({PreparedSet(one.name).folder})")
+
+
+@app.command("get")
+def get(name: Name, yes: Yes = False) -> None:
+    """Download a data set, unpack and index it; a broken off download or unpacking goes on where it was.
+
+    Exit code 0: it is there as published; 1: it differs from what was published, and in what; 2: it cannot be
+    fetched, and why.
+    """
+    from benchmarks.datasets.prepared import PreparedSet
+    from benchmarks.datasets.published import published_set
+    from benchmarks.download import check_space, download
+    from benchmarks.progress import ProgressBar
+
+    one = published_set(name)
+    _show_terms(one)
+    remotes = one.remotes()
+    place = PreparedSet(one.name)
+    _accept(one, yes)
+    missing = [remote for remote in remotes if not (place.downloads / remote.file).is_file()]
+    total = sum(remote.size for remote in missing)
+    check_space(place.folder, total, one.name)
+    with ProgressBar("fetching", total, unit="bytes") as bar:
+        for remote in remotes:
+            download(remote, _below(place.downloads, remote.file), progress=bar.advance)
+    raise typer.Exit(_prepare(one, place.downloads))
+
+
+@app.command("prepare")
+def prepare(
+    name: Name,
+    source: Annotated[
+        Path | None,
+        typer.Argument(help="Folder of archives or of the unpacked tree; what was fetched by default"),
+    ] = None,
+) -> None:
+    """Unpack and index a data set that was fetched or got by hand; the source folder is only read.
+
+    Exit code 0: it is as published; 1: it differs, and in what; 2: it is not such a data set.
+    """
+    from benchmarks.datasets.prepared import PreparedSet
+    from benchmarks.datasets.published import published_set
+
+    one = published_set(name)
+    folder = source or PreparedSet(one.name).downloads
+    if not folder.is_dir():
+        raise UserError(
+            f"no folder {folder}: fetch {one.name} with `d3qe-bench data get {one.name}`, or get it at {one.page}"
+        )
+    raise typer.Exit(_prepare(one, folder))
+
+
+@app.command("verify")
+def verify(
+    name: Name,
+    quick: Annotated[bool, typer.Option("--quick", help="Compare sizes and do not read the files")] = False,
+) -> None:
+    """Name every picture that is missing, extra or changed since a data set was indexed.
+
+    Exit code 0: nothing; 1: something, and it is named.
+    """
+    from benchmarks.datasets.prepared import PreparedSet, read_index
+    from benchmarks.datasets.prepared import verify as check
+    from benchmarks.datasets.published import published_set
+    from benchmarks.progress import ProgressBar
+
+    one = published_set(name)
+    _, table = read_index(PreparedSet(one.name).index, one.name)
+    with ProgressBar("verifying", table.num_rows) as bar:
+        found = list(check(one, bar.advance, quick=quick))
+    raise typer.Exit(_say(one, found))
+
+
+def _prepare(one: PublishedSet, folder: Path) -> int:
+    from benchmarks.datasets.prepared import PreparedSet, counts, unpack_all, write_index
+    from benchmarks.progress import ProgressBar
+
+    place = PreparedSet(one.name)
+    files = [path for path in folder.rglob("*") if path.is_file() and not path.name.startswith(".")]
+    with ProgressBar("unpacking", sum(path.stat().st_size for path in files), unit="bytes") as bar:
+        unpacked = unpack_all(files, place.pictures, bar.advance)
+    root, test_sets = _test_sets(one, place.pictures if unpacked else folder)
+    with ProgressBar("indexing", sum(len(test_set.pictures) for test_set in test_sets)) as bar:
+        write_index(place.index, test_sets, root, bar.advance)
+    for test_set, (real, fake) in counts(test_sets).items():
+        typer.echo(f"{test_set}: {real:,} real, {fake:,} generated")
+    typer.echo(f"indexed: {place.index}; score it with `d3qe-bench run --data {one.name} …`")
+    return _say(one, one.problems(counts(test_sets)))
+
+
+def _test_sets(one: PublishedSet, folder: Path) -> tuple[Path, list[TestSet]]:
+    """The test sets of a tree and the folder it begins in: archives often add a folder around everything."""
+    from benchmarks.catalogs import load_catalogs
+    from benchmarks.datasets import find_test_sets
+
+    datasets = load_catalogs().datasets
+    try:
+        return folder, find_test_sets(datasets, [str(folder)], layout=one.layout, options=one.options)
+    except UserError:
+        below = [path for path in folder.iterdir() if path.is_dir() and path.name[0] not in "._"]
+        if len(below) != 1:
+            raise
+        return _test_sets(one, below[0])
+
+
+def _say(one: PublishedSet, found: list[str]) -> int:
+    for line in found:
+        typer.echo(f"{one.name}: {line}", err=True)
+    if not found:
+        typer.echo(f"{one.name}: nothing is missing, extra or changed")
+    return 1 if found else 0
+
+
+def _show_terms(one: PublishedSet) -> None:
+    typer.echo(
+        f"{one.name}: {one.summary}\n{one.paper}\nfrom: {one.page}\nlicence: {one.licence}\n{one.terms}"
+    )
+
+
+def _accept(one: PublishedSet, yes: bool) -> None:
+    if yes:
+        return
+    if not sys.stdin.isatty():
+        raise UserError(f"licence and terms of {one.name} are above: add --yes if you accept them")
+    if not typer.confirm(f"Accept and fetch {_size(one.size) or 'it'}?"):
+        raise UserError(f"{one.name} is not fetched")
+
+
+def _below(folder: Path, file: str) -> Path:
+    target = folder / file
+    if not target.resolve().is_relative_to(folder.resolve()):
+        raise UserError(f"the file name {file!r} leaves the data folder: refused")
+    return target
+
+
+def _size(size: int | None) -> str:
+    return f"{size / 1e9:.1f} GB" if size else ""

@@ -1,0 +1,136 @@
+"""`d3qe-bench predict`: scores of pictures that have no labels."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+import typer
+from pydantic import Field
+
+from benchmarks.commands.from_settings import takes
+from benchmarks.config import DetectorSettings, Option, Seed, SessionSettings, StrictInt, parse_settings
+
+
+class PredictSettings(SessionSettings):
+    """What `d3qe-bench predict` does."""
+
+    pictures: Annotated[list[str], Option(metavar="PICTURE", positional=True, commas=False)] = Field(
+        description="files, folders, or quoted patterns such as 'in/**/*.png'"
+    )
+    detectors: Annotated[list[DetectorSettings], Option(metavar="[LABEL=]NAME")] = Field(
+        min_length=1, description="detectors to score with"
+    )
+    format: Literal["table", "json", "csv"] = Field("table", description="form of the scores")
+    out: Path | None = Field(None, description="file to write instead of the terminal")
+    workers: StrictInt = Field(0, ge=0, description="decoding processes")
+    seed: Seed = Field(0, description="random seed of untrained weights")
+
+
+@takes(PredictSettings)
+def predict(given: dict[str, Any]) -> None:
+    """Print P(generated) of pictures without labels.
+
+    Exit code 0: all were scored; 1: some were not, with the reason in their row; 2: wrong request.
+    """
+    from benchmarks.catalogs import load_catalogs
+    from benchmarks.detectors import load_detectors
+    from benchmarks.predict import find_pictures
+    from benchmarks.predict import predict as score
+    from benchmarks.ranks import choose_device
+    from benchmarks.runner.model import autocast_type, sigmoid
+    from benchmarks.weights import Store
+    from registry import Pipeline
+
+    settings = parse_settings(PredictSettings, given, options=given)
+    catalogs = load_catalogs(settings.plugins)
+    files = find_pictures(settings.pictures)
+    loaded = load_detectors(
+        catalogs,
+        settings.detectors,
+        Store(catalogs, settings.weights, settings.labels),
+        protocol=settings.protocol,
+        allow_untrained=settings.allow_untrained,
+        seed=settings.seed,
+        device=choose_device(settings.device),
+    )
+    for name, reason in loaded.failed.items():
+        typer.echo(f"failed: {name}: {reason}", err=True)
+    pipeline = Pipeline(
+        loaded.detectors,
+        loaded.encoders,
+        batch_pixels=settings.batch_size * 256 * 256,
+        dtype=autocast_type(settings.precision),
+    )
+    scored = score(
+        catalogs,
+        pipeline,
+        files,
+        batch_size=settings.batch_size,
+        workers=settings.workers,
+        max_pixels=settings.max_pixels,
+    )
+    rows = [
+        {
+            "path": one.picture.path,
+            "detector": one.detector,
+            "untrained": loaded.records[one.detector]["untrained"],
+            "logit": one.logit,
+            "score": None if one.logit is None else sigmoid(one.logit),
+            "error": one.error,
+        }
+        for one in scored
+    ]
+    text = {"table": _table, "json": _json, "csv": _csv}[settings.format](rows)
+    if settings.out is None:
+        typer.echo(text, nl=False)
+    else:
+        from registry.files import atomic
+
+        with atomic(settings.out) as draft:
+            draft.write_text(text, encoding="utf-8")
+    raise typer.Exit(1 if loaded.failed or any(row["error"] for row in rows) else 0)
+
+
+def _json(rows: list[dict[str, Any]]) -> str:
+    return json.dumps(rows, indent=2, ensure_ascii=False, allow_nan=False) + "\n"
+
+
+def _csv(rows: list[dict[str, Any]]) -> str:
+    stream = io.StringIO()
+    writer = csv.DictWriter(stream, ["path", "detector", "untrained", "logit", "score", "error"])
+    writer.writeheader()
+    writer.writerows(rows)
+    return stream.getvalue()
+
+
+def _table(rows: list[dict[str, Any]]) -> str:
+    """One line per picture, one column per detector: P(generated), and the reasons of failures below."""
+    from rich.console import Console
+    from rich.markup import escape
+    from rich.table import Table
+
+    names = list(dict.fromkeys(row["detector"] for row in rows))
+    marked = {row["detector"] for row in rows if row["untrained"]}
+    table = Table("picture", box=None, pad_edge=False, header_style="bold")
+    for name in names:
+        table.add_column(escape(name + (" (untrained)" if name in marked else "")), justify="right")
+    by_picture: dict[str, dict[str, dict[str, Any]]] = {}
+    for row in rows:
+        by_picture.setdefault(row["path"], {})[row["detector"]] = row
+    for path, scored in by_picture.items():
+        cells = (scored.get(name) for name in names)
+        table.add_row(
+            escape(path),
+            *("" if c is None else "error" if c["error"] else f"{c['score']:.4f}" for c in cells),
+        )
+    stream = io.StringIO()
+    console = Console(file=stream, width=max(80, *(len(path) for path in by_picture)) + 24 * len(names))
+    console.print(table)
+    for row in rows:
+        if row["error"]:
+            console.print(f"{row['path']}: {row['detector']}: {row['error']}", markup=False, soft_wrap=True)
+    return "\n".join(line.rstrip() for line in stream.getvalue().splitlines()) + "\n"

@@ -1,0 +1,71 @@
+"""`d3qe-bench run`: score, then compute and show the metrics."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+from rich.console import Console
+
+from benchmarks.commands.from_settings import takes
+from benchmarks.config import RunSettings, parse_settings, read_settings
+
+if TYPE_CHECKING:
+    from benchmarks.runfolder.metrics_file import MetricsFile
+
+MINI = Path(__file__).parents[1] / "configs" / "mini.yaml"
+"""What runs where neither a configuration nor data is named: the embedded benchmark."""
+
+
+@takes(RunSettings)
+def run(
+    given: dict[str, Any],
+    config: Annotated[Path | None, typer.Argument(help="YAML file of settings; options win over it")] = None,
+) -> None:
+    """Score test sets with detectors and compare them.
+
+    Without a configuration or data, the embedded mini benchmark is run.
+
+    Rerunning the same command on the same run folder resumes it. Exit code 0: everything was
+    scored; 1: something is incomplete or failed, and is named; 2: the request was wrong.
+    """
+    if "perturbations" in given:
+        from benchmarks.perturbations import split_perturbations
+
+        given["perturbations"] = split_perturbations(given["perturbations"])
+    if config is None and "data" not in given:
+        config = MINI
+    values = {**(read_settings(config) if config else {}), **given}
+    settings = parse_settings(RunSettings, values, str(config or ""), given)
+    raise typer.Exit(_run(settings))
+
+
+def _run(settings: RunSettings) -> int:
+    from benchmarks.runner.run import command_line, run_benchmark
+
+    messages = Console(stderr=True)
+    try:
+        metrics = run_benchmark(settings, command_line(), messages)
+    except KeyboardInterrupt:
+        messages.print("interrupted; what was scored is kept, the same command resumes", style="yellow")
+        return 1
+    return show_results(settings.out, metrics) if metrics else 0
+
+
+def show_results(out: Path, metrics: MetricsFile, failed: Sequence[str] = ()) -> int:
+    """Write and print the leaderboard of a run folder, and name what failed or is incomplete.
+
+    Returns:
+        The exit code: 0 where everything was scored, else 1.
+    """
+    from benchmarks.reports import print_leaderboard, render
+    from benchmarks.runfolder.metrics_file import incomplete
+
+    files = render([out])
+    print_leaderboard(metrics, Console())
+    for line in (problems := [*failed, *incomplete(out, metrics)]):
+        Console(stderr=True).print(line, style="yellow", markup=False, soft_wrap=True)
+    Console().print("\n".join(f"written: {file}" for file in files), markup=False, soft_wrap=True)
+    return 1 if problems else 0

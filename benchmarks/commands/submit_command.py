@@ -1,0 +1,58 @@
+"""`d3qe-bench submit`: a reviewable row for the leaderboard, and the check of one."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Optional
+
+import typer
+
+from benchmarks.commands.options import split_list
+
+_SHOWN = 20
+
+
+def submit(
+    run: Annotated[Path, typer.Argument(help="Run folder")],
+    detectors: Annotated[
+        Optional[list[str]],  # noqa: UP045
+        typer.Option("--detectors", help="Detectors of the run, comma-separated (default all)"),
+    ] = None,
+    out: Annotated[Path, typer.Option(help="Folder for the rows, one JSON file per detector")] = Path(
+        "benchmarks/leaderboard/rows"
+    ),
+    check: Annotated[
+        Path | None, typer.Option(help="Write nothing; check that the run reproduces this row")
+    ] = None,
+    plugin: Annotated[
+        Optional[list[Path]],  # noqa: UP045
+        typer.Option(help="Plugin file to load, also in place of a recorded one of its name"),
+    ] = None,
+) -> None:
+    """Write leaderboard rows of a run, or check a row.
+
+    A check compares every number of the row with the run's score files.
+    """
+    from benchmarks.files import write_json_by_line
+    from benchmarks.reports import load_metrics
+    from benchmarks.runfolder.record import read_record
+    from benchmarks.runfolder.submission import make_submission, read_submission
+    from benchmarks.runfolder.submission_check import problems
+
+    if check is not None:
+        found = problems(read_submission(check), run, plugin or [])
+        for line in found[:_SHOWN]:
+            typer.echo(f"{check.name}: {line}", err=True)
+        if len(found) > _SHOWN:
+            typer.echo(f"{check.name}: {len(found) - _SHOWN} more differences", err=True)
+        if found:
+            raise typer.Exit(1)
+        typer.echo(f"{check.name}: every number is reproduced by the score files of {run}")
+        return
+    metrics = load_metrics(run, plugins=plugin or [])
+    names = split_list(detectors) or read_record(run).detectors
+    rows = [make_submission(run, name, metrics) for name in names]
+    for row in rows:
+        file = out / f"{row['detector']}.json"
+        write_json_by_line(file, row)
+        typer.echo(f"written: {file}")

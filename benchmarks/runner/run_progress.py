@@ -1,0 +1,43 @@
+"""Progress of a run: a bar over its pictures, or a line per test set where there is no terminal."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+from typing import Any
+
+from mmengine.hooks import Hook
+from rich.console import Console
+
+from benchmarks.progress import ProgressBar
+from benchmarks.runner.pending import Job
+
+
+class RunProgress(Hook):
+    """A bar over all pictures of this rank on a terminal; elsewhere one line per test set."""
+
+    def __init__(self, jobs: Sequence[Job], console: Console) -> None:
+        self.console = console
+        self.bar = ProgressBar("scoring", sum(len(job.pictures) for job in jobs), console=console)
+
+    def before_test(self, runner: Any) -> None:
+        self.bar.start()
+
+    def before_test_epoch(self, runner: Any) -> None:
+        self.began, self.pictures = time.monotonic(), 0
+        self.bar.describe(runner.test_loop.job.test_set.name)
+
+    def after_test_iter(
+        self, runner: Any, batch_idx: int, data_batch: Any = None, outputs: Any = None
+    ) -> None:
+        self.pictures += len(data_batch)
+        self.bar.advance(len(data_batch))
+
+    def after_test_epoch(self, runner: Any, metrics: Any = None) -> None:
+        if not self.console.is_terminal:
+            seconds = time.monotonic() - self.began
+            name = runner.test_loop.job.test_set.name
+            self.console.print(f"{name}: {self.pictures} pictures, {self.pictures / seconds:.1f} images/s")
+
+    def after_test(self, runner: Any) -> None:
+        self.bar.stop()
