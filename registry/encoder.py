@@ -42,6 +42,21 @@ class Encoder(nn.Module, ABC):
         """
         return ()
 
+    composite = False
+    """Whether networks of this class may read others; what identifies such a one, only a built one tells."""
+
+    reads: Mapping[str, EncoderSpec] = {}
+    """Other encoders that this one reads on the same images, such as a transformer's tokenizer, by name."""
+
+    def part(self, name: str) -> Encoder:
+        """The encoder that this one reads under `name`; whoever builds this one has to `connect` it."""
+        found: Encoder = self.__dict__["_parts"][name]
+        return found
+
+    def connect(self, parts: Mapping[str, Encoder]) -> None:
+        """Give it the encoders of `reads`, which stay their owner's: they are in no state of this one."""
+        self.__dict__["_parts"] = dict(parts)
+
     @abstractmethod
     def forward(self, images: Tensor, outputs: Collection[str]) -> dict[str, Tensor]:
         """Compute the requested outputs of float32 images (N, 3, height, width), batch first."""
@@ -122,13 +137,9 @@ class EncoderPool:
         """
         found = self.file(spec)
         own = f"untrained, seed {self.seed}" if found is None else found.sha256
-        parts = self.get(spec).reads if self._reads(spec) else {}
-        return "; ".join([own, *(f"{name}: {self.identity(read)}" for name, read in sorted(parts.items()))])
-
-    def _reads(self, spec: EncoderSpec) -> bool:
-        """Whether encoders of this kind may read others, which only a built one tells."""
         factory = self.catalog.entry(spec.name).load()
-        return not isinstance(factory, type) or "reads" in vars(factory) or factory.connect is not Encoder.connect
+        parts = self.get(spec).reads if getattr(factory, "composite", True) else {}
+        return "; ".join([own, *(f"{name}: {self.identity(read)}" for name, read in sorted(parts.items()))])
 
     @property
     def variants(self) -> list[str]:
@@ -143,6 +154,8 @@ class EncoderPool:
             self.untrained.add(spec.variant)
         else:
             encoder.load_weights(found.path)
+=======
+            encoder.load_weights(path)
         encoder.connect({part: self.get(read) for part, read in encoder.reads.items()})
         return encoder.requires_grad_(False).eval().to(self.device)
 

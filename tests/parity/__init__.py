@@ -22,6 +22,9 @@ NAMES = (
     "lnp_denoiser",
     "fusing_psm",
     "iar",
+    "prada",
+    "llamagen_gpt",
+    "var",
 )
 
 
