@@ -22,10 +22,10 @@ from benchmarks.config import RunSettings, parse_settings, read_settings
 from benchmarks.datasets import requested_test_sets
 from benchmarks.detectors import load_detectors
 from benchmarks.figures import choose_figures, draw_figures
+from benchmarks.ranks import choose_device
 from benchmarks.reports import load_metrics
 from benchmarks.reports.markdown import escape
 from benchmarks.runfolder.scores import CLEAN
-from benchmarks.runner.ranks import choose_device
 from benchmarks.weights import Store
 from registry import Catalogs, UserError, load_plugins
 from registry.files import atomic

@@ -1,19 +1,23 @@
-"""Configurations: what each key means, and refusal of anything that is not a key.
+"""Settings: what each one means, and refusal of anything that is not one.
 
-A configuration is a YAML file whose keys are the fields of a `Settings` class; every key is also
-an option of the command, which wins over the file.
+A setting is one field of a `Settings` class: its type, default, help text and bounds are stated there and nowhere
+else. The keys of YAML files, the options of the commands (`benchmarks.commands.options`) and the tables of
+reference.md are made from it; an option wins over the file.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Annotated, Any, Literal, TypeVar, get_args
 
 import yaml
-from pydantic import BaseModel, ConfigDict, Field, Strict, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, Strict, ValidationError, ValidationInfo, field_validator
+from pydantic.fields import FieldInfo
 
 from benchmarks.pictures import MAX_PIXELS
+from benchmarks.yaml12 import load_yaml
 from registry import UserError
 from registry.errors import nearest
 
@@ -29,7 +33,33 @@ class Settings(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
 
+_ABOUT_TO_BE_USED = "about to be used"
+
 SettingsT = TypeVar("SettingsT", bound=Settings)
+
+
+@dataclass(frozen=True)
+class Option:
+    """How a setting is written on the command line where that does not follow from its name and type.
+
+    Stands in the `Annotated` type of a field.
+
+    name: of the option, as in `--perturb`; empty for the setting's own.
+    metavar: what stands for the value in the help.
+    commas: whether commas separate the items of a list of texts; it can be repeated in any case.
+    positional: whether it is an argument instead of an option.
+    """
+
+    name: str = ""
+    metavar: str = ""
+    commas: bool = True
+    positional: bool = False
+
+
+def option_of(name: str, field: FieldInfo) -> Option:
+    """How the setting `name` is written on the command line."""
+    stated = next((one for one in field.metadata if isinstance(one, Option)), Option())
+    return replace(stated, name=stated.name or f"--{name.replace('_', '-')}")
 
 
 class DetectorSettings(Settings):
@@ -46,26 +76,78 @@ class DetectorSettings(Settings):
         return self.label or self.name
 
 
+# Settings that several commands have: type, bounds and meaning; a command may state another default or meaning
+WeightsFiles = Annotated[
+    dict[str, Path], Option(metavar="NAME=PATH"), Field(description="weights file of a detector or encoder")
+]
+Device = Annotated[str, Field(description="where networks run: auto, cpu, cuda or cuda:N")]
+Precision = Annotated[Literal["float32", "bfloat16", "float16"], Field(description="autocast type")]
+Workers = Annotated[
+    StrictInt | None,
+    Field(ge=0, description="decoding processes; if not given, none on a CPU and up to 8 on a GPU"),
+]
+Launcher = Annotated[
+    Literal["auto", "none", "pytorch", "slurm"],
+    Field(description="how processes were started; auto sees torchrun's environment"),
+]
+Limit = Annotated[
+    StrictInt | None, Field(ge=1, description="at most this many pictures per class and test set")
+]
+Fair = Annotated[list[str], Field(description="fair view of all pictures: size, jpeg96, or both")]
+MaxPixels = Annotated[StrictInt, Field(ge=1, description="larger pictures are refused undecoded")]
+Seed = Annotated[StrictInt, Field(ge=0)]
+Bootstrap = Annotated[StrictInt, Field(ge=0, description="resamples for confidence intervals; 0 for none")]
+Plugins = Annotated[list[Path], Option("--plugin"), Field(description="plugin file to load")]
+
+
+class DataSettings(Settings):
+    """Which pictures, and what is known of them."""
+
+    data: Annotated[list[str], Option(metavar="DATA", commas=False)] = Field(
+        [], description="folder, manifest, NAME=FOLDER, or a registered data set"
+    )
+    layout: str = Field("", description="on-disk layout of the data; found from the folder if not given")
+    data_options: Annotated[dict[str, Any], Option("--data-option", "KEY=VALUE")] = Field(
+        {}, description="option of the layout or data set"
+    )
+    limit: Limit = None
+    fair: Fair = []
+
+
 class SessionSettings(Settings):
     """Which detectors are loaded, with which weights, and how pictures go through them.
 
     The base of every command's settings that opens a session, from a run to a single prediction.
     """
 
-    detectors: list[DetectorSettings] = Field([], description="detectors to compare")
-    weights: dict[str, Path] = Field({}, description="weights files by detector or encoder name")
+    detectors: Annotated[list[DetectorSettings], Option(metavar="[LABEL=]NAME")] = Field(
+        [], description="detectors to compare; with a label, one can take part twice"
+    )
+    weights: WeightsFiles = {}
     allow_untrained: StrictBool = Field(False, description="run detectors without weights, seeded and marked")
     protocol: Literal["original", "uniform"] = Field(
         "original", description="input protocol of all detectors"
     )
-    device: str = Field("auto", description="auto, cpu, cuda or cuda:N")
-    precision: Literal["float32", "bfloat16", "float16"] = Field("float32", description="autocast type")
+    device: Device = "auto"
+    precision: Precision = "float32"
     batch_size: StrictInt = Field(16, ge=1, description="pictures per forward pass")
-    max_pixels: StrictInt = Field(MAX_PIXELS, ge=1, description="larger pictures are refused undecoded")
-    seed: StrictInt = Field(
-        0, ge=0, description="random seed of untrained weights, perturbations and the bootstrap"
-    )
-    plugins: list[Path] = Field([], description="plugin files to load")
+    max_pixels: MaxPixels = MAX_PIXELS
+    seed: Seed = Field(0, description="random seed of untrained weights, perturbations and the bootstrap")
+    plugins: Plugins = []
+
+    @field_validator("detectors")
+    @classmethod
+    def _weights_of_detectors(
+        cls, detectors: list[DetectorSettings], info: ValidationInfo
+    ) -> list[DetectorSettings]:
+        _check_files(info, {f"{one.shown}.weights": one.weights for one in detectors if one.weights})
+        return detectors
+
+    @field_validator("weights")
+    @classmethod
+    def _weights(cls, weights: dict[str, Path], info: ValidationInfo) -> dict[str, Path]:
+        _check_files(info, weights)
+        return weights
 
     @property
     def labels(self) -> list[str]:
@@ -73,27 +155,27 @@ class SessionSettings(Settings):
         return [detector.shown for detector in self.detectors]
 
 
-class RunSettings(SessionSettings):
+def _check_files(info: ValidationInfo, files: Mapping[str, Path]) -> None:
+    """Refuse files that are not there, of settings that are about to be used; those of an old run may be gone."""
+    for name, path in files.items() if info.context == _ABOUT_TO_BE_USED else ():
+        if not path.is_file():
+            raise ValueError(f"{name}: there is no such file: {path}")
+
+
+class RunSettings(SessionSettings, DataSettings):
     """What `d3qe-bench run` does."""
 
-    data: list[str] = Field([], description="folders, manifests, NAME=FOLDER, or registered data sets")
-    layout: str = Field("", description="on-disk layout of the data; found from the folder by default")
-    data_options: dict[str, Any] = Field({}, description="options of the layout or data set")
-    paradigms: dict[str, str] = Field({}, description="generator → paradigm, over the built-in table")
-    limit: StrictInt | None = Field(
-        None, ge=1, description="at most this many pictures per class and test set"
+    paradigms: Annotated[dict[str, str], Option("--paradigm", "GENERATOR=PARADIGM")] = Field(
+        {}, description="paradigm of a generator, over the built-in table"
     )
-    fair: list[str] = Field([], description="fair views of all pictures: size, jpeg96")
-    perturbations: list[str] = Field([], description="conditions beside the clean one, such as jpeg:75")
+    perturbations: Annotated[list[str], Option("--perturb", "CONDITION", commas=False)] = Field(
+        [], description="condition beside the clean one, such as jpeg:75 or crop:0.8"
+    )
     clean: StrictBool = Field(True, description="score the pictures as they are, too")
     out: Path = Field(Path("runs/latest"), description="run folder; rerunning on it resumes")
-    workers: StrictInt | None = Field(
-        None, ge=0, description="decoding processes; default none on a CPU, up to 8 on a GPU"
-    )
-    launcher: Literal["auto", "none", "pytorch", "slurm"] = Field(
-        "auto", description="how ranks were started; auto sees torchrun's environment"
-    )
-    bootstrap: StrictInt = Field(1000, ge=0, description="resamples for confidence intervals; 0 for none")
+    workers: Workers = None
+    launcher: Launcher = "auto"
+    bootstrap: Bootstrap = 1000
     fingerprint: Literal["content", "names"] = Field(
         "content", description="data fingerprint from file contents, or faster from names and sizes"
     )
@@ -136,7 +218,7 @@ def _merged(below: Mapping[str, Any], above: Mapping[str, Any]) -> dict[str, Any
 
 def _read_yaml(path: Path) -> dict[str, Any]:
     try:
-        content = yaml.safe_load(path.read_text(encoding="utf-8"))
+        content = load_yaml(path.read_text(encoding="utf-8"))
     except OSError as error:
         raise UserError(f"cannot read the configuration {path}: {error.strerror}") from error
     except (yaml.YAMLError, UnicodeDecodeError) as error:
@@ -148,28 +230,40 @@ def _read_yaml(path: Path) -> dict[str, Any]:
     return content
 
 
-def parse_settings(model: type[SettingsT], values: Mapping[str, Any], source: str) -> SettingsT:
-    """Validated settings from plain values.
+def parse_settings(
+    model: type[SettingsT], values: Mapping[str, Any], source: str = "", options: Collection[str] = ()
+) -> SettingsT:
+    """Validated settings from plain values, for use now: weights files of a session must be there.
+
+    source: the file they are from, if any. options: those of them that the command line gave instead.
 
     Raises:
         UserError: one line per problem: where it stands, what was given, what is allowed or nearest.
     """
     try:
-        return model(**values)
+        return model.model_validate(values, context=_ABOUT_TO_BE_USED)
     except ValidationError as error:
-        problems = [_problem(model, dict(found)) for found in error.errors()]
-        raise UserError(f"{source}: {'; '.join(problems)}") from None
+        problems = [_problem(model, dict(found), source, options) for found in error.errors()]
+        raise UserError("; ".join(dict.fromkeys(problems))) from None
 
 
-def _problem(model: type[Settings], found: dict[str, Any]) -> str:
-    place = ".".join(str(part) for part in found["loc"])
+def _problem(model: type[Settings], found: dict[str, Any], source: str, options: Collection[str]) -> str:
+    first, *inner = found["loc"] or ("",)
+    if first in options:
+        place = ".".join([option_of(first, model.model_fields[first]).name, *map(str, inner)])
+    else:
+        place = ": ".join(filter(None, (source, ".".join(map(str, found["loc"])))))
     if found["type"] == "extra_forbidden":
         allowed = list(_model_at(model, found["loc"][:-1]).model_fields)
-        return f"unknown key {place!r}{nearest(str(found['loc'][-1]), allowed)} (known: {', '.join(allowed)})"
-    hint = ""
-    if isinstance(found["input"], str) and found["type"] in ("float_type", "int_type"):
-        hint = " (YAML reads 1e-3 as text: write 1.0e-3)" if "e" in found["input"].lower() else ""
-    return f"{place}: {found['msg'][0].lower()}{found['msg'][1:]}, got {found['input']!r}{hint}"
+        known = f"{nearest(str(found['loc'][-1]), allowed)} (known: {', '.join(allowed)})"
+        return f"{f'{source}: ' if source else ''}unknown key {'.'.join(map(str, found['loc']))!r}{known}"
+    if found["type"] == "missing":
+        return f"{place} is needed"
+    hint = " (write true or false)" if found["type"] == "bool_type" else ""
+    # validators of ours say what was given themselves
+    given = "" if found["type"] == "value_error" else f", got {found['input']!r}"
+    message = found["msg"].removeprefix("Value error, ")
+    return ": ".join(filter(None, (place, f"{message[0].lower()}{message[1:]}{given}{hint}")))
 
 
 def _model_at(model: type[Settings], location: tuple[Any, ...]) -> type[Settings]:

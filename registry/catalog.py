@@ -99,13 +99,17 @@ class Catalog(Generic[CardT]):
 
 @dataclass(frozen=True)
 class PluginRecord:
-    """One row of the plugin table. status: `ok`, `failed` or `disabled`; error says why not ok."""
+    """One row of the plugin table. status: `ok`, `failed` or `disabled`; error says why not ok.
+
+    file: absolute path of a plugin file, empty for an installed plugin.
+    """
 
     name: str
     origin: str
     status: str
     error: str = ""
     registered: tuple[str, ...] = ()
+    file: str = ""
 
 
 @dataclass

@@ -42,7 +42,7 @@ def load_plugins(files: Iterable[Path] = (), environ: Mapping[str, str] = os.env
     names it lists, separated by commas; empty disables them all. Files given explicitly always load.
     """
     catalogs = Catalogs()
-    allowed = _allowed_names(environ)
+    allowed = allowed_names(environ)
     for candidate in _find(files):
         if allowed is not None and candidate.stranger and candidate.name not in allowed:
             record = PluginRecord(candidate.name, candidate.origin, "disabled", f"not in {RESTRICT_VARIABLE}")
@@ -52,7 +52,8 @@ def load_plugins(files: Iterable[Path] = (), environ: Mapping[str, str] = os.env
     return catalogs
 
 
-def _allowed_names(environ: Mapping[str, str]) -> set[str] | None:
+def allowed_names(environ: Mapping[str, str] = os.environ) -> set[str] | None:
+    """The plugins that `D3QE_BENCH_PLUGINS` lists; None where it is not set."""
     if RESTRICT_VARIABLE not in environ:
         return None
     return {name.strip() for name in environ[RESTRICT_VARIABLE].split(",") if name.strip()}
@@ -71,6 +72,11 @@ class _Candidate:
     def stranger(self) -> bool:
         """Whether it is there because it was installed, not because this project or the user named it."""
         return not self.own and not isinstance(self.source, Path)
+
+    @property
+    def file(self) -> str:
+        """Absolute path of a plugin file, empty for an entry point."""
+        return str(self.source.absolute()) if isinstance(self.source, Path) else ""
 
     def load(self) -> object:
         """The plugin itself; its code is executed, so anything may be raised."""
@@ -106,11 +112,11 @@ def _load(candidate: _Candidate, catalogs: Catalogs) -> PluginRecord:
     try:
         staged = _stage(candidate, catalogs)
     except (Exception, SystemExit) as error:
-        return PluginRecord(candidate.name, candidate.origin, "failed", one_line(error))
+        return PluginRecord(candidate.name, candidate.origin, "failed", one_line(error), file=candidate.file)
     for catalog, entry in staged:
         catalog.add(entry)
     names = tuple(f"{catalog.kind} {entry.name}" for catalog, entry in staged)
-    return PluginRecord(candidate.name, candidate.origin, "ok", registered=names)
+    return PluginRecord(candidate.name, candidate.origin, "ok", registered=names, file=candidate.file)
 
 
 def _stage(candidate: _Candidate, catalogs: Catalogs) -> Staged:

@@ -64,8 +64,11 @@ class Invoked(NamedTuple):
     err: str
 
 
+Invoke = Callable[..., Invoked]
+
+
 @pytest.fixture
-def invoke(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Callable[..., Invoked]:
+def invoke(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Invoke:
     """Runs `d3qe-bench ARGS…` in this process: the same entry point without the start-up time."""
     monkeypatch.setenv("COLUMNS", "200")
     monkeypatch.setenv("NO_COLOR", "1")

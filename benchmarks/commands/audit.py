@@ -4,57 +4,53 @@ from __future__ import annotations
 
 import io
 import json
-from enum import StrEnum
+from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Optional
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
+from pydantic import Field
 
-from benchmarks.commands.options import parse_value, split_list, split_pairs
+from benchmarks.commands.from_settings import takes
+from benchmarks.config import (
+    DataSettings,
+    MaxPixels,
+    Option,
+    Plugins,
+    Seed,
+    StrictBool,
+    StrictInt,
+    parse_settings,
+)
+from benchmarks.pictures import MAX_PIXELS
 
 if TYPE_CHECKING:
     from benchmarks.audits import AuditReport
 
 
-class Format(StrEnum):
-    """How the report is written."""
+class AuditSettings(DataSettings):
+    """What `d3qe-bench audit` does."""
 
-    table = "table"
-    markdown = "markdown"
-    json = "json"
+    data: Annotated[list[str], Option(metavar="DATA", positional=True, commas=False)] = Field(
+        description="folders, manifests, NAME=FOLDER, or registered data sets"
+    )
+    train: Annotated[list[str], Option(metavar="DATA", commas=False)] = Field(
+        [], description="training data, searched for overlap, too"
+    )
+    seed: Seed = Field(0, description="random seed of folds and permutations")
+    permutations: StrictInt | None = Field(
+        None, ge=99, description="permutations per test set; if not given, enough for the number of sets"
+    )
+    format: Literal["table", "markdown", "json"] = Field("table", description="form of the report")
+    out: Path | None = Field(None, description="file to write instead of the terminal")
+    strict: StrictBool = Field(False, description="exit 1 on a shortcut or an overlap as well")
+    max_pixels: MaxPixels = MAX_PIXELS
+    plugins: Plugins = Field([])
 
 
-Text = Optional[list[str]]  # noqa: UP045 - typer reads the annotation at run time
-
-
-def audit(
-    data: Annotated[
-        list[str], typer.Argument(help="Folders, manifests, NAME=FOLDER, or registered data sets")
-    ],
-    train: Annotated[Text, typer.Option(help="Training data, as DATA: searched for overlap, too")] = None,
-    layout: Annotated[
-        str | None, typer.Option(help="Layout of the data; found from the folder by default")
-    ] = None,
-    data_option: Annotated[Text, typer.Option(help="KEY=VALUE option of the layout or data set")] = None,
-    limit: Annotated[
-        int | None, typer.Option(min=1, help="At most this many pictures per class and test set")
-    ] = None,
-    fair: Annotated[Text, typer.Option(help="Audit what is left through a fair view: size, jpeg96")] = None,
-    seed: Annotated[int, typer.Option(min=0, help="Of folds and permutations")] = 0,
-    permutations: Annotated[
-        int | None, typer.Option(min=99, help="Per test set; enough for the number of sets by default")
-    ] = None,
-    style: Annotated[Format, typer.Option("--format", help="table, markdown or json")] = Format.table,
-    out: Annotated[Path | None, typer.Option(help="File to write instead of the terminal")] = None,
-    strict: Annotated[
-        bool, typer.Option("--strict", help="Exit 1 on a shortcut or an overlap as well")
-    ] = False,
-    max_pixels: Annotated[
-        int, typer.Option(min=1, help="Larger pictures are refused undecoded")
-    ] = 100_000_000,
-    plugin: Annotated[Optional[list[Path]], typer.Option(help="Plugin file to load")] = None,  # noqa: UP045
-) -> None:
-    """Can real and generated pictures be told apart without looking at the content?
+@takes(AuditSettings)
+def audit(given: dict[str, Any]) -> None:
+    """Can real and generated pictures be told apart by their files?
 
     Exit code 0: every picture was examined, whatever was found; 1: some could not be read, or
     --strict and something is wrong; 2: the request was wrong.
@@ -67,42 +63,43 @@ def audit(
     from benchmarks.datasets import find_test_sets
     from registry.files import atomic
 
-    datasets = load_catalogs(plugin or ()).datasets
-    options = {key: parse_value(value) for key, value in split_pairs(data_option, "--data-option").items()}
-    views = split_list(fair)
-    test_sets = find_test_sets(datasets, data, layout=layout, options=options, limit=limit, fair=views)
-    train_sets = find_test_sets(datasets, train, limit=limit, fair=views) if train else []
+    settings = parse_settings(AuditSettings, given, options=given)
+    find = partial(
+        find_test_sets, load_catalogs(settings.plugins).datasets, limit=settings.limit, fair=settings.fair
+    )
+    test_sets = find(settings.data, layout=settings.layout or None, options=settings.data_options)
+    train_sets = find(settings.train) if settings.train else []
     total = sum(len(one.pictures) for one in [*test_sets, *train_sets])
     with Progress(console=Console(stderr=True), transient=True) as progress:
         bar = progress.add_task("pictures", total=total)
         report = audits.audit(
             test_sets,
             train_sets,
-            seed=seed,
-            permutations=permutations,
-            max_pixels=max_pixels,
+            seed=settings.seed,
+            permutations=settings.permutations,
+            max_pixels=settings.max_pixels,
             on_picture=lambda: progress.advance(bar),
         )
-    if out is None and style is Format.table:
+    if settings.out is not None:
+        with atomic(settings.out) as draft:
+            draft.write_text(_text(report, settings.format), encoding="utf-8")
+    elif settings.format == "table":
         from benchmarks.audits.render import print_audit
 
         print_audit(report, Console())
-    elif out is None:
-        typer.echo(_text(report, style), nl=False)
     else:
-        with atomic(out) as draft:
-            draft.write_text(_text(report, style), encoding="utf-8")
-    raise typer.Exit(report.exit_code(strict))
+        typer.echo(_text(report, settings.format), nl=False)
+    raise typer.Exit(report.exit_code(settings.strict))
 
 
-def _text(report: AuditReport, style: Format) -> str:
+def _text(report: AuditReport, style: str) -> str:
     from rich.console import Console
 
     from benchmarks.audits.render import print_audit, to_markdown
 
-    if style is Format.json:
+    if style == "json":
         return json.dumps(report.as_json(), indent=2, ensure_ascii=False, allow_nan=False) + "\n"
-    if style is Format.markdown:
+    if style == "markdown":
         return to_markdown(report)
     stream = io.StringIO()
     print_audit(report, Console(file=stream, width=200))

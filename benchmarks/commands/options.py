@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
 import yaml
 
+from benchmarks.yaml12 import load_yaml
 from registry import UserError
 
 
@@ -33,7 +34,7 @@ def split_pairs(values: Iterable[str] | None, option: str) -> dict[str, str]:
 
 
 def parse_detectors(
-    values: Iterable[str] | None, options: Iterable[str] | None = None
+    values: Iterable[str] | None, options: Iterable[str] | None = None, spelled: str = "--detectors"
 ) -> list[dict[str, Any]]:
     """`NAME` or `LABEL=NAME`, with `LABEL.OPTION=VALUE` constructor options (values as YAML)."""
     detectors: dict[str, dict[str, Any]] = {}
@@ -41,7 +42,7 @@ def parse_detectors(
         label, equals, name = value.partition("=")
         shown = label.strip()
         if shown in detectors:
-            raise UserError(f"--detectors names {shown!r} twice: give one a label, as in other={shown}")
+            raise UserError(f"{spelled} names {shown!r} twice: give one a label, as in other={shown}")
         detectors[shown] = {"name": name.strip(), "label": shown} if equals else {"name": shown}
     for key, value in split_pairs(options, "--option").items():
         label, dot, option = key.partition(".")
@@ -54,13 +55,8 @@ def parse_detectors(
 
 
 def parse_value(text: str) -> Any:
-    """A YAML scalar: `true`, `3`, `0.5`, `null`, or text."""
+    """A YAML value: `true`, `3`, `1e-3`, `null`, `[1, 2]`, or text."""
     try:
-        return yaml.safe_load(text)
+        return load_yaml(text)
     except yaml.YAMLError:
         return text
-
-
-def given(values: Mapping[str, Any]) -> dict[str, Any]:
-    """The options that the user gave: everything that is neither None nor empty."""
-    return {key: value for key, value in values.items() if value is not None and value != [] and value != {}}

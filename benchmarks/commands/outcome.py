@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import sys
 from collections.abc import Callable
 from functools import partial
@@ -11,6 +12,24 @@ import typer
 from benchmarks.commands.doctor import OPENCV_REMEDY
 from registry import UserError
 
+_STORAGE_FAILED = {
+    getattr(errno, name)
+    for name in (
+        "ENOSPC",
+        "EDQUOT",
+        "EFBIG",
+        "EIO",
+        "EROFS",
+        "ESTALE",
+        "ETIMEDOUT",
+        "ENXIO",
+        "ENODEV",
+        "EREMOTEIO",
+    )
+    if hasattr(errno, name)
+}
+_OF_A_PATH = (FileNotFoundError, PermissionError, IsADirectoryError, NotADirectoryError, FileExistsError)
+
 
 def end_plainly(command: Callable[[], object], name: str) -> None:
     """Call a command; a wrong request ends in exit code 2, a disk or an installation that fails in 1."""
@@ -19,10 +38,14 @@ def end_plainly(command: Callable[[], object], name: str) -> None:
     except UserError as error:
         sys.exit(_say(name, str(error), 2))
     except OSError as error:
-        # a full disk, a vanished share: what was written before is whole, the same command resumes
         where = f" ({error.filename})" if error.filename else ""
-        text = f"{error.strerror or error}{where}; what was finished is kept, run the same command again"
-        sys.exit(_say(name, text, 1))
+        if error.errno in _STORAGE_FAILED:
+            # a full disk, a vanished share: what was written before is whole, the same command resumes
+            text = f"{error.strerror}{where}; what was finished is kept, run the same command again"
+            sys.exit(_say(name, text, 1))
+        if isinstance(error, _OF_A_PATH) and error.filename:
+            sys.exit(_say(name, f"{error.filename}: {error.strerror}", 2))
+        raise
     except ImportError as error:
         if "libGL" not in str(error):
             raise

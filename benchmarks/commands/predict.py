@@ -5,74 +5,69 @@ from __future__ import annotations
 import csv
 import io
 import json
-from enum import StrEnum
 from pathlib import Path
-from typing import Annotated, Any, Optional
+from typing import Annotated, Any, Literal
 
 import typer
+from pydantic import Field
 
-from benchmarks.commands.options import parse_detectors, split_paths
-
-
-class Format(StrEnum):
-    """How the scores are written."""
-
-    table = "table"
-    json = "json"
-    csv = "csv"
+from benchmarks.commands.from_settings import takes
+from benchmarks.config import DetectorSettings, Option, Seed, SessionSettings, StrictInt, parse_settings
 
 
-Text = Optional[list[str]]  # noqa: UP045 - typer reads the annotation at run time
+class PredictSettings(SessionSettings):
+    """What `d3qe-bench predict` does."""
+
+    pictures: Annotated[list[str], Option(metavar="PICTURE", positional=True, commas=False)] = Field(
+        description="files, folders, or quoted patterns such as 'in/**/*.png'"
+    )
+    detectors: Annotated[list[DetectorSettings], Option(metavar="[LABEL=]NAME")] = Field(
+        min_length=1, description="detectors to score with"
+    )
+    format: Literal["table", "json", "csv"] = Field("table", description="form of the scores")
+    out: Path | None = Field(None, description="file to write instead of the terminal")
+    workers: StrictInt = Field(0, ge=0, description="decoding processes")
+    seed: Seed = Field(0, description="random seed of untrained weights")
 
 
-def predict(
-    pictures: Annotated[
-        list[str], typer.Argument(help="Files, folders, or quoted patterns such as 'in/**/*.png'")
-    ],
-    detectors: Annotated[list[str], typer.Option(help="Names, comma-separated")],
-    option: Annotated[Text, typer.Option(help="DETECTOR.OPTION=VALUE constructor option")] = None,
-    weights: Annotated[Text, typer.Option(help="NAME=PATH weights of a detector or encoder")] = None,
-    allow_untrained: Annotated[bool, typer.Option("--allow-untrained", help="Run without weights")] = False,
-    protocol: Annotated[str, typer.Option(help="Input protocol: original or uniform")] = "original",
-    style: Annotated[Format, typer.Option("--format", help="table, json or csv")] = Format.table,
-    out: Annotated[Path | None, typer.Option(help="File to write instead of the terminal")] = None,
-    batch_size: Annotated[int, typer.Option(min=1, help="Pictures per forward pass")] = 16,
-    workers: Annotated[int, typer.Option(min=0, help="Decoding processes")] = 0,
-    device: Annotated[str, typer.Option(help="auto, cpu, cuda or cuda:N")] = "auto",
-    max_pixels: Annotated[
-        int, typer.Option(min=1, help="Larger pictures are refused undecoded")
-    ] = 100_000_000,
-    plugin: Annotated[Optional[list[Path]], typer.Option(help="Plugin file to load")] = None,  # noqa: UP045
-) -> None:
+@takes(PredictSettings, without=("precision",))
+def predict(given: dict[str, Any]) -> None:
     """Print P(generated) of pictures without labels.
 
     Exit code 0: all were scored; 1: some were not, with the reason in their row; 2: wrong request.
     """
     from benchmarks.catalogs import load_catalogs
-    from benchmarks.config import DetectorSettings
     from benchmarks.detectors import load_detectors
     from benchmarks.predict import find_pictures
     from benchmarks.predict import predict as score
+    from benchmarks.ranks import choose_device
     from benchmarks.runner.model import sigmoid
-    from benchmarks.runner.ranks import choose_device
     from benchmarks.weights import Store
     from registry import Pipeline
 
-    catalogs = load_catalogs(plugin or ())
-    files = find_pictures(pictures)
-    given = split_paths(weights, "--weights")
-    wanted = [DetectorSettings(**one) for one in parse_detectors(detectors, option)]
+    settings = parse_settings(PredictSettings, given, options=given)
+    catalogs = load_catalogs(settings.plugins)
+    files = find_pictures(settings.pictures)
     loaded = load_detectors(
         catalogs,
-        wanted,
-        Store(catalogs, given, [one.shown for one in wanted]),
-        protocol=protocol,
-        allow_untrained=allow_untrained,
-        device=choose_device(device),
+        settings.detectors,
+        Store(catalogs, settings.weights, settings.labels),
+        protocol=settings.protocol,
+        allow_untrained=settings.allow_untrained,
+        seed=settings.seed,
+        device=choose_device(settings.device),
     )
     for name, reason in loaded.failed.items():
         typer.echo(f"failed: {name}: {reason}", err=True)
-    pipeline = Pipeline(loaded.detectors, loaded.encoders, batch_pixels=batch_size * 256 * 256)
+    pipeline = Pipeline(loaded.detectors, loaded.encoders, batch_pixels=settings.batch_size * 256 * 256)
+    scored = score(
+        catalogs,
+        pipeline,
+        files,
+        batch_size=settings.batch_size,
+        workers=settings.workers,
+        max_pixels=settings.max_pixels,
+    )
     rows = [
         {
             "path": one.picture.path,
@@ -82,17 +77,15 @@ def predict(
             "score": None if one.logit is None else sigmoid(one.logit),
             "error": one.error,
         }
-        for one in score(
-            catalogs, pipeline, files, batch_size=batch_size, workers=workers, max_pixels=max_pixels
-        )
+        for one in scored
     ]
-    text = {Format.table: _table, Format.json: _json, Format.csv: _csv}[style](rows)
-    if out is None:
+    text = {"table": _table, "json": _json, "csv": _csv}[settings.format](rows)
+    if settings.out is None:
         typer.echo(text, nl=False)
     else:
         from registry.files import atomic
 
-        with atomic(out) as draft:
+        with atomic(settings.out) as draft:
             draft.write_text(text, encoding="utf-8")
     raise typer.Exit(1 if loaded.failed or any(row["error"] for row in rows) else 0)
 

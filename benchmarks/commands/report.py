@@ -3,62 +3,65 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated, Optional
+from typing import Annotated, Any
 
-import typer
+from pydantic import Field, field_validator
 
-from benchmarks.commands.options import split_list
+from benchmarks.commands.from_settings import takes
+from benchmarks.config import Option, Plugins, Settings, StrictBool, StrictInt, parse_settings
 
 
-def report(
-    runs: Annotated[list[Path], typer.Argument(help="Run folders, or submitted rows")],
-    formats: Annotated[
-        Optional[list[str]],  # noqa: UP045
-        typer.Option("--format", help="md, csv, tex, html; comma-separated (default all)"),
-    ] = None,
-    metrics: Annotated[
-        Optional[list[str]],  # noqa: UP045
-        typer.Option("--metric", help="Metrics to tabulate, comma-separated"),
-    ] = None,
-    out: Annotated[
-        Path | None,
-        typer.Option(help="Folder for the tables (default the run folder; needed for several runs)"),
-    ] = None,
-    bootstrap: Annotated[
-        int | None,
-        typer.Option(min=0, help="Resamples for intervals, 0 for none (default as computed before)"),
-    ] = None,
-    recompute: Annotated[
-        bool, typer.Option("--recompute", help="Compute metrics.json anew from the score files")
-    ] = False,
-    calibrate_on: Annotated[
-        str | None,
-        typer.Option(help="Test set whose clean pictures choose each detector's threshold; adds acc@NAME"),
-    ] = None,
-    pictures: Annotated[
-        Path | None,
-        typer.Option(help="Data folder of the run: shows the most wrong pictures on the page"),
-    ] = None,
-) -> None:
-    """Render leaderboard tables; metrics come from the score files, no network is run."""
+class ReportSettings(Settings):
+    """What `d3qe-bench report` renders."""
+
+    runs: Annotated[list[Path], Option(metavar="RUN", positional=True)] = Field(
+        description="run folders, or submitted rows"
+    )
+    formats: Annotated[list[str], Option("--format")] = Field(
+        [], description="files to write: md, csv, tex, html; all if not given"
+    )
+    metrics: Annotated[list[str], Option("--metric")] = Field([], description="metrics to tabulate")
+    out: Path | None = Field(
+        None, description="folder for the tables; the run folder if not given, needed for several runs"
+    )
+    bootstrap: StrictInt | None = Field(
+        None,
+        ge=0,
+        description="resamples for confidence intervals, 0 for none; as computed before if not given",
+    )
+    recompute: StrictBool = Field(False, description="compute metrics.json anew from the score files")
+    calibrate_on: Annotated[str | None, Option(metavar="NAME")] = Field(
+        None, description="test set whose clean pictures choose each detector's threshold; adds acc@NAME"
+    )
+    pictures: Path | None = Field(
+        None, description="data folder of the run: shows the most wrong pictures on the page"
+    )
+    plugins: Plugins = Field(
+        [], description="plugin file to load; it takes the place of one of its name that the run recorded"
+    )
+
+    @field_validator("runs")
+    @classmethod
+    def _are_there(cls, runs: list[Path]) -> list[Path]:
+        for run in runs:
+            if not run.exists():
+                raise ValueError(f"there is no run folder or row at {run}")
+        return runs
+
+
+@takes(ReportSettings)
+def report(given: dict[str, Any]) -> None:
+    """Render leaderboard tables from score files; no network is run."""
     from rich.console import Console
 
     from benchmarks.reports import print_runs, render
     from benchmarks.reports.load import METRICS, read_runs
 
-    chosen = split_list(metrics)
-    if calibrate_on and not chosen:
-        chosen = [*METRICS, f"acc@{calibrate_on}"]
-    files = render(
-        runs,
-        formats=split_list(formats),
-        metrics=chosen,
-        out=out,
-        bootstrap=bootstrap,
-        recompute=recompute,
-        calibrate_on=calibrate_on,
-        pictures=pictures,
-    )
+    settings = parse_settings(ReportSettings, given, options=given)
+    chosen = settings.metrics
+    if settings.calibrate_on and not chosen:
+        chosen = [*METRICS, f"acc@{settings.calibrate_on}"]
+    files = render(**{**dict(settings), "metrics": chosen})
     console = Console()
-    print_runs(read_runs(runs), console, chosen)
+    print_runs(read_runs(settings.runs), console, chosen)
     console.print("\n".join(f"written: {file}" for file in files), markup=False, soft_wrap=True)

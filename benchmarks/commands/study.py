@@ -3,26 +3,26 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 from rich.console import Console
 
-from benchmarks.commands.options import given
+from benchmarks.commands.from_settings import takes
+from benchmarks.config import parse_settings, read_settings
+from benchmarks.study.settings import StudySettings
 
 
+@takes(StudySettings, only=("metric", "out"))
 def study(
-    config: Annotated[Path, typer.Argument(help="YAML file of the study")],
-    out: Annotated[Path | None, typer.Option(help="Folder of the study; rerunning on it resumes")] = None,
+    given: dict[str, Any], config: Annotated[Path, typer.Argument(help="YAML file of the study")]
 ) -> None:
-    """Train each detector on each of several training sets, test them on all test sets.
+    """Train on each of several training sets, test on all.
 
     Writes one matrix per detector with means within and across paradigms. Exit code 0: all
     complete; 1: a training or a cell is not, and is named; 2: the request was wrong.
     """
-    from benchmarks.config import parse_settings, read_settings
-    from benchmarks.study.settings import StudySettings
     from benchmarks.study.study import run_study
 
-    values = {**read_settings(config), **given({"out": out})}
-    raise typer.Exit(run_study(parse_settings(StudySettings, values, str(config)), Console(stderr=True)))
+    settings = parse_settings(StudySettings, {**read_settings(config), **given}, str(config), given)
+    raise typer.Exit(run_study(settings, Console(stderr=True)))

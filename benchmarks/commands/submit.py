@@ -24,6 +24,10 @@ def submit(
     check: Annotated[
         Path | None, typer.Option(help="Write nothing; check that the run reproduces this row")
     ] = None,
+    plugin: Annotated[
+        Optional[list[Path]],  # noqa: UP045
+        typer.Option(help="Plugin file to load, also in place of a recorded one of its name"),
+    ] = None,
 ) -> None:
     """Write a run's detectors as leaderboard rows, or check a row against the run's score files."""
     from benchmarks.files import write_json_by_line
@@ -33,7 +37,7 @@ def submit(
     from benchmarks.runfolder.submission_check import problems
 
     if check is not None:
-        found = problems(read_submission(check), run)
+        found = problems(read_submission(check), run, plugin or [])
         for line in found[:_SHOWN]:
             typer.echo(f"{check.name}: {line}", err=True)
         if len(found) > _SHOWN:
@@ -42,7 +46,7 @@ def submit(
             raise typer.Exit(1)
         typer.echo(f"{check.name}: every number is reproduced by the score files of {run}")
         return
-    metrics = load_metrics(run)
+    metrics = load_metrics(run, plugins=plugin or [])
     names = split_list(detectors) or read_record(run).detectors
     rows = [make_submission(run, name, metrics) for name in names]
     for row in rows:

@@ -5,21 +5,18 @@ from __future__ import annotations
 import importlib
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, Optional
+from typing import Annotated, Any
 
 import typer
 
-from benchmarks.commands.options import given, parse_detectors, split_pairs
+from benchmarks.commands.from_settings import takes
+from benchmarks.config import RunSettings, parse_settings
 from benchmarks.hosts import SUITES
+from benchmarks.hosts.settings import KEYS
 from registry import UserError
 from registry.errors import unknown_name
 
-if TYPE_CHECKING:
-    from benchmarks.config import RunSettings
-
 app = typer.Typer(help="Our detectors inside other suites.", no_args_is_help=True)
-
-Text = Optional[list[str]]  # noqa: UP045 - typer reads the annotation at run time
 
 
 @app.callback()
@@ -28,23 +25,17 @@ def host() -> None:
 
 
 @app.command(context_settings={"allow_extra_args": True, "ignore_unknown_options": False})
+@takes(RunSettings, only=("detectors", *KEYS, "bootstrap"))
 def run(
+    given: dict[str, Any],
     context: typer.Context,
     suite: Annotated[str, typer.Argument(help=f"One of {', '.join(SUITES)}")],
-    detectors: Annotated[Text, typer.Option(help="Names, comma-separated; LABEL=NAME runs one twice")] = None,
-    option: Annotated[Text, typer.Option(help="DETECTOR.OPTION=VALUE constructor option")] = None,
-    weights: Annotated[Text, typer.Option(help="NAME=PATH weights of a detector or encoder")] = None,
-    allow_untrained: Annotated[
-        bool | None,
-        typer.Option("--allow-untrained", help="Run detectors without weights, seeded and marked"),
+    root: Annotated[
+        Path | None, typer.Option(help="Checkout of a suite that is not a package", metavar="PATH")
     ] = None,
-    protocol: Annotated[str | None, typer.Option(help="Input protocol: original or uniform")] = None,
-    root: Annotated[Path | None, typer.Option(help="Checkout of a suite that is not a package")] = None,
-    out: Annotated[Path | None, typer.Option(help="Run folder (default runs/host-SUITE)")] = None,
-    device: Annotated[str | None, typer.Option(help="auto, cpu, cuda or cuda:N (default auto)")] = None,
-    seed: Annotated[int | None, typer.Option(help="Of the bootstrap and of untrained weights")] = None,
-    bootstrap: Annotated[int | None, typer.Option(help="Resamples for intervals, 0 for none")] = None,
-    plugin: Annotated[Optional[list[Path]], typer.Option(help="Plugin file to load")] = None,  # noqa: UP045
+    out: Annotated[
+        Path | None, typer.Option(help="Run folder (default runs/host-SUITE)", metavar="PATH")
+    ] = None,
 ) -> None:
     """Run detectors through a suite's own entry point; the suite's arguments follow after `--`.
 
@@ -54,23 +45,10 @@ def run(
     """
     if suite not in SUITES:
         raise unknown_name("suite", suite, SUITES)
-    values = given(
-        {
-            "detectors": parse_detectors(detectors, option),
-            "weights": split_pairs(weights, "--weights"),
-            "allow_untrained": allow_untrained,
-            "protocol": protocol,
-            "device": device,
-            "seed": seed,
-            "bootstrap": bootstrap,
-            "plugins": plugin,
-        }
-    )
-    if "detectors" not in values:
+    if "detectors" not in given:
         raise UserError("name the detectors to run: --detectors NAME,NAME")
-    from benchmarks.config import RunSettings, parse_settings
-
-    settings = parse_settings(RunSettings, {**values, "out": out or Path("runs", f"host-{suite}")}, "options")
+    values = {**given, "out": out or Path("runs", f"host-{suite}")}
+    settings = parse_settings(RunSettings, values, options=given)
     raise typer.Exit(_run(suite, settings, root, context.args))
 
 

@@ -52,7 +52,7 @@ class Scorer:
     @property
     def loaded(self) -> Loaded:
         """The detector with what is recorded of it."""
-        from benchmarks.runner.ranks import choose_device
+        from benchmarks.ranks import choose_device
 
         if self._loaded is None:
             settings = self.settings

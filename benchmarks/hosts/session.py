@@ -16,10 +16,10 @@ from benchmarks.datasets import fingerprint
 from benchmarks.hosts.results import Evaluation, Scored, write_scores
 from benchmarks.hosts.scorer import Scorer, read_journal
 from benchmarks.hosts.suite import Notes, Suite
+from benchmarks.ranks import choose_device
 from benchmarks.runfolder.provenance import new_record
 from benchmarks.runfolder.record import find_record, write_record
 from benchmarks.runfolder.scores import CLEAN
-from benchmarks.runner.ranks import choose_device
 from benchmarks.weights import Store
 from registry import Catalogs, TestSet, UserError
 

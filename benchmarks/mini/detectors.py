@@ -8,7 +8,7 @@ from typing import Any
 from benchmarks.mini.pretrain import pretrain
 from benchmarks.mini.recipes.data import TrainingCrops
 from benchmarks.mini.ship import ship
-from benchmarks.training.command import read_training, train
+from benchmarks.training.trainer import read_training, train
 from registry.errors import UserError
 
 CONFIGURATIONS = Path(__file__).parents[1] / "configs" / "training"

@@ -40,12 +40,13 @@ def render(
     recompute: bool = False,
     pictures: Path | None = None,
     calibrate_on: str | None = None,
+    plugins: Sequence[Path] = (),
 ) -> list[Path]:
     """Write `leaderboard.<format>` of one or several runs; returns the files.
 
     formats: by default all of `FORMATS`. metrics: one table each, per perturbation, by default `METRICS`.
     out: the folder to write to; by default the run's own, so several runs need one.
-    bootstrap, recompute, calibrate_on: as `load_metrics` takes them.
+    bootstrap, recompute, calibrate_on, plugins: as `load_metrics` takes them.
     pictures: data root of the run, for thumbnails of the most wrong pictures on the page.
 
     Raises:
@@ -62,7 +63,7 @@ def render(
                 "this report belongs to no single run folder: say where to write it with --out FOLDER"
             )
         out = Path(folders[0])
-    report = make_report(read_runs(folders, bootstrap, recompute, calibrate_on), metrics)
+    report = make_report(read_runs(folders, bootstrap, recompute, calibrate_on, plugins), metrics)
     written = []
     for name in formats:
         for file, text in FORMATS[name](report, pictures).items():

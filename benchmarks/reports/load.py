@@ -6,11 +6,11 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from benchmarks.catalogs import load_catalogs
 from benchmarks.metrics.bootstrap import RESAMPLES
 from benchmarks.metrics.means import ALL
 from benchmarks.runfolder.evaluate import evaluate_run
 from benchmarks.runfolder.metrics_file import METRICS_FILE, MetricCell, MetricsFile, read_metrics
+from benchmarks.runfolder.plugins import recorded_metrics
 from benchmarks.runfolder.record import RECORD_FILE, DetectorRecord, RunRecord, make_record, read_record
 from benchmarks.runfolder.submission import is_submission, read_submission, submitted_record
 from registry.errors import UserError, unknown_name
@@ -30,13 +30,15 @@ def _nothing_recorded() -> RunRecord:
 class Run:
     """One run. label: how it is told from others; metrics, record: its metrics.json and run.json.
 
-    folder: where its score files lie; None where only its metrics are known.
+    folder: where its score files lie; None where only its metrics are known. plugins: files that the user
+    named for it, beside those that it recorded.
     """
 
     label: str
     metrics: MetricsFile
     record: RunRecord = field(default_factory=_nothing_recorded)
     folder: Path | None = None
+    plugins: tuple[Path, ...] = ()
 
     @property
     def detectors(self) -> list[str]:
@@ -81,6 +83,7 @@ def read_runs(
     bootstrap: int | None = None,
     recompute: bool = False,
     calibrate_on: str | None = None,
+    plugins: Sequence[Path] = (),
 ) -> list[Run]:
     """Read run folders, submissions and folders of submissions; a run folder with metrics as `load_metrics` gives them; labels are folder names, with as much of the path as tells them apart.
 
@@ -94,7 +97,13 @@ def read_runs(
     return [
         _submitted(label, path)
         if path.is_file()
-        else Run(label, load_metrics(path, bootstrap, recompute, calibrate_on), read_record(path), path)
+        else Run(
+            label,
+            load_metrics(path, bootstrap, recompute, calibrate_on, plugins),
+            read_record(path),
+            path,
+            tuple(plugins),
+        )
         for label, path in zip(_labels(paths), paths, strict=True)
     ]
 
@@ -119,12 +128,17 @@ def _submitted(label: str, path: Path) -> Run:
 
 
 def load_metrics(
-    run: Path, bootstrap: int | None = None, recompute: bool = False, calibrate_on: str | None = None
+    run: Path,
+    bootstrap: int | None = None,
+    recompute: bool = False,
+    calibrate_on: str | None = None,
+    plugins: Sequence[Path] = (),
 ) -> MetricsFile:
-    """A run's metrics.json, computed first where it is absent or older than the scores.
+    """A run's metrics.json, computed first where it is absent, older than the scores, or lacks a metric that
+    could not be computed then and can be now.
 
     bootstrap, calibrate_on: as `compute_metrics` takes them; None keeps what the file has.
-    recompute: compute in any case.
+    recompute: compute in any case. plugins: as `recorded_metrics` takes them.
 
     Raises:
         UserError: the folder has no readable run.json, or there is no test set `calibrate_on`.
@@ -135,9 +149,19 @@ def load_metrics(
         calibrated = known.get("calibrated")
         had = known["bootstrap"]["resamples"], calibrated["on"] if calibrated else None
     wanted = (had[0] if bootstrap is None else bootstrap, had[1] if calibrate_on is None else calibrate_on)
-    if known and wanted == had and not recompute and not _outdated(run):
+    current = known and wanted == had and not recompute and not _outdated(run)
+    if known and current and not plugins and not known.get("not_computed"):
         return known
-    return evaluate_run(run, load_catalogs().metrics, bootstrap=wanted[0], calibrate_on=wanted[1])
+    available = recorded_metrics(read_record(run), plugins)
+    if known and current and {*available.catalog.names()} <= known["metrics"].keys():
+        return known
+    return evaluate_run(
+        run,
+        available.catalog,
+        bootstrap=wanted[0],
+        calibrate_on=wanted[1],
+        not_computed=available.missing,
+    )
 
 
 def _outdated(run: Path) -> bool:

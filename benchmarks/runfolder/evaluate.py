@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -29,12 +30,13 @@ def evaluate_run(
     bootstrap: int = RESAMPLES,
     seed: int | None = None,
     calibrate_on: str | None = None,
+    not_computed: Mapping[str, str] | None = None,
 ) -> MetricsFile:
     """Compute every registered metric of every cell of a run, write `metrics.json`, and return it.
 
     The arguments and errors are those of `compute_metrics`.
     """
-    result = compute_metrics(run, catalog, bootstrap, seed, calibrate_on)
+    result = compute_metrics(run, catalog, bootstrap, seed, calibrate_on, not_computed)
     write_metrics(run, result)
     return result
 
@@ -45,6 +47,7 @@ def compute_metrics(
     bootstrap: int = RESAMPLES,
     seed: int | None = None,
     calibrate_on: str | None = None,
+    not_computed: Mapping[str, str] | None = None,
 ) -> MetricsFile:
     """The content of `metrics.json`, from the score files and what `run.json` says was asked.
 
@@ -52,6 +55,7 @@ def compute_metrics(
     seed: of the resamples, by default the run's own.
     calibrate_on: a test set of the run on whose clean pictures each detector's threshold is chosen; the
         accuracies at that threshold are added as `acc@<test set>` and so on.
+    not_computed: metrics of the run that `catalog` lacks, with the reason, as `recorded_metrics` finds them.
 
     Raises:
         UserError: no readable `run.json` in the folder, a metric that cannot be loaded, or no such test set.
@@ -104,6 +108,7 @@ def compute_metrics(
         },
         "calibrated": {"on": calibrate_on, "thresholds": thresholds} if calibrate_on is not None else None,
         "metrics": known,
+        **({"not_computed": dict(not_computed)} if not_computed else {}),
         "cells": found,
         "means": means,
         "not_asked": [vars(cell) for cell in sorted(set(cells(run)) - set(record.cells()))],

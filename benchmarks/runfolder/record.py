@@ -86,14 +86,26 @@ class DatasetRecord(Document):
 
 
 class PluginEntry(Document):
-    """One plugin that was found. file: absolute path of a plugin file; registered: `kind name` of each name."""
+    """One plugin that was found. registered: `kind name` of each name; file: absolute path of a plugin file."""
 
     name: str
     origin: str
     status: str
     error: str = ""
     registered: list[str] = Field([])
-    file: str | None = None
+    file: str = ""
+
+    @property
+    def path(self) -> Path | None:
+        """The plugin file, None for an installed plugin. Older versions only have it in the origin, as given."""
+        if self.file or self.origin.startswith("file "):
+            return Path(self.file or self.origin.removeprefix("file "))
+        return None
+
+    @property
+    def metrics(self) -> list[str]:
+        """The metrics that it registered."""
+        return [name.removeprefix("metric ") for name in self.registered if name.startswith("metric ")]
 
 
 class GitState(Document):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 from benchmarks.runfolder.record import DatasetRecord, DetectorRecord, RunRecord, dumped, make_record
 from benchmarks.runfolder.scores import cells
@@ -45,10 +46,17 @@ def merged_record(old: RunRecord | None, new: RunRecord, run: Path) -> RunRecord
         {
             **now,
             "detectors": detectors,
+            "plugins": [*now.get("plugins", []), *_forgotten_plugins(old, new)],
             "datasets": {**before["datasets"], **now["datasets"]},
             "perturbations": list(dict.fromkeys([*old.perturbations, *new.perturbations])),
         }
     )
+
+
+def _forgotten_plugins(old: RunRecord, new: RunRecord) -> list[dict[str, Any]]:
+    """Plugins of earlier commands whose metrics this one did not load."""
+    known = {name for plugin in new.plugins for name in plugin.metrics}
+    return [dumped(plugin) for plugin in old.plugins if {*plugin.metrics} - known]
 
 
 def _changed_run(old: RunRecord, new: RunRecord) -> Iterator[str]:

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from benchmarks.catalogs import load_catalogs
 from benchmarks.runfolder.evaluate import compute_metrics
+from benchmarks.runfolder.plugins import recorded_metrics
 from benchmarks.runfolder.record import dumped, read_record
 from benchmarks.runfolder.submission import ScoreDigest, SubmissionFile, score_digests
 
@@ -15,14 +15,19 @@ TOLERANCE = 1e-9
 """Largest difference of a metric, or of the end of an interval, between a row and its score files."""
 
 
-def problems(row: SubmissionFile, run: Path) -> list[str]:
-    """Every way in which the score files of `run` differ from the row; empty for a row that holds up."""
+def problems(row: SubmissionFile, run: Path, plugins: Sequence[Path] = ()) -> list[str]:
+    """Every way in which the score files of `run` differ from the row; empty for a row that holds up.
+
+    plugins: as `recorded_metrics` takes them.
+    """
     record = read_record(run)
     detector = row["detector"]
     if detector not in record.detectors:
         return [f"the run has no detector {detector!r}"]
     bootstrap = row["bootstrap"]
-    computed = compute_metrics(run, load_catalogs().metrics, bootstrap["resamples"], bootstrap["seed"])
+    computed = compute_metrics(
+        run, recorded_metrics(record, plugins).catalog, bootstrap["resamples"], bootstrap["seed"]
+    )
     return [
         *_data(row, dumped(record)["datasets"]),
         *_scores(row, score_digests(run, record, detector)),

@@ -20,8 +20,10 @@ from benchmarks.config import RunSettings
 from benchmarks.datasets import fingerprint, requested_test_sets
 from benchmarks.detectors import Loaded, load_detectors
 from benchmarks.perturbations import Perturbation, parse_perturbation
+from benchmarks.ranks import agree, choose_device, finish_ranks, gather, is_main, start_ranks
 from benchmarks.runfolder.evaluate import evaluate_run
 from benchmarks.runfolder.metrics_file import MetricsFile
+from benchmarks.runfolder.plugins import recorded_metrics
 from benchmarks.runfolder.provenance import new_record
 from benchmarks.runfolder.record import find_record, read_record, write_record
 from benchmarks.runfolder.resume import merged_record
@@ -32,7 +34,6 @@ from benchmarks.runner.model import ScoringModel
 from benchmarks.runner.pending import Job, pending_jobs
 from benchmarks.runner.pictures import PreparedPictures
 from benchmarks.runner.progress import ProgressHook
-from benchmarks.runner.ranks import agree, choose_device, finish_ranks, gather, is_main, start_ranks
 from benchmarks.weights import Store
 from registry import Catalogs, Pipeline, TestSet, UserError, load_plugins
 
@@ -190,7 +191,10 @@ def _finish(request: Request, failed: Mapping[str, str]) -> MetricsFile:
     for name in request.loaded.records:
         record.detectors[name].failed = failed.get(name)
     write_record(out, record)
-    return evaluate_run(out, request.catalogs.metrics, bootstrap=request.settings.bootstrap)
+    metrics = recorded_metrics(record, request.settings.plugins)
+    return evaluate_run(
+        out, metrics.catalog, bootstrap=request.settings.bootstrap, not_computed=metrics.missing
+    )
 
 
 def _rank_and_size() -> tuple[int, int]:

@@ -19,18 +19,18 @@ from typing import Any
 from benchmarks.commands.options import parse_value, split_pairs
 from benchmarks.config import parse_settings
 from benchmarks.datasets import find_test_sets
+from benchmarks.ranks import Processes, joined
 from benchmarks.runfolder.provenance import device_name
 from benchmarks.speed.run_overhead import make_pictures
-from benchmarks.training.inventory import take_inventory
-from benchmarks.training.loaders import Loader, build_loaders
-from benchmarks.training.model import TrainingModel
-from benchmarks.training.processes import Processes, joined
+from benchmarks.training.batches import Loader, build_loaders
+from benchmarks.training.engine import TrainingModel
+from benchmarks.training.features import cached_features
+from benchmarks.training.pictures import Splits, take_inventory
 from benchmarks.training.reader import InputReader
-from benchmarks.training.recipe import NO_AUGMENTATION
-from benchmarks.training.settings import TrainSettings
-from benchmarks.training.setup import build_detector, build_optimizer
-from benchmarks.training.splits import Splits
-from registry import EncoderPool, load_plugins
+from benchmarks.training.schedule import build_optimizer
+from benchmarks.training.settings import NO_AUGMENTATION, TrainSettings
+from benchmarks.training.trainer import build
+from registry import load_plugins
 
 
 def epoch_seconds(model: TrainingModel, optimizer: Any, loader: Loader, device: Any) -> float:
@@ -66,17 +66,20 @@ def measure(asked: argparse.Namespace, root: Path, processes: Processes) -> dict
     cached = parse_settings(TrainSettings, {**values, "feature_cache": root / "cache"}, "measurement")
     found = find_test_sets(catalogs.datasets, plain.data.sets)
     splits = Splits(take_inventory(found, max_pixels=plain.max_pixels), None)
-    detector = build_detector(plain, catalogs)
-    pool = EncoderPool(catalogs.encoders, allow_untrained=True, device=processes.device)
+    detector, pool, _ = build(plain, catalogs, processes.device)
     reader = InputReader(detector.inputs, pool)
     model = TrainingModel(detector, reader).to(processes.device)
     optimizer = build_optimizer(plain, detector, processes.device)
     for encoder, _ in reader.groups():
         pool.get(encoder)
     start = time.perf_counter()
-    loaders = {"with cache": build_loaders(cached, splits, reader, processes)[0]}
+    features = cached_features(cached, splits, reader, processes)
     print(f"cache filled at {asked.pictures / (time.perf_counter() - start):.2f} images/s")
-    loaders["without"] = build_loaders(plain, splits, reader, processes)[0]
+    sources = list(reader.inputs.values())
+    loaders = {
+        "with cache": build_loaders(cached, splits, sources, features, processes)[0],
+        "without": build_loaders(plain, splits, sources, ({}, {}), processes)[0],
+    }
     size = sum(path.stat().st_size for path in (root / "cache").rglob("*.npy"))
     print(f"{size / asked.pictures / 1000:.1f} kB of cache per picture")
     epoch_seconds(model, optimizer, loaders["with cache"], processes.device)  # warm-up

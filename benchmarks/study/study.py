@@ -16,11 +16,13 @@ from benchmarks.runner.run import command_line, run_benchmark
 from benchmarks.study.matrix import build_matrices, label_of
 from benchmarks.study.render import render
 from benchmarks.study.settings import StudySettings, TrainingSet
-from benchmarks.training.command import train
 from benchmarks.training.settings import TrainSettings
+from benchmarks.training.trainer import train
 from registry import UserError
 
 _MIXED = "mixed"
+_ENCODERS = ("weights", "allow_untrained", "seed")
+"""Settings that decide which frozen encoders a detector reads, untrained ones by their seed."""
 
 
 def run_study(settings: StudySettings, console: Console) -> int:
@@ -94,10 +96,13 @@ def _run_settings(settings: StudySettings, weights: Mapping[str, Path]) -> RunSe
     for key in ("detectors", "out"):
         if key in settings.test:
             raise UserError(f"test.{key}: a study sets it itself")
+    for key in _ENCODERS:
+        if key in settings.test:
+            raise UserError(
+                f"test.{key}: a study tests with the encoders that it trains with: say it under training"
+            )
     shared: dict[str, Any] = {
-        key: settings.training[key]
-        for key in ("weights", "allow_untrained", "device", "plugins")
-        if key in settings.training
+        key: settings.training[key] for key in (*_ENCODERS, "device", "plugins") if key in settings.training
     }
     detectors: list[dict[str, Any]] = [
         {
@@ -110,9 +115,8 @@ def _run_settings(settings: StudySettings, weights: Mapping[str, Path]) -> RunSe
         for name in settings.training_sets
         if (label := label_of(detector.shown, name)) in weights
     ]
-    seed = TrainSettings.model_fields["seed"].default
     values: dict[str, Any] = {
-        "seed": settings.training.get("seed", seed),
+        "seed": TrainSettings.model_fields["seed"].default,
         **shared,
         **settings.test,
         "detectors": detectors,

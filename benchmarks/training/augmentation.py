@@ -14,7 +14,7 @@ from PIL import Image
 from scipy.ndimage import gaussian_filter
 from torchvision.transforms import functional as F
 
-from benchmarks.training.recipe import AugmentationSettings
+from benchmarks.training.settings import AugmentationSettings
 from registry import View
 
 Pixels = NDArray[np.uint8]

@@ -1,23 +1,93 @@
-"""Pictures on their way to the network: one sample per picture, stacked to batches."""
+"""Pictures on their way to the network: which one is seen when, one sample of each, stacked to batches.
+
+The order of training pictures is a function of (seed, epoch) alone, shared out over processes.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import torch
-from PIL.Image import Image
 from torch import Tensor
-from torch.utils.data import Dataset
+from torch.utils.data import DataLoader, Dataset, Sampler
 
 from benchmarks.pictures import PictureError
+from benchmarks.ranks import Processes, decoding_processes
 from benchmarks.training.augmentation import augmented_views, draw
-from benchmarks.training.inventory import Item
-from benchmarks.training.recipe import AugmentationSettings
-from benchmarks.training.sampling import Key
+from benchmarks.training.pictures import Item, Splits
+from benchmarks.training.settings import AugmentationSettings, TrainSettings, validation_augmentation
 from registry import Feature, UserError, View
 from registry.pipeline import view_of
+
+Key = tuple[int, int]
+"""(epoch, picture): workers need no state of their own to know which version to make."""
+
+
+class TrainingBatches(Sampler[list[Key]]):
+    """Batches of one process: every epoch a permutation, cut into whole batches, each cut into parts.
+
+    All processes together see the same batches whatever their number; the pictures that do not
+    fill a batch are left out of that epoch, others every time.
+
+    pictures: how many there are. batch_size: pictures per optimiser step over all processes.
+    parts: how many parts a process cuts its share into (gradient accumulation).
+
+    Raises:
+        UserError: too few pictures for one batch, or a batch that cannot be shared out evenly.
+    """
+
+    def __init__(
+        self, pictures: int, batch_size: int, *, seed: int, parts: int = 1, rank: int = 0, processes: int = 1
+    ) -> None:
+        if batch_size % (parts * processes):
+            raise UserError(
+                f"batch_size {batch_size} cannot be shared out evenly over {processes} processes "
+                f"× accumulate {parts}"
+            )
+        if pictures < batch_size:
+            raise UserError(
+                f"{pictures} training pictures do not fill one batch of {batch_size}: set batch_size lower"
+            )
+        self.pictures = pictures
+        self.batch_size = batch_size
+        self.seed = seed
+        self.parts = parts
+        self.rank = rank
+        self.processes = processes
+        self.epoch = 0
+
+    @property
+    def part_size(self) -> int:
+        """Pictures of one forward pass of one process."""
+        return self.batch_size // (self.parts * self.processes)
+
+    def __len__(self) -> int:
+        return self.pictures // self.batch_size * self.parts
+
+    def __iter__(self) -> Iterator[list[Key]]:
+        order = np.random.default_rng((self.seed, self.epoch)).permutation(self.pictures)
+        for start in range(0, self.pictures - self.batch_size + 1, self.batch_size):
+            batch = order[start : start + self.batch_size].reshape(self.parts, self.processes, self.part_size)
+            for part in batch[:, self.rank]:
+                yield [(self.epoch, int(index)) for index in part]
+
+
+class ValidationBatches(Sampler[list[Key]]):
+    """Every `processes`-th picture from `rank` on, in order, without repeats or padding."""
+
+    def __init__(self, pictures: int, batch_size: int, *, rank: int = 0, processes: int = 1) -> None:
+        self.indices = range(rank, pictures, processes)
+        self.batch_size = batch_size
+
+    def __len__(self) -> int:
+        return -(-len(self.indices) // self.batch_size)
+
+    def __iter__(self) -> Iterator[list[Key]]:
+        for start in range(0, len(self.indices), self.batch_size):
+            yield [(0, index) for index in self.indices[start : start + self.batch_size]]
 
 
 @dataclass(frozen=True)
@@ -89,17 +159,13 @@ class TrainingPictures(Dataset[Sample]):
         }
         if self.views:
             chosen = draw(self.augmentation, np.random.default_rng((self.seed, version, index)))
-            picture = _opened(item, self.max_pixels)
+            try:
+                picture = item.opened(self.max_pixels)
+            except PictureError as error:
+                raise PictureError(f"{item.path}: {error}") from error
             for view, tensor in augmented_views(picture, self.views, chosen).items():
                 tensors[view] = tensor
         return Sample(index, item.label, tensors)
-
-
-def _opened(item: Item, max_pixels: int) -> Image:
-    try:
-        return item.opened(max_pixels)
-    except PictureError as error:
-        raise PictureError(f"{item.path}: {error}") from error
 
 
 def collate(samples: Sequence[Sample]) -> Batch:
@@ -116,3 +182,54 @@ def collate(samples: Sequence[Sample]) -> Batch:
         labels=torch.tensor([sample.label for sample in samples]),
         tensors={source: torch.stack([s.tensors[source] for s in samples]) for source in samples[0].tensors},
     )
+
+
+Loader = DataLoader[Any]
+"""Its data set holds samples, and it gives `Batch`es."""
+
+
+def build_loaders(
+    settings: TrainSettings,
+    splits: Splits,
+    sources: Sequence[View | Feature],
+    cached: tuple[FeatureTable, FeatureTable],
+    processes: Processes,
+) -> tuple[Loader, Loader | None]:
+    """The loaders of the training and the validation pictures.
+
+    sources: what the detector reads. cached: of the two splits, as `TrainingPictures` takes it.
+
+    Raises:
+        UserError: as `TrainingBatches`.
+    """
+    workers = decoding_processes(settings.workers, processes.device)
+    common: dict[str, Any] = {
+        "num_workers": workers,
+        "persistent_workers": workers > 0,
+        "collate_fn": collate,
+        "pin_memory": processes.device.type == "cuda",
+        # a loader seeds its workers from the global generator, which dropout draws from, too
+        "generator": torch.Generator(),
+    }
+    drawn: dict[str, Any] = {"seed": settings.seed, "max_pixels": settings.max_pixels}
+    pictures = TrainingPictures(
+        splits.training.items, sources, settings.augmentation, cached=cached[0], **drawn
+    )
+    batches = TrainingBatches(
+        len(pictures),
+        settings.batch_size,
+        seed=settings.seed,
+        parts=settings.accumulate,
+        rank=processes.rank,
+        processes=processes.count,
+    )
+    training = DataLoader(pictures, batch_sampler=batches, **common)
+    if splits.validation is None:
+        return training, None
+    held_out = TrainingPictures(
+        splits.validation.items, sources, validation_augmentation(settings), cached=cached[1], **drawn
+    )
+    shared = ValidationBatches(
+        len(held_out), batches.part_size, rank=processes.rank, processes=processes.count
+    )
+    return training, DataLoader(held_out, batch_sampler=shared, **common)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import logging
 from pathlib import Path
 from typing import Any
 
@@ -13,13 +14,45 @@ from mmengine.runner import Runner
 from torch import nn
 
 from benchmarks.files import write_json
-from benchmarks.training.checkpoint_files import BEST, file_name, newest, paths
-from benchmarks.training.processes import Processes
+from benchmarks.ranks import Processes
 from benchmarks.training.schedule import Plateau
-from registry import Detector
+from registry import Detector, WeightsError
 from registry.files import atomic
+from registry.weights import read_checkpoint, sha256
 
-SCHEMA = 1
+logger = logging.getLogger(__name__)
+
+# 1 had no digests of the weights that a training starts from and reads
+SCHEMA = 2
+BEST = "best.safetensors"
+
+
+def newest(out: Path) -> dict[str, Any] | None:
+    """The latest checkpoint that can be read; a damaged one is named and the one before it taken.
+
+    Raises:
+        WeightsError: there are checkpoints but none can be read.
+    """
+    problem: WeightsError | None = None
+    for path in reversed(_paths(out)):
+        try:
+            found: dict[str, Any] = read_checkpoint(path)
+            return found
+        except WeightsError as error:
+            logger.warning("%s; going back to the checkpoint before it", error)
+            problem = error
+    if problem is not None:
+        raise problem
+    return None
+
+
+def _paths(out: Path) -> list[Path]:
+    """The checkpoints in a training's folder, the latest last."""
+    return sorted(out.glob("checkpoints/epoch-*.pth"))
+
+
+def _file_name(epoch: int) -> str:
+    return f"epoch-{epoch:04d}.pth"
 
 
 class Checkpoints(Hook):
@@ -27,13 +60,14 @@ class Checkpoints(Hook):
 
         OUT/checkpoints/epoch-0007.pth   everything a resume needs
         OUT/best.safetensors             the detector of the best epoch, as `load_weights` reads it
-        OUT/best.json                    which detector that is, with which options, and its figures
+        OUT/best.json                    which detector that is, what it was trained on, and its figures
         OUT/history.json                 one entry per epoch
 
     Checkpoints load with `torch.load(weights_only=True)`. After an epoch the figures steer the learning rate
     (`plateau`), then the state is written; a kill before that repeats the epoch on resume.
 
-    keep: how many of the latest and of the best are kept; at least 2.
+    keep: how many of the latest and of the best are kept; at least 2. note: what a training records of itself,
+    as `record.describe` makes it.
     """
 
     priority = "VERY_LOW"
@@ -104,7 +138,7 @@ class Checkpoints(Hook):
         # the export first: a kill between the two repeats the epoch, and writes the same export again
         if self.plateau.best_epoch == epoch:
             self._export(detector)
-        with atomic(self.out / "checkpoints" / file_name(epoch)) as draft:
+        with atomic(self.out / "checkpoints" / _file_name(epoch)) as draft:
             torch.save(state, draft)
         write_json(self.out / "history.json", self.history)
         self._drop_old()
@@ -115,10 +149,11 @@ class Checkpoints(Hook):
         note = path.with_suffix(".json")
         # a detector may keep a note of its own there
         written = json.loads(note.read_text(encoding="utf-8")) if note.is_file() else {}
+        chosen = self.note["config"]["detector"]
         training = {
-            "detector": self.note["config"]["detector"],
-            "pictures": self.note["pictures"],
-            "version": self.note["version"],
+            "detector": {"name": chosen["name"], "options": chosen["options"]},
+            "sha256": sha256(path),
+            **{key: self.note[key] for key in ("trained_on", "validated_on", "weights", "version")},
             **self.history[-1],
         }
         write_json(note, {**written, "training": training})
@@ -128,8 +163,8 @@ class Checkpoints(Hook):
         sign = 1 if monitor == "loss" else -1
         ranked = sorted(self.history, key=lambda entry: sign * entry.get(monitor, -sign * entry["epoch"]))
         kept = {entry["epoch"] for entry in [*self.history[-self.keep :], *ranked[: self.keep]]}
-        for path in paths(self.out):
-            if path.name not in {file_name(epoch) for epoch in kept}:
+        for path in _paths(self.out):
+            if path.name not in {_file_name(epoch) for epoch in kept}:
                 path.unlink()
 
 

@@ -4,24 +4,28 @@ from __future__ import annotations
 
 import json
 import logging
+from collections.abc import Mapping
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
 import torch
 
-from benchmarks.training.checkpoint_files import newest
-from benchmarks.training.processes import Processes
+from benchmarks.ranks import Processes
+from benchmarks.training.checkpoints import SCHEMA, newest
+from benchmarks.training.pictures import Splits
 from benchmarks.training.settings import TrainSettings
-from benchmarks.training.splits import Splits
 from registry import UserError
 
 logger = logging.getLogger(__name__)
 
 _MAY_CHANGE = {
-    "epochs", "keep", "workers", "device", "launcher", "out", "plugins", "feature_cache"
+    "epochs", "keep", "workers", "device", "launcher", "out", "plugins", "feature_cache", "weights"
 }  # fmt: skip
-"""Settings that a resumed training may have different: they do not change what an epoch computes."""
+"""Settings that a resumed training may have different: they do not change what an epoch computes.
+
+Weights files may lie elsewhere: their digests are compared.
+"""
 
 _ROUNDING = ("threads", "torch", "instructions")
 """What decides the last bits of a sum on a CPU."""
@@ -29,17 +33,19 @@ _ROUNDING = ("threads", "torch", "instructions")
 NAME = "train.json"
 
 
-def describe(settings: TrainSettings, splits: Splits, processes: Processes) -> dict[str, Any]:
-    """What a checkpoint says about its training; plain values."""
+def describe(
+    settings: TrainSettings, splits: Splits, weights: Mapping[str, Any], processes: Processes
+) -> dict[str, Any]:
+    """What a checkpoint says about its training; plain values.
+
+    weights: what the training starts from and reads: `detector` and `start`, digest or None, and
+        `encoders`, variant → identity.
+    """
     return {
         "config": settings.model_dump(mode="json"),
-        "fingerprints": splits.fingerprints,
-        "pictures": {
-            "training": [splits.training.count(0), splits.training.count(1)],
-            "validation": [splits.validation.count(0), splits.validation.count(1)]
-            if splits.validation
-            else [],
-        },
+        "weights": dict(weights),
+        "trained_on": splits.training.facts(),
+        "validated_on": splits.validation.facts() if splits.validation else None,
         "processes": processes.count,
         "version": version("d3qe-bench"),
         "threads": torch.get_num_threads(),
@@ -58,7 +64,7 @@ def threads_of(out: Path) -> int:
 
 
 def check_resumable(out: Path, note: dict[str, Any]) -> bool:
-    """Refuse to go on with another configuration or other pictures than the checkpoints were made with.
+    """Refuse to go on with another configuration, other weights or pictures than the checkpoints were made with.
 
     What only costs the last bits is a warning.
 
@@ -68,13 +74,13 @@ def check_resumable(out: Path, note: dict[str, Any]) -> bool:
     found = newest(out)
     if found is None:
         return False
-    old, new = found["config"], note["config"]
-    different = [key for key in new if key not in _MAY_CHANGE and old.get(key) != new[key]]
-    different += [
-        f"{split} pictures"
-        for split in note["fingerprints"]
-        if found["fingerprints"].get(split) != note["fingerprints"][split]
-    ]
+    if found["schema"] != SCHEMA:
+        raise UserError(
+            f"{out} holds a training of another version of d3qe-bench (checkpoint schema {found['schema']}, "
+            f"not {SCHEMA}): choose another `out`, or remove the folder"
+        )
+    old, new = _compared(found), _compared(note)
+    different = [name for name in {**new, **old} if old.get(name) != new.get(name)]
     if found["processes"] != note["processes"]:
         different.append(f"processes ({found['processes']} before, {note['processes']} now)")
     if different:
@@ -82,9 +88,24 @@ def check_resumable(out: Path, note: dict[str, Any]) -> bool:
             f"{out} holds a training with other {', '.join(different)}: choose another `out`, or remove the folder"
         )
     for name in _ROUNDING:
-        if name in found and found[name] != note[name]:
+        if found[name] != note[name]:
             logger.warning(
                 "%s began with %s %s and goes on with %s: last bits may differ from an uninterrupted training",
                 out, name, found[name], note[name],
             )  # fmt: skip
     return True
+
+
+def _compared(note: Mapping[str, Any]) -> dict[str, Any]:
+    """What must be equal for a training to go on, by the words of the error message."""
+    config = {key: value for key, value in note["config"].items() if key not in _MAY_CHANGE}
+    config["detector"] = {key: config["detector"][key] for key in ("name", "options")}
+    held_out = note["validated_on"] or {"fingerprint": None}
+    return {
+        **config,
+        "training pictures": note["trained_on"]["fingerprint"],
+        "validation pictures": held_out["fingerprint"],
+        "weights of the detector": note["weights"]["detector"],
+        "weights of the start": note["weights"]["start"],
+        **{f"weights of {name}": digest for name, digest in note["weights"]["encoders"].items()},
+    }

@@ -1,4 +1,4 @@
-"""Learning rate and early stopping by a validation figure, with a state that survives a resume."""
+"""The optimiser, and its learning rate and early stopping by a validation figure."""
 
 from __future__ import annotations
 
@@ -6,15 +6,44 @@ import math
 from dataclasses import asdict, dataclass
 from typing import Any
 
-from benchmarks.training.recipe import ScheduleSettings
+import torch
+from mmengine.optim import AmpOptimWrapper, OptimWrapper
+
+from benchmarks.training.settings import ScheduleSettings, TrainSettings
+from registry import Detector, UserError
+
+
+def build_optimizer(settings: TrainSettings, detector: Detector, device: torch.device) -> OptimWrapper:
+    """The optimiser of the trainable parameters, with mixed precision where asked for on a GPU.
+
+    Raises:
+        UserError: mixed precision without a GPU.
+    """
+    chosen = settings.optimizer
+    parameters = [parameter for parameter in detector.parameters() if parameter.requires_grad]
+    optimizer: torch.optim.Optimizer
+    if chosen.name == "sgd":
+        optimizer = torch.optim.SGD(
+            parameters, lr=chosen.lr, momentum=chosen.momentum, weight_decay=chosen.weight_decay
+        )
+    else:
+        adam = torch.optim.AdamW if chosen.name == "adamw" else torch.optim.Adam
+        optimizer = adam(parameters, lr=chosen.lr, betas=chosen.betas, weight_decay=chosen.weight_decay)
+    if settings.precision == "float32":
+        return OptimWrapper(optimizer, accumulative_counts=settings.accumulate)
+    if device.type != "cuda":
+        raise UserError(f"precision {settings.precision} trains on a GPU only: set it to float32 on {device}")
+    return AmpOptimWrapper(
+        dtype=settings.precision, optimizer=optimizer, accumulative_counts=settings.accumulate
+    )
 
 
 @dataclass
 class Plateau:
-    """Lowers the rate after `patience` epochs without improvement, and stops below `min_lr`.
+    """Lowers the learning rate after `patience` epochs without improvement, and stops below `min_lr`.
 
     As in D3QE's released code: after a drop the comparison starts anew, with another smallest
-    improvement. `best` and `best_epoch` are over the whole training.
+    improvement. `best` and `best_epoch` are over the whole training. Its state survives a resume.
     """
 
     settings: ScheduleSettings

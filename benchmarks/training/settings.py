@@ -1,22 +1,99 @@
-"""What a training configuration may say."""
+"""What a training configuration may say; keys that are left out are D3QE's published recipe.
+
+arXiv 2510.05891 and its released code (github.com/Zhangyr2022/D3QE).
+"""
 
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
 from pydantic import Field, model_validator
 
-from benchmarks.config import DetectorSettings, Settings, StrictBool, StrictInt
-from benchmarks.pictures import MAX_PIXELS
-from benchmarks.training.recipe import (
-    NO_AUGMENTATION,
-    AugmentationSettings,
-    OptimizerSettings,
-    ScheduleSettings,
+from benchmarks.config import (
+    DetectorSettings,
+    Device,
+    Fair,
+    Launcher,
+    Limit,
+    MaxPixels,
+    Plugins,
+    Precision,
+    Seed,
+    Settings,
+    StrictBool,
+    StrictFloat,
+    StrictInt,
+    WeightsFiles,
+    Workers,
 )
+from benchmarks.pictures import MAX_PIXELS
 
-Precision = Literal["float32", "bfloat16", "float16"]
+Number = StrictFloat | StrictInt
+Probability = Annotated[Number, Field(ge=0, le=1)]
+
+
+class OptimizerSettings(Settings):
+    """The optimiser of all trainable parameters."""
+
+    name: Literal["adamw", "adam", "sgd"] = Field("adamw", description="torch.optim's class, in lower case")
+    lr: Number = Field(8.0e-5, gt=0, description="learning rate at the start")
+    betas: tuple[Number, Number] = Field((0.9, 0.999), description="of adam and adamw")
+    momentum: Number = Field(0.0, ge=0, description="of sgd")
+    weight_decay: Number = Field(0.01, ge=0, description="decoupled for adamw, L2 otherwise")
+
+
+class ScheduleSettings(Settings):
+    """When the learning rate drops, and when training ends."""
+
+    monitor: Literal["acc", "ap", "loss"] = Field("acc", description="validation figure that has to improve")
+    patience: StrictInt = Field(
+        5, ge=1, description="epochs without improvement before the learning rate drops"
+    )
+    min_delta: Number = Field(0.001, ge=0, description="smallest change that counts as an improvement")
+    min_delta_after_drop: Number = Field(
+        0.002, ge=0, description="the same, once the learning rate has dropped"
+    )
+    factor: Number = Field(0.1, gt=0, lt=1, description="what the learning rate is multiplied by")
+    min_lr: Number = Field(
+        1.0e-6, gt=0, description="training ends when the learning rate would fall below this"
+    )
+
+
+class AugmentationSettings(Settings):
+    """Random changes of the training pictures, drawn from (seed, epoch, picture)."""
+
+    blur: Probability = Field(0.1, description="probability of Gaussian blur")
+    blur_sigma: tuple[Number, Number] = Field((0.0, 3.0), description="its standard deviation in pixels")
+    jpeg: Probability = Field(0.1, description="probability of JPEG compression")
+    jpeg_quality: tuple[StrictInt, StrictInt] = Field(
+        (30, 100), description="its quality, both ends included"
+    )
+    jpeg_codecs: list[Literal["opencv", "pillow"]] = Field(
+        ["opencv", "pillow"], min_length=1, description="encoders, one drawn per picture"
+    )
+    random_crop: StrictBool = Field(True, description="crop at random instead of at the centre")
+    flip: Probability = Field(0.5, description="probability of a horizontal flip")
+    copies: StrictInt | None = Field(
+        None, ge=1, description="draw this many fixed versions of each picture; null draws anew every epoch"
+    )
+
+    @property
+    def fixed(self) -> bool:
+        """Whether the number of different versions of a picture is bounded, so that they can be cached."""
+        return self.copies is not None or not (self.blur or self.jpeg or self.random_crop or self.flip)
+
+    def version(self, epoch: int) -> int:
+        """Which version of its pictures an epoch (from 0) sees."""
+        return epoch % (self.copies or 1) if self.fixed else epoch
+
+    @property
+    def versions(self) -> int:
+        """Number of different versions of a picture, where that is `fixed`."""
+        return self.copies or 1
+
+
+NO_AUGMENTATION = AugmentationSettings(blur=0, jpeg=0, random_crop=False, flip=0)
 
 
 class SplitSettings(Settings):
@@ -38,9 +115,9 @@ class TrainSettings(Settings):
     validation: SplitSettings | None = Field(
         None, description="validation pictures; without them nothing but `epochs` ends the training"
     )
-    limit: StrictInt | None = Field(None, ge=1, description="at most this many pictures per class and set")
-    fair: list[str] = Field([], description="fair views of all pictures: size, jpeg96")
-    weights: dict[str, Path] = Field(
+    limit: Limit = None
+    fair: Fair = Field([])
+    weights: WeightsFiles = Field(
         {}, description="weights files of encoders and of `start` by name; fetched ones are found"
     )
     allow_untrained: StrictBool = Field(False, description="draw encoders without weights from the seed")
@@ -63,21 +140,17 @@ class TrainSettings(Settings):
     unreadable: Literal["stop", "leave_out"] = Field(
         "stop", description="what becomes of unreadable pictures; they are listed either way"
     )
-    max_pixels: StrictInt = Field(MAX_PIXELS, ge=1, description="larger pictures count as unreadable")
+    max_pixels: MaxPixels = Field(MAX_PIXELS, description="larger pictures count as unreadable")
     precision: Precision = Field("float32", description="autocast of the trained part; others need a GPU")
     encoder_precision: Precision = Field(
         "float32", description="autocast of frozen encoders; lower flips some nearest codes"
     )
-    device: str = Field("auto", description="auto, cpu, cuda or cuda:N")
-    workers: StrictInt | None = Field(
-        None, ge=0, description="decoding processes; default none on a CPU, up to 8 on a GPU"
-    )
-    launcher: Literal["auto", "none", "pytorch", "slurm"] = Field(
-        "auto", description="how processes were started; auto sees torchrun's environment"
-    )
-    seed: StrictInt = Field(42, ge=0, description="of initial weights, order, augmentation and dropout")
+    device: Device = "auto"
+    workers: Workers = None
+    launcher: Launcher = "auto"
+    seed: Seed = Field(42, description="random seed of initial weights, order, augmentation and dropout")
     keep: StrictInt = Field(2, ge=2, description="checkpoints kept: this many latest, and as many best")
-    plugins: list[Path] = Field([], description="plugin files to load")
+    plugins: Plugins = Field([])
 
     @model_validator(mode="after")
     def _one_start(self) -> TrainSettings:

@@ -1,32 +1,38 @@
-"""One training from settings to exported weights: resumable, and clear about why it ended."""
+"""Trainings from settings to exported weights: resumable, and clear about why they ended."""
 
 from __future__ import annotations
 
+import os
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import torch
 from rich.console import Console
+from torch import nn
 
+from benchmarks.catalogs import load_catalogs
+from benchmarks.config import parse_settings, read_settings
+from benchmarks.datasets import find_test_sets
 from benchmarks.files import write_json
 from benchmarks.pictures import PictureError
-from benchmarks.training.checkpoint_files import BEST
-from benchmarks.training.checkpoints import Checkpoints
-from benchmarks.training.inventory import Inventory
-from benchmarks.training.loaders import build_loaders
-from benchmarks.training.model import NonFiniteLoss
-from benchmarks.training.processes import cpu_threads, joined
+from benchmarks.ranks import Processes, cpu_threads, joined
+from benchmarks.training.batches import Loader, build_loaders
+from benchmarks.training.checkpoints import BEST, Checkpoints
+from benchmarks.training.engine import NonFiniteLoss, build_runner
+from benchmarks.training.features import cached_features
+from benchmarks.training.pictures import Inventory, take_splits
 from benchmarks.training.progress import ProgressHook
 from benchmarks.training.reader import InputReader
 from benchmarks.training.record import NAME, check_resumable, describe, threads_of
-from benchmarks.training.runner import build_runner
 from benchmarks.training.schedule import Plateau
-from benchmarks.training.settings import TrainSettings
-from benchmarks.training.setup import build_detector, check_batch_norm, encoder_weights, prepare
-from benchmarks.training.splits import take_splits
-from registry import Catalogs, EncoderPool, TestSet, UserError
+from benchmarks.training.settings import SplitSettings, TrainSettings
+from benchmarks.weights import Store
+from registry import Catalogs, Detector, EncoderPool, TestSet, UserError
+from registry.encoder import seeded_init
+from registry.weights import sha256
 
 
 @dataclass(frozen=True)
@@ -46,6 +52,66 @@ class TrainingResult:
         return not self.reason
 
 
+def train_all(
+    configs: Sequence[Path], overrides: Mapping[str, Any] | None = None, console: Console | None = None
+) -> int:
+    """Train every configuration in turn; one that fails is named and the others go on.
+
+    All are read before the first one starts, so that a slip in the last one shows at once.
+
+    Returns:
+        The exit code: 0 all complete, 1 something ended early.
+
+    Raises:
+        UserError: a wrong configuration, or two that would share a folder.
+    """
+    shown = console or Console(stderr=True)
+    asked = [read_training(config, overrides) for config in configs]
+    for number, settings in enumerate(asked):
+        if settings.out in [earlier.out for earlier in asked[:number]]:
+            raise UserError(f"{configs[number]}: another configuration trains into {settings.out}, too")
+    problems = 0
+    for config, settings in zip(configs, asked, strict=True):
+        try:
+            result = train(settings, console)
+            reason = result.reason
+        except UserError as error:
+            if len(configs) == 1:
+                raise
+            reason = str(error)
+        if reason:
+            shown.print(f"{config}: {reason}", style="red", markup=False, soft_wrap=True)
+            problems += 1
+        elif os.environ.get("RANK", "0") == "0":
+            done = f"{len(result.history)} epochs; weights of the best one in {result.best}"
+            shown.print(f"{config}: {done}", markup=False, soft_wrap=True, highlight=False)
+    return 1 if problems else 0
+
+
+def read_training(config: Path, overrides: Mapping[str, Any] | None = None) -> TrainSettings:
+    """The settings in a YAML file. overrides: keys that win over the file."""
+    values = {**read_settings(config), **(overrides or {})}
+    return parse_settings(TrainSettings, values, str(config))
+
+
+def train(settings: TrainSettings, console: Console | None = None) -> TrainingResult:
+    """Find the pictures that the settings name and train on them."""
+    catalogs = load_catalogs(settings.plugins)
+
+    def find(split: SplitSettings) -> list[TestSet]:
+        return find_test_sets(
+            catalogs.datasets,
+            split.sets,
+            layout=split.layout or None,
+            options=split.options,
+            limit=settings.limit,
+            fair=settings.fair,
+        )
+
+    validation = find(settings.validation) if settings.validation else []
+    return train_detector(settings, catalogs, find(settings.data), validation, console)
+
+
 def train_detector(
     settings: TrainSettings,
     catalogs: Catalogs,
@@ -63,18 +129,13 @@ def train_detector(
     with joined(settings.launcher, settings.device) as processes, same_threads:
         shown = console or Console(stderr=True, quiet=not processes.first)
         splits = take_splits(settings, training, validation, processes, shown)
-        detector = build_detector(settings, catalogs)
-        encoders = EncoderPool(
-            catalogs.encoders,
-            encoder_weights(settings, catalogs),
-            allow_untrained=settings.allow_untrained,
-            device=processes.device,
-        )
+        detector, encoders, weights = build(settings, catalogs, processes.device)
         reader = InputReader(detector.inputs, encoders, settings.encoder_precision)
-        note = describe(settings, splits, processes)
+        note = describe(settings, splits, weights, processes)
         begun = check_resumable(settings.out, note)
-        loaders = build_loaders(settings, splits, reader, processes)
-        check_batch_norm(detector, loaders[0].batch_sampler.part_size)  # type: ignore[union-attr]
+        cached = cached_features(settings, splits, reader, processes)
+        loaders = build_loaders(settings, splits, list(reader.inputs.values()), cached, processes)
+        _check_batch_norm(detector, loaders[0].batch_sampler.part_size)  # type: ignore[union-attr]
         checkpoints = Checkpoints(
             settings.out, Plateau(settings.schedule), processes, keep=settings.keep, note=note
         )
@@ -86,7 +147,7 @@ def train_detector(
         reason = ""
         try:
             if settings.detector.weights is None and not begun:
-                prepare(detector, reader, loaders[0], processes)
+                _prepare(detector, reader, loaders[0], processes)
             runner.train()
         except NonFiniteLoss as error:
             held_out = not runner.model.training
@@ -100,6 +161,71 @@ def train_detector(
             progress.stop()
             runner.visualizer.close()
         return TrainingResult(settings.out, settings.out / BEST, checkpoints.history, reason)
+
+
+def build(
+    settings: TrainSettings, catalogs: Catalogs, device: torch.device
+) -> tuple[Detector, EncoderPool, dict[str, Any]]:
+    """The detector to train, from the seed or from its weights file, its encoders, and which weights these are.
+
+    Encoders without weights are drawn from the same seed.
+
+    Raises:
+        UserError: unknown name or option, missing or wrong weights, or nothing in it to train.
+    """
+    chosen, store = settings.detector, Store(catalogs, settings.weights)
+    for name in settings.weights:
+        if name in catalogs.detectors and name not in catalogs.encoders:
+            raise UserError(
+                f"weights: {name!r} is a detector: what it starts from is `detector: {{weights: PATH}}`"
+            )
+    with seeded_init(chosen.name, settings.seed):
+        detector: Detector = catalogs.detectors.create(chosen.name, **chosen.options)
+    if chosen.weights is not None:
+        detector.load_weights(chosen.weights)
+    start = None
+    if settings.start is not None:
+        start = store.path(settings.start)
+        if start is None:
+            raise UserError(
+                f"start: {settings.start!r} has no weights: get them with `d3qe-bench weights get "
+                f"{settings.start}`, or name a file under weights: {{{settings.start}: PATH}}"
+            )
+        detector.start_from(start)
+    if not any(parameter.requires_grad for parameter in detector.parameters()):
+        raise UserError(f"detector {chosen.name!r} has no trainable parameters")
+    encoders = EncoderPool(
+        catalogs.encoders,
+        store.for_encoders(),
+        allow_untrained=settings.allow_untrained,
+        seed=settings.seed,
+        device=device,
+    )
+    read = [encoder for encoder, _ in InputReader(detector.inputs, encoders).groups()]
+    store.check_read([encoder.variant for encoder in read])
+    weights = {
+        "detector": None if chosen.weights is None else sha256(chosen.weights),
+        "start": None if start is None else sha256(start),
+        "encoders": {encoder.variant: encoders.identity(encoder) for encoder in read},
+    }
+    return detector, encoders, weights
+
+
+@torch.no_grad()
+def _prepare(detector: Detector, reader: InputReader, loader: Loader, processes: Processes) -> None:
+    """Let a detector that has to know its training pictures beforehand see all of them once."""
+    if type(detector).before_training is not Detector.before_training:
+        batches = (batch.to(processes.device) for batch in loader)
+        detector.before_training(reader(batch) for batch in batches)
+
+
+def _check_batch_norm(detector: Detector, part_size: int) -> None:
+    """Refuse single-picture batches for networks that learn from a batch's spread."""
+    layers = (nn.BatchNorm1d, nn.BatchNorm2d)
+    if part_size == 1 and any(isinstance(module, layers) for module in detector.modules()):
+        raise UserError(
+            "batch normalisation needs at least 2 pictures at a time: raise batch_size or lower accumulate"
+        )
 
 
 def _non_finite(error: NonFiniteLoss, inventory: Inventory, epoch: int) -> str:

@@ -4,16 +4,24 @@ from __future__ import annotations
 
 import importlib
 import inspect
+import json
 import re
 import sys
 from collections.abc import Iterable, Iterator
-from typing import Any, get_args
+from pathlib import Path
+from types import NoneType, UnionType
+from typing import Annotated, Any, Literal, Union, get_args, get_origin
 
 import typer
+from pydantic import BaseModel
 
+from benchmarks.commands.from_settings import bounds
 from registry import Catalogs, hookspecs, load_plugins
 from tests.conftest import ROOT
 
+NAMES = {
+    str: "text", int: "integer", float: "number", bool: "true or false", Path: "path", Any: "value", NoneType: "null",
+}  # fmt: skip
 PAGE = ROOT / "benchmarks" / "docs" / "reference.md"
 
 
@@ -26,7 +34,8 @@ def render() -> str:
         "## Commands",
         *commands(),
         "## Configuration keys",
-        "Of the YAML files given to a command. Unknown keys and wrong types are refused with the nearest name.",
+        "Of the YAML files given to a command; its options say the same, and win. Booleans are `true` and `false`, numbers "
+        "may be written `1e-3`. Unknown keys, wrong types and a key that stands twice are refused.",
         *settings(),
         "## Hooks",
         "Functions of a plugin marked `@registry.hookimpl`, each called once with `register(name, target, **card)`.",
@@ -45,6 +54,7 @@ def table(head: tuple[str, ...], rows: Iterable[tuple[str, ...]]) -> str:
     """A Markdown table whose first column is code."""
     lines = [f"| {' | '.join(head)} |", f"|{'---|' * len(head)}"]
     for first, *others in rows:
+        first = first.replace("|", "\\|")
         cells = (" ".join(cell.split()).replace("|", "\\|") for cell in others)
         lines.append(f"| {' | '.join([f'`{first}`', *cells])} |")
     return "\n".join(lines)
@@ -75,7 +85,11 @@ def parameters(command: Any) -> Iterator[tuple[str, str]]:
     for parameter in command.params:
         if parameter.name == "help":
             continue
-        shown = parameter.opts[0] if parameter.param_type_name == "option" else parameter.name.upper()
+        if parameter.param_type_name == "option":
+            flags = " / ".join([*parameter.opts, *parameter.secondary_opts])
+            shown = " ".join(filter(None, (flags, parameter.metavar)))
+        else:
+            shown = parameter.metavar or parameter.name.upper()
         yield shown, getattr(parameter, "help", None) or ""
 
 
@@ -86,7 +100,8 @@ def all_settings() -> list[Any]:
     for file in sorted((ROOT / "benchmarks").rglob("*.py")):
         if re.search(r"^class \w+\((?:\w+, )?\w*Settings\)", file.read_text(encoding="utf-8"), re.MULTILINE):
             importlib.import_module(".".join(file.relative_to(ROOT).with_suffix("").parts))
-    return sorted(_below(Settings), key=lambda kind: (kind.__module__, kind.__name__))
+    kinds = {kind for kind in _below(Settings) if kind.__module__.startswith("benchmarks.")}
+    return sorted(kinds, key=lambda kind: (kind.__module__, kind.__name__))
 
 
 def _below(kind: Any) -> Iterator[Any]:
@@ -96,7 +111,10 @@ def _below(kind: Any) -> Iterator[Any]:
 
 
 def settings() -> Iterator[str]:
+    """The tables of what a YAML file can say; bases are part of what builds on them, commands without a file are above."""
     for kind in all_settings():
+        if kind.__module__.startswith("benchmarks.commands.") or kind.__subclasses__():
+            continue
         yield f"### {kind.__name__}"
         yield inspect.cleandoc(kind.__doc__ or "").splitlines()[0]
         yield table(("key", "type", "default", "meaning"), keys(kind))
@@ -104,26 +122,36 @@ def settings() -> Iterator[str]:
 
 def keys(kind: Any) -> Iterator[tuple[str, str, str, str]]:
     for name, field in kind.model_fields.items():
-        default = (
-            "required" if field.is_required() else f"`{plain(field.get_default(call_default_factory=True))}`"
-        )
-        yield name, f"`{type_name(field.annotation)}`", default, field.description or ""
+        allowed = "; ".join(filter(None, (type_name(field.annotation), bounds(field))))
+        default = "required" if field.is_required() else as_yaml(field.get_default(call_default_factory=True))
+        yield name, allowed, default, field.description or ""
 
 
-def plain(value: Any) -> str:
-    return (
-        str(value)
-        if isinstance(value, int | float | str) or value is None
-        else re.sub(r"PosixPath\('(.*?)'\)", r"\1", str(value))
-    )
+def as_yaml(value: Any) -> str:
+    """A default as it would stand in the file; settings within settings have a table of their own."""
+    if isinstance(value, BaseModel):
+        return "as below"
+    plain = list(value) if isinstance(value, tuple) else str(value) if isinstance(value, Path) else value
+    return f"`{json.dumps(plain) if plain == '' or not isinstance(plain, str) else plain}`"
 
 
 def type_name(annotation: Any) -> str:
-    """A type as a person would say it: no module names, no validators."""
-    if isinstance(annotation, type) and not get_args(annotation):
-        return annotation.__name__
-    text = re.sub(r"Annotated\[(\w+), Strict\(.*?\)\]", r"\1", str(annotation))
-    return re.sub(r"\b[\w.]+\.(\w+)", r"\1", text)
+    """A type in the words of YAML: no module names, no validators."""
+    origin, arguments = get_origin(annotation), get_args(annotation)
+    if origin is Annotated:
+        return type_name(arguments[0])
+    if origin is Literal:
+        return ", ".join(f"`{one}`" for one in arguments)
+    if origin in (Union, UnionType):
+        names = list(dict.fromkeys(map(type_name, arguments)))
+        return "number" if names == ["number", "integer"] else " or ".join(names)
+    if origin is list:
+        return f"list of {type_name(arguments[0])}"
+    if origin is tuple:
+        return " and ".join(map(type_name, arguments))
+    if origin is dict:
+        return f"name → {type_name(arguments[1])}"
+    return NAMES.get(annotation) or annotation.__name__
 
 
 def hooks() -> Iterator[tuple[str, str]]:

@@ -188,10 +188,14 @@ def test_by_default_all_but_the_suites_own_detectors_are_meant(plugin: Path, tmp
     assert "zoo:level" not in names
 
 
-def test_settings_survive_the_files_that_suites_load(plugin: Path) -> None:
+def test_settings_survive_the_files_that_suites_load(
+    plugin: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    Path("x").touch()
     settings = settings_for(["level"], "zoo", {"plugins": [plugin], "weights": {"level": Path("x")}})
     assert RunSettings(**json.loads(settings.model_dump_json())) == settings
-    assert absolute(settings).weights == {"level": Path.cwd() / "x"}
+    assert absolute(settings).weights == {"level": tmp_path / "x"}
 
 
 @pytest.mark.skipif(torch.cuda.is_available(), reason="nothing is replaced where there is a GPU")

@@ -107,6 +107,27 @@ def test_a_study_runs_and_resumes(invoke, tmp_path):
     assert json.loads((tmp_path / "out/study.json").read_text()) == result
 
 
+def test_untrained_encoders_are_the_same_in_training_and_test(invoke, tmp_path):
+    """Judged by one of the test sets in training, a detector reaches there what the study finds."""
+    config = write_study(tmp_path, detectors=[{"name": "probe"}])
+    values = yaml.safe_load(config.read_text())
+    values["test"]["data"] = values["training_sets"]["AR"]["data"]["sets"]
+    for training_set in values["training_sets"].values():
+        training_set["validation"] = values["training_sets"]["AR"]["data"]
+    config.write_text(yaml.safe_dump(values))
+    done = invoke("study", config)
+    assert done.code == 0, done.err
+    (matrix,) = json.loads((tmp_path / "out/study.json").read_text())["matrices"]
+    for row in matrix["rows"]:
+        trained = tmp_path / "out/training/probe" / row["training_set"]
+        history = json.loads((trained / "history.json").read_text())
+        assert list(row["values"].values()) == [pytest.approx(history[-1]["ap"], abs=1e-9)]
+        encoders = json.loads((trained / "best.json").read_text())["training"]["weights"]["encoders"]
+        assert encoders == {"toy_family/one": "untrained, seed 42"}
+    recorded = json.loads((tmp_path / "out/run/run.json").read_text())["detectors"]
+    assert [one["encoders"] for one in recorded.values()] == [encoders, encoders]
+
+
 def test_a_failed_training_is_named_and_the_others_go_on(invoke, tmp_path):
     config = write_study(
         tmp_path, detectors=[{"name": "toy"}, {"name": "toy", "label": "nan", "options": {"explode_at": 0}}]
@@ -125,6 +146,7 @@ def test_a_failed_training_is_named_and_the_others_go_on(invoke, tmp_path):
         ({"detectors": [{"name": "toy"}, {"name": "toy"}]}, "two detectors are called 'toy'"),
         ({"training": {"out": "x"}}, "training.out: a study sets it itself"),
         ({"test": {"data": [], "detectors": []}}, "test.detectors: a study sets it itself"),
+        ({"test": {"data": [], "seed": 1}}, "test.seed: a study tests with the encoders that it trains with"),
         ({"training": {"epoch": 3}}, "did you mean 'epochs'"),
         ({"metrics": "ap"}, "did you mean 'metric'"),
     ],

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import yaml
 
 from benchmarks.config import parse_settings
 from benchmarks.training.settings import TrainSettings
@@ -50,3 +51,22 @@ def settings(tmp_path: Path) -> Callable[..., TrainSettings]:
         return parse_settings(TrainSettings, values, "test")
 
     return make
+
+
+def write_config(folder: Path, training_set, validation_set, **changes) -> Path:
+    """A configuration file of a toy training in `folder`; keyword arguments replace keys."""
+    path = folder / "config.yaml"
+    values = {
+        "detector": {"name": "toy"},
+        "data": {"sets": [str(training_set.root)]},
+        "validation": {"sets": [str(validation_set.root)]},
+        "allow_untrained": True,
+        "out": str(folder / "out"),
+        "epochs": 4,
+        "batch_size": 8,
+        "device": "cpu",
+        "plugins": [str(TOY_PLUGIN)],
+        **changes,
+    }
+    path.write_text(yaml.safe_dump(values))
+    return path

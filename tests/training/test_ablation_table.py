@@ -11,7 +11,7 @@ from typer.testing import CliRunner
 
 from benchmarks.ablation_table import Row, main, markdown
 from tests.contracts.test_detectors import TOY
-from tests.training.test_kill import write_config
+from tests.training.conftest import write_config
 
 
 def test_gaps_have_reasons():

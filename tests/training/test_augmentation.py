@@ -12,8 +12,12 @@ from scipy.ndimage import gaussian_filter
 from torchvision.transforms import functional as F
 
 from benchmarks.training.augmentation import Draw, augmented_views, degraded, draw
-from benchmarks.training.recipe import NO_AUGMENTATION, AugmentationSettings
-from benchmarks.training.settings import TrainSettings, validation_augmentation
+from benchmarks.training.settings import (
+    NO_AUGMENTATION,
+    AugmentationSettings,
+    TrainSettings,
+    validation_augmentation,
+)
 from registry import View
 
 TOKENIZER, CLIP = View(resize=256, crop=256), View(resize=256, crop=224, mean=(0.5,) * 3, std=(0.25,) * 3)

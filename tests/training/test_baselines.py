@@ -11,7 +11,7 @@ from torch.nn.functional import binary_cross_entropy_with_logits, cosine_similar
 from baselines.contrastive import supervised_contrastive
 from baselines.fredect import FreDect
 from baselines.rine import RINE
-from benchmarks.training.checkpoint_files import newest
+from benchmarks.training.checkpoints import newest
 from benchmarks.training.trainer import train_detector
 from registry import UserError, WeightsError, load_plugins
 from registry.encoder import seeded_init

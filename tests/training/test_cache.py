@@ -9,7 +9,7 @@ import pytest
 import torch
 from PIL import Image
 
-from benchmarks.training.checkpoint_files import newest
+from benchmarks.training.checkpoints import newest
 from benchmarks.training.trainer import train_detector
 from registry import UserError
 from registry.encoder import seeded_init

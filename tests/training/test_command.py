@@ -5,8 +5,7 @@ from __future__ import annotations
 import yaml
 
 from tests.contracts.test_detectors import TOY
-from tests.training.conftest import TOY_PLUGIN
-from tests.training.test_kill import write_config
+from tests.training.conftest import TOY_PLUGIN, write_config
 
 
 def test_trains_a_list_goes_on_after_a_failure_and_resumes(invoke, tmp_path, training_set, validation_set):

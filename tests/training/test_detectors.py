@@ -7,8 +7,8 @@ import torch
 from torch.nn.functional import binary_cross_entropy_with_logits
 
 from benchmarks.training.batches import Batch
-from benchmarks.training.checkpoint_files import newest
-from benchmarks.training.model import TrainingModel
+from benchmarks.training.checkpoints import newest
+from benchmarks.training.engine import TrainingModel
 from benchmarks.training.reader import InputReader
 from benchmarks.training.trainer import train_detector
 from registry import EncoderPool, Feature, UserError, load_plugins
@@ -108,6 +108,7 @@ def test_a_small_d3qe_overfits_real_pictures(settings, field_split, tmp_path):
     assert result.history[-1]["train_loss"] < 0.5 * result.history[0]["train_loss"]
     assert max(entry["ap"] for entry in result.history) > 0.9
     state = newest(result.out)["model"]
-    steps = 12 * (sum(newest(result.out)["pictures"]["training"]) // 16)
+    seen = newest(result.out)["trained_on"]
+    steps = 12 * ((seen["real"] + seen["fake"]) // 16)
     assert int(state["update_count"]) == steps
     assert int(state["real_codebook_count"].sum() + state["fake_codebook_count"].sum()) == steps * 16 * 256

@@ -11,12 +11,11 @@ from pathlib import Path
 
 import pytest
 import torch
-import yaml
 
-from benchmarks.training.checkpoint_files import newest
-from benchmarks.training.command import train_all
+from benchmarks.training.checkpoints import newest
+from benchmarks.training.trainer import train_all
 from tests.conftest import ROOT
-from tests.training.conftest import TOY_PLUGIN
+from tests.training.conftest import write_config
 
 _KILLED = """
 import importlib, os, signal, sys
@@ -42,27 +41,9 @@ setattr(owner, function, killed)
 _TRAIN = """
 import sys
 from pathlib import Path
-from benchmarks.training.command import train_all
+from benchmarks.training.trainer import train_all
 sys.exit(train_all([Path(sys.argv[1])]))
 """
-
-
-def write_config(folder: Path, training_set, validation_set, **changes) -> Path:
-    path = folder / "config.yaml"
-    values = {
-        "detector": {"name": "toy"},
-        "data": {"sets": [str(training_set.root)]},
-        "validation": {"sets": [str(validation_set.root)]},
-        "allow_untrained": True,
-        "out": str(folder / "out"),
-        "epochs": 4,
-        "batch_size": 8,
-        "device": "cpu",
-        "plugins": [str(TOY_PLUGIN)],
-        **changes,
-    }
-    path.write_text(yaml.safe_dump(values))
-    return path
 
 
 OTHER_THREADS = torch.get_num_threads() % 2 + 1
@@ -109,7 +90,7 @@ def uninterrupted(tmp_path_factory, training_set, validation_set) -> Path:
 @pytest.mark.parametrize(
     ("module", "function", "nth", "half_written"),
     [
-        ("benchmarks.training.model", "TrainingModel.forward", 9, False),
+        ("benchmarks.training.engine", "TrainingModel.forward", 9, False),
         ("safetensors.torch", "save_file", 1, True),
         ("torch", "save", 2, True),
         ("benchmarks.training.checkpoints", "write_json", 3, False),

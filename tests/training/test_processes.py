@@ -9,14 +9,14 @@ import sys
 import pytest
 import torch
 
-from benchmarks.training.checkpoint_files import newest
+from benchmarks.training.checkpoints import newest
 from tests.conftest import ROOT
-from tests.training.test_kill import write_config
+from tests.training.conftest import write_config
 
 _TRAIN = """
 import sys
 from pathlib import Path
-from benchmarks.training.command import train_all
+from benchmarks.training.trainer import train_all
 sys.exit(train_all([Path(sys.argv[1])]))
 """
 
@@ -65,7 +65,7 @@ def test_same_counts_steps_and_pictures(tmp_path, training_set, validation_set):
     assert [e["train_loss"] for e in two["history"]] == pytest.approx(
         [e["train_loss"] for e in one["history"]], abs=0.05
     )
-    assert two["pictures"] == one["pictures"]
+    assert two["trained_on"] == one["trained_on"]
 
 
 @pytest.mark.slow

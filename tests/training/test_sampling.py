@@ -6,7 +6,7 @@ from collections import Counter
 
 import pytest
 
-from benchmarks.training.sampling import TrainingBatches, ValidationBatches
+from benchmarks.training.batches import TrainingBatches, ValidationBatches
 from registry import UserError
 
 

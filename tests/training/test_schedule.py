@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from benchmarks.training.recipe import ScheduleSettings
 from benchmarks.training.schedule import Plateau
+from benchmarks.training.settings import ScheduleSettings
 
 
 def run(values, lr=8.0e-5, monitor="acc", **changes):

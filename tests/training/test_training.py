@@ -10,11 +10,10 @@ import torch
 from PIL import Image
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
-from benchmarks.training.checkpoint_files import newest
-from benchmarks.training.command import train
-from benchmarks.training.processes import cpu_threads
+from benchmarks.ranks import cpu_threads
+from benchmarks.training.checkpoints import newest
 from benchmarks.training.settings import TrainSettings
-from benchmarks.training.trainer import train_detector
+from benchmarks.training.trainer import train, train_detector
 from registry import TestSet, UserError
 from registry.weights import read_state_dict
 from tests.training.conftest import TOY_PLUGIN
@@ -170,7 +169,7 @@ def test_unreadable_pictures_stop_or_are_left_out_and_are_listed(settings, catal
     assert "1_fake/004.png,1," in listed
     result = train_detector(settings(unreadable="leave_out"), catalogs, [broken])
     assert result.complete
-    assert newest(result.out)["pictures"]["training"] == [11, 11]
+    assert newest(result.out)["trained_on"]["real"] == 11
 
 
 @pytest.mark.parametrize("workers", [0, 1])
@@ -272,7 +271,7 @@ def test_starts_from_weights(settings, catalogs, training_set, tmp_path):
 
 def test_pictures_of_several_sets(settings, catalogs, training_set, validation_set):
     result = train_detector(settings(), catalogs, [training_set, validation_set])
-    assert newest(result.out)["pictures"]["training"] == [18, 18]
+    assert newest(result.out)["trained_on"]["fake"] == 18
 
 
 def test_each_encoder_runs_once_per_batch(settings, catalogs, training_set):
@@ -296,7 +295,7 @@ def test_fair_views_are_seen_and_are_other_pictures(settings, catalogs, training
     reference = settings(detector={"name": "plain"}, epochs=1, out=settings().out / "as_they_are")
     train_detector(reference, catalogs, [training_set])
     black_state, other = newest(settings().out), newest(reference.out)
-    assert black_state["fingerprints"] != other["fingerprints"]
+    assert black_state["trained_on"]["fingerprint"] != other["trained_on"]["fingerprint"]
     name = "stem.1.running_var"
     # black pictures: a convolution of nothing varies at the borders alone, of which there are none
     assert black_state["model"][name].max() < other["model"][name].min()

@@ -35,6 +35,14 @@ class ToyEncoder(Encoder):
         self.load_state_dict(torch.load(path, weights_only=True))
 
 
+class ToyFamily(ToyEncoder):
+    """One of several networks under one name, as `timm` has them."""
+
+    def __init__(self, model: str = "one") -> None:
+        super().__init__()
+        self.model = model
+
+
 class Toy(Detector):
     """Reads a frozen feature and the picture; has batch statistics, dropout and counted codes."""
 
@@ -86,6 +94,25 @@ class Plain(Toy):
         self.steps += 1
 
 
+class Probe(Detector):
+    """A linear classifier on the feature of one network of the toy family."""
+
+    def __init__(self, model: str = "one") -> None:
+        super().__init__()
+        self.feature = Feature(EncoderSpec.of("toy_family", {"model": model}), VIEW, "pooled")
+        self.fc = nn.Linear(8, 1)
+
+    @property
+    def inputs(self) -> Mapping[str, Feature]:
+        return {"feature": self.feature}
+
+    def forward(self, inputs: Mapping[str, Tensor]) -> Tensor:
+        return self.fc(inputs["feature"]).flatten()
+
+    def start_from(self, path: Path) -> None:
+        self.load_weights(path)
+
+
 class Frozen(Toy):
     """Has nothing to train."""
 
@@ -106,6 +133,7 @@ class OwnSize(Plain):
 def register_detectors(register):
     register("toy", Toy)
     register("plain", Plain)
+    register("probe", Probe)
     register("frozen", Frozen)
     register("own_size", OwnSize)
 
@@ -113,6 +141,8 @@ def register_detectors(register):
 @hookimpl
 def register_encoders(register):
     register("toy_encoder", ToyEncoder)
+    register("toy_family", ToyFamily)
+    register("probe_start", ToyEncoder)
 
 
 def write_pictures(folder: Path, count: int = 12, name: str = "toy", seed: int = 0) -> TestSet:

@@ -11,12 +11,12 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from benchmarks.catalogs import load_catalogs
 from benchmarks.metrics.bootstrap import LEVEL, Metric, generator, replicates
 from benchmarks.metrics.cell import COMPLETE
 from benchmarks.reports.cellscores import ScoreReader
 from benchmarks.reports.load import Pictures, Run, perturbations
 from benchmarks.reports.statistics.paired import Floats, bootstrap_p, delong, delong_p, holm, mcnemar
+from benchmarks.runfolder.plugins import recorded_metrics
 from benchmarks.runfolder.scores import Cell
 
 BOOTSTRAP, DELONG, MCNEMAR = "paired bootstrap", "DeLong", "McNemar"
@@ -61,8 +61,7 @@ def compare(runs: Sequence[Run], metrics: Sequence[str], read: ScoreReader | Non
     read = read or ScoreReader()
     resamples = min((run.metrics["bootstrap"]["resamples"] for run in runs if run.folder), default=0)
     seed = next((run.metrics["bootstrap"]["seed"] for run in runs), 0)
-    catalog = load_catalogs().metrics
-    chosen = {name: catalog.entry(name).load() for name in metrics if name in catalog}
+    chosen = _functions(runs, metrics)
     columns = {
         pictures for run in runs for pictures in (*run.set_pictures().values(), *run.mean_pictures().values())
     }
@@ -73,6 +72,18 @@ def compare(runs: Sequence[Run], metrics: Sequence[str], read: ScoreReader | Non
             found += _bootstrap(runs, perturbation, chosen, columns, resamples, seed, read)
         tables += [table.assign(perturbation=perturbation) for table in found]
     return pd.concat(tables, ignore_index=True)[COLUMNS] if tables else pd.DataFrame(columns=COLUMNS)
+
+
+def _functions(runs: Sequence[Run], names: Sequence[str]) -> dict[str, Metric]:
+    """The metrics called `names`, each from the plugins of the first run that has it."""
+    found: dict[str, Metric] = {}
+    for run in runs:
+        if run.folder is not None and not found.keys() >= set(names):
+            catalog = recorded_metrics(run.record, run.plugins).catalog
+            found |= {
+                name: catalog.entry(name).load() for name in names if name in catalog and name not in found
+            }
+    return found
 
 
 def samples(runs: Sequence[Run], perturbation: str, read: ScoreReader) -> Iterator[Sample]:
