@@ -56,7 +56,9 @@ def _open_clip(name: str) -> Backbone:
     pretrained = open_clip.get_pretrained_cfg(model, tag)
     return Backbone(
         # one network has one name, so that all who read it share its passes
-        EncoderSpec(CLIP) if (model, tag) in _CLIP_BY_LIBRARY else EncoderSpec.of("open_clip", {"model": model, "pretrained": tag}),
+        EncoderSpec(CLIP)
+        if (model, tag) in _CLIP_BY_LIBRARY
+        else EncoderSpec.of("open_clip", {"model": model, "pretrained": tag}),
         _one_side(config["vision_cfg"]["image_size"]),
         pretrained.get("mean") or CLIP_MEAN,
         pretrained.get("std") or CLIP_STD,
@@ -153,7 +155,9 @@ class OpenClipBackbone(Encoder):
         config = open_clip.get_pretrained_cfg(str(options["model"]), str(options["pretrained"]))
         if config.get("hf_hub"):
             repository, _, file = str(config["hf_hub"]).rpartition("/")
-            return tuple(PublishedWeights(f"hf:{repository}", one) for one in ([file] if file else _OPEN_CLIP_FILES))
+            return tuple(
+                PublishedWeights(f"hf:{repository}", one) for one in ([file] if file else _OPEN_CLIP_FILES)
+            )
         address, _, file = str(config.get("url", "")).rpartition("/")
         return (PublishedWeights(address, file, sha256=str(config.get("sha256", ""))),) if file else ()
 

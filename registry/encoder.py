@@ -154,8 +154,6 @@ class EncoderPool:
             self.untrained.add(spec.variant)
         else:
             encoder.load_weights(found.path)
-=======
-            encoder.load_weights(path)
         encoder.connect({part: self.get(read) for part, read in encoder.reads.items()})
         return encoder.requires_grad_(False).eval().to(self.device)
 

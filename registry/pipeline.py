@@ -192,4 +192,3 @@ def _one_by_one(forward: Callable[[Sequence[int]], list], indices: Sequence[int]
 def _autocast(device: torch.device, precision: str) -> torch.autocast:
     dtype = getattr(torch, precision)
     return torch.autocast(device.type, dtype=dtype, enabled=dtype != torch.float32)
-

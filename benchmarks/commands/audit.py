@@ -59,8 +59,8 @@ def audit(given: dict[str, Any]) -> None:
     from rich.progress import Progress
 
     from benchmarks import audits
-    from benchmarks.catalogs import load_catalogs
     from benchmarks.datasets import find_test_sets
+    from benchmarks.loading import load_catalogs
     from registry.files import atomic
 
     settings = parse_settings(AuditSettings, given, options=given)

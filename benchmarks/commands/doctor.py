@@ -6,7 +6,6 @@ import importlib
 import shutil
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Any
 
 import typer
 
@@ -72,7 +71,7 @@ def _gpu() -> Finding:
 
 
 def _disk() -> Finding:
-    from benchmarks.weights import weights_folder
+    from benchmarks.loading.locate import weights_folder
 
     folder = weights_folder()
     existing = next(path for path in (folder, *folder.parents) if path.exists())
@@ -81,7 +80,7 @@ def _disk() -> Finding:
 
 
 def _registry() -> Iterator[Finding]:
-    from benchmarks.weights import find
+    from benchmarks.loading.locate import missing_files
     from registry import load_plugins
 
     catalogs = load_plugins()
@@ -89,12 +88,5 @@ def _registry() -> Iterator[Finding]:
         state = {"ok": "ok", "disabled": "note"}.get(plugin.status, "missing")
         detail = f"{plugin.origin}{': ' if plugin.error else ''}{plugin.error}"
         yield Finding(f"plugin {plugin.name}", state, detail)
-    entries: list[Any] = [*catalogs.detectors, *catalogs.encoders]
-    for entry in entries:
-        if not getattr(entry.card, "needs_weights", True):
-            continue
-        found = find(entry.name, entry.card)
-        remedy = (
-            f"`d3qe-bench weights get {entry.name}`" if entry.card.weights else "none published: train it"
-        )
-        yield Finding(f"weights of {entry.name}", "ok" if found else "note", str(found or remedy))
+    for name, found, how in missing_files(catalogs):
+        yield Finding(f"weights of {name}", "ok" if found else "note", str(found or how))

@@ -31,7 +31,7 @@ def list_registered(
     plugin: Annotated[Optional[list[Path]], typer.Option(help="Plugin file to load")] = None,  # noqa: UP045
 ) -> None:
     """Show registered detectors, encoders, data sets, perturbations, metrics or plugins."""
-    from benchmarks.catalogs import load_catalogs
+    from benchmarks.loading import load_catalogs
 
     catalogs = load_catalogs(plugin or ())
     if as_json:
@@ -73,7 +73,7 @@ def _print_table(catalogs: Catalogs, kind: Kind) -> None:
 
 
 def _weights_state(facts: dict[str, Any]) -> str:
-    from benchmarks.weights import find
+    from benchmarks.loading.locate import find
     from registry import DetectorCard, EncoderCard, PublishedWeights
 
     card_class = DetectorCard if "needs_weights" in facts else EncoderCard

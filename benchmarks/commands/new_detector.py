@@ -14,7 +14,7 @@ def new_detector(
     into: Annotated[Path, typer.Option(help="Folder that the package's folder goes into")] = Path(),
 ) -> None:
     """Write a small package with a detector, its card, a test and a README; nothing is overwritten."""
-    from benchmarks.catalogs import load_catalogs
+    from benchmarks.loading import load_catalogs
     from benchmarks.scaffold import new_detector as write
 
     folder = write(name, into, load_catalogs())

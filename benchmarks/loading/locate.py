@@ -5,7 +5,7 @@ from __future__ import annotations
 import importlib.resources
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from benchmarks.download import Remote, download
 from benchmarks.files import user_folder
@@ -14,12 +14,17 @@ from registry import (
     DetectorCard,
     EncoderCard,
     EncoderSpec,
+    LoadError,
     PublishedWeights,
     UserError,
     WeightsError,
 )
+from registry.catalog import Entry
 from registry.errors import unknown_name
 from registry.weights import WeightsFile, weights_file
+
+if TYPE_CHECKING:
+    from registry import Encoder
 
 FOLDER_VARIABLE = "D3QE_BENCH_WEIGHTS"
 _IN_PACKAGE = "package:"
@@ -98,7 +103,7 @@ class Locator:
             if spec.variant in self.given:
                 return self.given[spec.variant]
             if own.entry(spec.name).card.variants:
-                published = own.entry(spec.name).load().published_weights(**dict(spec.options))
+                published = _class_of(own.entry(spec.name)).published_weights(**dict(spec.options))
                 if found := _present(spec.variant, published):
                     return found
         return self._of_name(spec.name)
@@ -118,6 +123,16 @@ def _variant_of(catalogs: Catalogs, name: str) -> tuple[str, str] | None:
         if name.startswith(f"{encoder}/"):
             return encoder, name.removeprefix(f"{encoder}/")
     return None
+
+
+def _class_of(entry: Entry[EncoderCard]) -> type[Encoder]:
+    """The class of an encoder whose card promises variants. Raises `LoadError` if it is something else."""
+    from registry import Encoder
+
+    factory = entry.load()
+    if not (isinstance(factory, type) and issubclass(factory, Encoder)):
+        raise LoadError(f"{entry.name!r} from {entry.origin} has variants, but is no class of encoders")
+    return factory
 
 
 def card_of(catalogs: Catalogs, name: str) -> DetectorCard | EncoderCard:
@@ -149,15 +164,15 @@ def fetch(catalogs: Catalogs, name: str, **options: Any) -> list[WeightsFile]:
             raise UserError(f"no published weights are known for {name!r}; {hint}")
         return [weights_file(_fetch_one(name, one, **options)) for one in published]
     encoder, variant = found
-    factory = catalogs.encoders.entry(encoder).load()
-    return [
-        _first_of(name, factory.published_weights(**factory.variant_options(variant)), **options)
-    ]
+    factory = _class_of(catalogs.encoders.entry(encoder))
+    return [_first_of(name, factory.published_weights(**factory.variant_options(variant)), **options)]
 
 
 def _first_of(name: str, published: Sequence[PublishedWeights], **options: Any) -> WeightsFile:
     """The first of several files, any of which would do, that can be had."""
-    problem = UserError(f"no published weights are known for {name!r}; name a file with --weights {name}=PATH")
+    problem = UserError(
+        f"no published weights are known for {name!r}; name a file with --weights {name}=PATH"
+    )
     for one in published:
         try:
             return weights_file(_fetch_one(name, one, **options))

@@ -24,8 +24,6 @@ if TYPE_CHECKING:
     from benchmarks.loading.scoring import PictureScore
     from registry import Detector, EncoderPool, Pipeline
 
-UNLABELLED = -1
-
 
 @dataclass
 class Session:
@@ -160,14 +158,12 @@ def open_session(
         _load(session, wanted, locator, training)
     if set(locator.labels) <= set(session.detectors):
         # one of a larger set, or a failed one, may be what reads the rest
-        locator.check_read(encoders.variants)
+        locator.check_read({name for record in session.records.values() for name in record["encoders"]})
     return session
 
 
 def _settings(values: dict[str, Any]) -> SessionSettings:
-    detectors = [
-        {"name": one} if isinstance(one, str) else one for one in values.get("detectors", [])
-    ]
+    detectors = [{"name": one} if isinstance(one, str) else one for one in values.get("detectors", [])]
     return parse_settings(SessionSettings, {**values, "detectors": detectors}, "open_session")
 
 
@@ -201,7 +197,7 @@ def _load(session: Session, wanted: DetectorSettings, locator: Locator, training
         record |= {"options": options, "protocol": options.get("protocol", card.protocols[0])}
         detector = _build(session, wanted, options, file)
         record["inputs"] = {key: repr(source) for key, source in detector.inputs.items()}
-        record["encoders"] = _encoder_identities(detector, session.encoders)
+        record["encoders"] = _encoder_identities(detector, session.encoders, build=not training)
         record["identity"] = detector.identity()
     except LoadError as error:
         session.failed[wanted.shown] = record["failed"] = str(error)
@@ -232,14 +228,18 @@ def _build(
     return detector.to(session.device)
 
 
-def _encoder_identities(detector: Detector, pool: EncoderPool) -> dict[str, str]:
-    """Build the encoders that a detector reads; their variants, and what identifies each."""
+def _encoder_identities(detector: Detector, pool: EncoderPool, *, build: bool) -> dict[str, str]:
+    """The variants of the encoders that a detector reads, and what identifies each.
+
+    build: build them, so that a file that does not fit shows now; a training may find all features in its cache.
+    """
     from registry import Feature
 
     identities = {}
     for source in detector.inputs.values():
         if isinstance(source, Feature):
-            pool.get(source.encoder)
+            if build:
+                pool.get(source.encoder)
             identities[source.encoder.variant] = pool.identity(source.encoder)
     return identities
 

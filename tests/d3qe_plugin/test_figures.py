@@ -12,7 +12,7 @@ import torch
 from PIL import Image, ImageOps
 from scipy.stats import entropy
 
-from benchmarks.figures import choose_figures, draw_figures, shown_batches
+from benchmarks.drawing import choose_figures, draw_figures, shown_batches
 from d3qe_plugin.figures import attention, code_usage, delta_map, delta_sensitivity, picture_maps
 from d3qe_plugin.figures.common import some_of_each
 from registry import EncoderPool, Subject, UserError, load_plugins

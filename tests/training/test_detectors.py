@@ -9,10 +9,10 @@ from torch.nn.functional import binary_cross_entropy_with_logits
 from benchmarks.training.batches import Batch
 from benchmarks.training.checkpoints import newest
 from benchmarks.training.engine import TrainingModel
-from benchmarks.training.reader import InputReader
 from benchmarks.training.trainer import train_detector
 from registry import EncoderPool, Feature, UserError, load_plugins
 from registry.encoder import seeded_init
+from registry.inputs import InputReader
 from tests.contracts.test_detectors import CATALOGS, TOKENIZER, TOY
 
 TRAINABLE = [name for name in TOY if CATALOGS.detectors.entry(name).card.needs_weights]
