@@ -24,7 +24,7 @@ from registry.errors import nearest
 # YAML reads `true` and `"3"` as other types than 1 and 3; silently converting them hides mistakes
 StrictInt = Annotated[int, Strict()]
 StrictBool = Annotated[bool, Strict()]
-StrictFloat = Annotated[float, Strict()]
+Number = Annotated[float, Strict()]
 
 
 class Settings(BaseModel):
@@ -179,9 +179,7 @@ class RunSettings(SessionSettings, DataSettings):
     fingerprint: Literal["content", "names"] = Field(
         "content", description="data fingerprint from file contents, or faster from names and sizes"
     )
-    flush_seconds: StrictFloat | StrictInt = Field(
-        30.0, gt=0, description="at most this much scoring is lost by a kill"
-    )
+    flush_seconds: Number = Field(30.0, gt=0, description="at most this much scoring is lost by a kill")
 
 
 def read_settings(path: Path) -> dict[str, Any]:

@@ -173,8 +173,8 @@ class MergedAttention(nn.Module):
 
 def _attended(query: Tensor, key: Tensor, value: Tensor) -> Tensor:
     # (N, C, h, w) -> (N, h·w, C)
-    flat = (part.flatten(2).transpose(1, 2) for part in (query, key, value))
-    return F.scaled_dot_product_attention(*flat).transpose(1, 2).unflatten(2, query.shape[2:])
+    query_, key_, value_ = (part.flatten(2).transpose(1, 2) for part in (query, key, value))
+    return F.scaled_dot_product_attention(query_, key_, value_).transpose(1, 2).unflatten(2, query.shape[2:])
 
 
 class _Halve(nn.Module):

@@ -95,6 +95,7 @@ class _Batch:
         self.pipeline = pipeline
         self.samples = samples
         self.encoded: dict[tuple[EncoderSpec, View], list[dict[str, Tensor] | Exception]] = {}
+        self.stacked: dict[tuple[View, tuple[int, ...]], Tensor] = {}
 
     def score(self, name: str) -> list[Outcome]:
         """One detector's logits of all samples."""
@@ -141,6 +142,14 @@ class _Batch:
                 row[source] = self.samples[index][source].to(self.pipeline.device)
         return row
 
+    def _stack(self, view: View, indices: Sequence[int]) -> Tensor:
+        """One view of several samples on the device: one tensor, by which encoders that read others know it again."""
+        key = view, tuple(indices)
+        if key not in self.stacked:
+            images = torch.stack([self.samples[index][view] for index in indices])
+            self.stacked[key] = images.to(self.pipeline.device)
+        return self.stacked[key]
+
     def _encode(self, encoder: EncoderSpec, view: View) -> list[dict[str, Tensor] | Exception]:
         """The outputs of one encoder on one view of every sample, computed when first asked for."""
         if (encoder, view) not in self.encoded:
@@ -148,8 +157,7 @@ class _Batch:
             reader = next(iter(pipeline.readers.values()))
 
             def forward(indices: Sequence[int]) -> list[dict[str, Tensor]]:
-                images = torch.stack([self.samples[index][view] for index in indices]).to(pipeline.device)
-                found = reader.encode(encoder, images, outputs)
+                found = reader.encode(encoder, self._stack(view, indices), outputs)
                 return [{name: found[name][row] for name in outputs} for row in range(len(indices))]
 
             views = {index: sample[view] for index, sample in enumerate(self.samples)}

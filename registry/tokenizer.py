@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import abstractmethod
-from collections.abc import Collection
+from collections.abc import Collection, MutableMapping
 
 import torch
 import torch.nn.functional as F
@@ -37,7 +37,7 @@ class Tokenizer(Encoder):
 
     def __init__(self) -> None:
         super().__init__()
-        self._known: WeakIdKeyDictionary[dict[str, Tensor]] = WeakIdKeyDictionary()
+        self._known: MutableMapping[Tensor, dict[str, Tensor]] = WeakIdKeyDictionary()
 
     @abstractmethod
     def encode(self, images: Tensor) -> Tensor:

@@ -6,8 +6,6 @@ from collections import Counter
 from collections.abc import Iterator
 
 from rich.console import Console
-from rich.markup import escape
-from rich.table import Table
 
 from benchmarks.audits.duplicates import KINDS
 from benchmarks.audits.report import (
@@ -20,6 +18,7 @@ from benchmarks.audits.report import (
     Finding,
     SetAudit,
 )
+from benchmarks.tables import print_table
 
 _COLUMNS = ("test set", "cue", "AUROC", "p", "verdict", "real", "generated")
 _STYLES = {SHORTCUT: "red", CONTENT: "yellow"}
@@ -28,11 +27,14 @@ _EXAMPLES = 3
 
 def print_audit(report: AuditReport, console: Console) -> None:
     """The cues that tell the classes apart, duplicates, unreadable files and what it all means."""
-    table = Table(*_COLUMNS, box=None, header_style="bold", title="What tells real from generated")
-    for one, finding in _shown(report):
-        table.add_row(*map(escape, _cells(one, finding)), style=_STYLES[finding.verdict])
-    if table.row_count:
-        console.print(table)
+    rows = [
+        (finding.verdict, *cells[:-3], f"{finding.real}, generated {finding.fake}")
+        for one, finding in _shown(report)
+        if (cells := _cells(one, finding))
+    ]
+    if rows:
+        console.print("What tells real from generated:", style="bold")
+        print_table(rows, head=("verdict", *_COLUMNS[:-3], "real"), styles=_STYLES, console=console)
     for line in _lines(report):
         console.print(line, markup=False, soft_wrap=True)
 

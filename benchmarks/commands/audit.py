@@ -50,17 +50,19 @@ class AuditSettings(DataSettings):
 
 @takes(AuditSettings)
 def audit(given: dict[str, Any]) -> None:
-    """Can real and generated pictures be told apart by their files?
+    """Find what gives the labels of a data set away.
+
+    Can real and generated pictures be told apart without looking at the content?
 
     Exit code 0: every picture was examined, whatever was found; 1: some could not be read, or
     --strict and something is wrong; 2: the request was wrong.
     """
     from rich.console import Console
-    from rich.progress import Progress
 
     from benchmarks import audits
     from benchmarks.datasets import find_test_sets
     from benchmarks.loading import load_catalogs
+    from benchmarks.progress import ProgressBar
     from registry.files import atomic
 
     settings = parse_settings(AuditSettings, given, options=given)
@@ -70,15 +72,14 @@ def audit(given: dict[str, Any]) -> None:
     test_sets = find(settings.data, layout=settings.layout or None, options=settings.data_options)
     train_sets = find(settings.train) if settings.train else []
     total = sum(len(one.pictures) for one in [*test_sets, *train_sets])
-    with Progress(console=Console(stderr=True), transient=True) as progress:
-        bar = progress.add_task("pictures", total=total)
+    with ProgressBar("auditing", total) as bar:
         report = audits.audit(
             test_sets,
             train_sets,
             seed=settings.seed,
             permutations=settings.permutations,
             max_pixels=settings.max_pixels,
-            on_picture=lambda: progress.advance(bar),
+            on_picture=bar.advance,
         )
     if settings.out is not None:
         with atomic(settings.out) as draft:

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -25,22 +23,17 @@ Yes = Annotated[bool, typer.Option("--yes", help="Licence and terms were read an
 @app.command("list")
 def list_data() -> None:
     """Show the published data sets, and which are here."""
-    from rich.console import Console
-    from rich.table import Table
-
     from benchmarks.datasets.prepared import data_folder, facts_of
     from benchmarks.datasets.published import published_sets
+    from benchmarks.tables import print_table
 
-    table = Table(box=None, pad_edge=False, header_style="bold")
-    for column in ("name", "state", "pictures", "download"):
-        table.add_column(column, no_wrap=True, justify="left" if column in ("name", "state") else "right")
-    for one in published_sets().values():
-        facts = facts_of(one)
-        pictures = f"{facts['pictures']:,}" if facts["pictures"] else ""
-        table.add_row(one.name, facts["state"], pictures, _size(one.size))
-    console = Console()
-    console.print(table)
-    console.print(f"data folder: {data_folder()}", markup=False, soft_wrap=True)
+    rows = [
+        (one.name, facts["state"], _size(one.size), f"{facts['pictures']:,}" if facts["pictures"] else "")
+        for one in published_sets().values()
+        if (facts := facts_of(one))
+    ]
+    print_table(rows, head=("name", "state", "download", "pictures"))
+    typer.echo(f"data folder: {data_folder()}")
 
 
 @app.command("info")
@@ -67,6 +60,7 @@ def get(name: Name, yes: Yes = False) -> None:
     from benchmarks.datasets.prepared import Prepared
     from benchmarks.datasets.published import published_set
     from benchmarks.download import check_space, download
+    from benchmarks.progress import ProgressBar
 
     one = published_set(name)
     _show_terms(one)
@@ -76,9 +70,9 @@ def get(name: Name, yes: Yes = False) -> None:
     missing = [remote for remote in remotes if not (place.downloads / remote.file).is_file()]
     total = sum(remote.size for remote in missing)
     check_space(place.folder, total, one.name)
-    with _bar("fetching", total) as advance:
+    with ProgressBar("fetching", total, unit="bytes") as bar:
         for remote in remotes:
-            download(remote, _below(place.downloads, remote.file), progress=advance)
+            download(remote, _below(place.downloads, remote.file), progress=bar.advance)
     raise typer.Exit(_prepare(one, place.downloads))
 
 
@@ -118,24 +112,26 @@ def verify(
     from benchmarks.datasets.prepared import Prepared, read_index
     from benchmarks.datasets.prepared import verify as check
     from benchmarks.datasets.published import published_set
+    from benchmarks.progress import ProgressBar
 
     one = published_set(name)
     _, table = read_index(Prepared(one.name).index, one.name)
-    with _bar("verifying", table.num_rows) as advance:
-        found = list(check(one, advance, quick=quick))
+    with ProgressBar("verifying", table.num_rows) as bar:
+        found = list(check(one, bar.advance, quick=quick))
     raise typer.Exit(_say(one, found))
 
 
 def _prepare(one: PublishedSet, folder: Path) -> int:
     from benchmarks.datasets.prepared import Prepared, counts, unpack_all, write_index
+    from benchmarks.progress import ProgressBar
 
     place = Prepared(one.name)
     files = [path for path in folder.rglob("*") if path.is_file() and not path.name.startswith(".")]
-    with _bar("unpacking", sum(path.stat().st_size for path in files)) as advance:
-        unpacked = unpack_all(files, place.pictures, advance)
+    with ProgressBar("unpacking", sum(path.stat().st_size for path in files), unit="bytes") as bar:
+        unpacked = unpack_all(files, place.pictures, bar.advance)
     root, test_sets = _test_sets(one, place.pictures if unpacked else folder)
-    with _bar("indexing", sum(len(test_set.pictures) for test_set in test_sets)) as advance:
-        write_index(place.index, test_sets, root, advance)
+    with ProgressBar("indexing", sum(len(test_set.pictures) for test_set in test_sets)) as bar:
+        write_index(place.index, test_sets, root, bar.advance)
     for test_set, (real, fake) in counts(test_sets).items():
         typer.echo(f"{test_set}: {real:,} real, {fake:,} generated")
     typer.echo(f"indexed: {place.index}; score it with `d3qe-bench run --data {one.name} …`")
@@ -189,13 +185,3 @@ def _below(folder: Path, file: str) -> Path:
 
 def _size(size: int | None) -> str:
     return f"{size / 1e9:.1f} GB" if size else ""
-
-
-@contextmanager
-def _bar(what: str, total: int) -> Iterator[Callable[[int], None]]:
-    from rich.console import Console
-    from rich.progress import Progress
-
-    with Progress(console=Console(stderr=True), transient=True) as progress:
-        task = progress.add_task(what, total=total)
-        yield lambda new: progress.advance(task, new)

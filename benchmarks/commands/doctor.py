@@ -25,19 +25,15 @@ class Finding:
 
 
 def doctor() -> None:
-    """Check the installation: packages, libGL, GPU, weights, plugins, disk.
+    """Check packages, libGL, GPU, weights, plugins and disk.
 
     Exit code 0: everything that a run needs works; 1: something is missing, with what mends it.
     """
-    from rich.console import Console
-    from rich.table import Table
+    from benchmarks.tables import print_table
 
     findings = list(_findings())
     colours = {"ok": "green", "note": "yellow", "missing": "red"}
-    table = Table(box=None, pad_edge=False, show_header=False)
-    for finding in findings:
-        table.add_row(f"[{colours[finding.state]}]{finding.state}[/]", finding.what, finding.detail)
-    Console(soft_wrap=True).print(table)
+    print_table([(one.state, one.what, one.detail) for one in findings], styles=colours)
     raise typer.Exit(1 if any(finding.state == "missing" for finding in findings) else 0)
 
 

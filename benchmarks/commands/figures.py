@@ -32,7 +32,9 @@ class FiguresSettings(SessionSettings):
 
 @takes(FiguresSettings, without=("precision", "max_pixels"))
 def figures(given: dict[str, Any]) -> None:
-    """Draw figures of a detector: PNG, SVG, and the numbers as JSON."""
+    """Draw what a plugin shows of its detector.
+
+    Each figure as PNG and SVG, and its numbers as JSON."""
     from benchmarks.datasets import find_test_sets
     from benchmarks.drawing import choose_figures, draw_figures
     from benchmarks.loading import load_catalogs, open_session

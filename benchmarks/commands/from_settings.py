@@ -139,7 +139,7 @@ class _Setting:
 
 
 def _bare(annotation: Any) -> Any:
-    """A type without what only validates: `Annotated`, `None`, and the second of a number's two types."""
+    """A type without `Annotated` and without `None`."""
     if get_origin(annotation) is Annotated:
         return _bare(get_args(annotation)[0])
     if get_origin(annotation) in (Union, UnionType):

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import dataclasses
 import json
+from collections import Counter
+from collections.abc import Sequence
 from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Optional
@@ -25,12 +27,24 @@ class Kind(StrEnum):
     plugins = "plugins"
 
 
+_COLUMNS = {
+    Kind.detectors: ("name", "weights", "summary"),
+    Kind.encoders: ("name", "weights", "summary"),
+    Kind.datasets: ("name", "summary"),
+    Kind.perturbations: ("name", "summary"),
+    Kind.metrics: ("name", "higher_is_better", "summary"),
+    Kind.plugins: ("name", "status", "registered"),
+}
+
+
 def list_registered(
     kind: Annotated[Kind, typer.Argument(help="What to list")] = Kind.detectors,
-    as_json: Annotated[bool, typer.Option("--json", help="Every fact, for programs")] = False,
+    as_json: Annotated[
+        bool, typer.Option("--json", help="Every fact, for programs: licence, source, plugin and more")
+    ] = False,
     plugin: Annotated[Optional[list[Path]], typer.Option(help="Plugin file to load")] = None,  # noqa: UP045
 ) -> None:
-    """Show registered detectors, encoders, data sets, perturbations, metrics or plugins."""
+    """Show registered detectors, data sets, metrics and so on."""
     from benchmarks.loading import load_catalogs
 
     catalogs = load_catalogs(plugin or ())
@@ -50,26 +64,27 @@ def _facts(catalogs: Catalogs, kind: Kind) -> list[dict[str, Any]]:
 
 
 def _print_table(catalogs: Catalogs, kind: Kind) -> None:
-    from rich.console import Console
-    from rich.table import Table
+    from benchmarks.tables import print_table
 
-    columns = {
-        Kind.detectors: ("name", "weights", "licence", "from", "summary"),
-        Kind.encoders: ("name", "weights", "licence", "from", "summary"),
-        Kind.datasets: ("name", "from", "summary"),
-        Kind.perturbations: ("name", "from", "parameter", "summary"),
-        Kind.metrics: ("name", "from", "higher is better", "summary"),
-        Kind.plugins: ("name", "status", "origin", "error", "registered"),
-    }[kind]
-    table = Table(box=None, pad_edge=False, header_style="bold")
-    for column in columns:
-        table.add_column(column, no_wrap=column in ("name", "weights", "from"), overflow="fold")
+    columns = _COLUMNS[kind]
+    rows = []
     for facts in _facts(catalogs, kind):
-        facts["from"] = facts["origin"].partition(" (")[0]
-        facts["higher is better"] = facts.get("higher_is_better")
-        facts["weights"] = _weights_state(facts) if "weights" in columns else ""
-        table.add_row(*(_shown(facts[column]) for column in columns))
-    Console().print(table)
+        if kind is Kind.plugins:
+            facts["registered"] = f"{facts['error'] or _counts(facts['registered'])}; {facts['origin']}"
+        elif facts.get("parameter"):
+            facts["summary"] = f"{facts['summary']}: {facts['parameter']}"
+        elif "weights" in columns:
+            facts["weights"] = _weights_state(facts)
+        rows.append([_shown(facts[column]) for column in columns])
+    print_table(rows, head=[column.replace("_", " ") for column in columns])
+
+
+def _counts(registered: Sequence[str]) -> str:
+    """`3 detectors, 1 data set` of `detector a`, `detector b` and so on."""
+    kinds = Counter(one.rpartition(" ")[0] for one in registered)
+    return (
+        ", ".join(f"{count} {kind}{'' if count == 1 else 's'}" for kind, count in kinds.items()) or "nothing"
+    )
 
 
 def _weights_state(facts: dict[str, Any]) -> str:
@@ -82,7 +97,7 @@ def _weights_state(facts: dict[str, Any]) -> str:
     published = tuple(PublishedWeights(**one) for one in facts["weights"])
     if find(facts["name"], card_class(weights=published)):
         return "present"
-    return "can be fetched" if published else "train your own"
+    return "can be fetched" if published or facts.get("variants") else "train your own"
 
 
 def _shown(value: Any) -> str:

@@ -13,7 +13,10 @@ def new_detector(
     name: Annotated[str, typer.Argument(help="Of the detector and its Python package, as in my_detector")],
     into: Annotated[Path, typer.Option(help="Folder that the package's folder goes into")] = Path(),
 ) -> None:
-    """Write a small package with a detector, its card, a test and a README; nothing is overwritten."""
+    """Write a package to start a detector from.
+
+    It has a detector, its card, a test and a README. Nothing is overwritten.
+    """
     from benchmarks.loading import load_catalogs
     from benchmarks.scaffold import new_detector as write
 

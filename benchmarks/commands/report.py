@@ -51,7 +51,9 @@ class ReportSettings(Settings):
 
 @takes(ReportSettings)
 def report(given: dict[str, Any]) -> None:
-    """Render leaderboard tables from score files; no network is run."""
+    """Render leaderboard tables of run folders.
+
+    Metrics come from the score files: no network is run."""
     from rich.console import Console
 
     from benchmarks.reports import print_runs, render

@@ -29,7 +29,10 @@ def submit(
         typer.Option(help="Plugin file to load, also in place of a recorded one of its name"),
     ] = None,
 ) -> None:
-    """Write a run's detectors as leaderboard rows, or check a row against the run's score files."""
+    """Write leaderboard rows of a run, or check a row.
+
+    A check compares every number of the row with the run's score files.
+    """
     from benchmarks.files import write_json_by_line
     from benchmarks.reports import load_metrics
     from benchmarks.runfolder.record import read_record

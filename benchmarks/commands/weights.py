@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+from dataclasses import asdict
 from typing import Annotated
 
 import typer
@@ -10,28 +12,38 @@ app = typer.Typer(no_args_is_help=True, help="Show and fetch published weights."
 
 
 @app.command("list")
-def list_weights() -> None:
-    """Show every published weights file, its licence, and whether it has been fetched."""
-    from rich.console import Console
-    from rich.table import Table
-
+def list_weights(
+    as_json: Annotated[
+        bool, typer.Option("--json", help="Every fact, for programs: source, SHA-256 and more")
+    ] = False,
+) -> None:
+    """Show published weights files, their licences, and which are here."""
     from benchmarks.loading import load_catalogs
     from benchmarks.loading.locate import stored, weights_folder
+    from benchmarks.tables import print_table
 
     catalogs = load_catalogs()
-    table = Table(
-        "name", "file", "source", "licence", "fetched", box=None, pad_edge=False, header_style="bold"
-    )
-    for catalog in (catalogs.detectors, catalogs.encoders):
-        for entry in catalog:
-            for published in entry.card.weights:
-                here = "yes" if stored(entry.name, published).is_file() else "no"
-                table.add_row(
-                    entry.name, published.file, published.source, published.licence or "not stated", here
-                )
-    console = Console()
-    console.print(table)
-    console.print(f"weights folder: {weights_folder()}", markup=False, soft_wrap=True)
+    facts = [
+        {"name": entry.name, **asdict(published), "path": str(path), "fetched": path.is_file()}
+        for catalog in (catalogs.detectors, catalogs.encoders)
+        for entry in catalog
+        for published in entry.card.weights
+        for path in (stored(entry.name, published),)
+    ]
+    if as_json:
+        typer.echo(json.dumps(facts, indent=2, ensure_ascii=False))
+        return
+    rows = [
+        (
+            one["name"],
+            "yes" if one["fetched"] else "no",
+            one["licence"] or "not stated",
+            one["file"].rsplit("/", 1)[-1],
+        )
+        for one in facts
+    ]
+    print_table(rows, head=("name", "fetched", "licence", "file"))
+    typer.echo(f"weights folder: {weights_folder()}")
 
 
 @app.command("get")
@@ -43,7 +55,7 @@ def get_weights(
         ),
     ],
 ) -> None:
-    """Fetch the published weights of detectors or encoders into the weights folder."""
+    """Fetch published weights into the weights folder."""
     from benchmarks.loading import load_catalogs
     from benchmarks.loading.locate import fetch
 

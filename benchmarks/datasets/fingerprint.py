@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
@@ -13,9 +14,21 @@ from registry.errors import UserError, nearest
 from registry.weights import sha256
 
 METHODS = ("content", "names")
+_UNREADABLE = "unreadable: "
 
 
-def fingerprint(test_set: TestSet, how: str = "content", threads: int = 4) -> str:
+@dataclass(frozen=True)
+class Fingerprint:
+    """What a test set holds. digest: of all of it.
+
+    pictures: SHA-256 in hexadecimal of each file that was read, by path; empty where only names were taken.
+    """
+
+    digest: str
+    pictures: Mapping[str, str]
+
+
+def fingerprint(test_set: TestSet, how: str = "content", threads: int = 4) -> Fingerprint:
     """SHA-256 over path, label and content of every picture, sorted by path; the set's name is not in it.
 
     how: `content` hashes the files' bytes; `names` takes their sizes, which needs no reading.
@@ -28,17 +41,20 @@ def fingerprint(test_set: TestSet, how: str = "content", threads: int = 4) -> st
     describe = partial(_describe, sha256 if how == "content" else _size, test_set.root)
     pictures = sorted(test_set.pictures, key=lambda picture: (picture.path, picture.label))
     total = hashlib.sha256()
+    known: dict[str, str] = {}
     with ThreadPoolExecutor(threads) as pool:
         for picture, text in zip(pictures, pool.map(describe, pictures), strict=True):
             total.update(f"{picture.path}\0{picture.label}\0{text}\n".encode())
-    return total.hexdigest()
+            if how == "content" and not text.startswith(_UNREADABLE):
+                known[picture.path] = text
+    return Fingerprint(total.hexdigest(), known)
 
 
 def _describe(measure: Callable[[Path], object], root: Path, picture: Picture) -> str:
     try:
         return str(measure(root / picture.path))
     except OSError as error:
-        return f"unreadable: {type(error).__name__}"
+        return f"{_UNREADABLE}{type(error).__name__}"
 
 
 def _size(path: Path) -> int:

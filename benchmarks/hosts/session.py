@@ -17,6 +17,7 @@ from benchmarks.hosts.scorer import Scorer, read_journal
 from benchmarks.hosts.suite import Notes, Suite
 from benchmarks.loading import Locator, load_catalogs
 from benchmarks.ranks import choose_device
+from benchmarks.runfolder.pictures import write_picture_digests
 from benchmarks.runfolder.provenance import new_record
 from benchmarks.runfolder.record import find_record, write_record
 from benchmarks.runfolder.scores import CLEAN
@@ -129,12 +130,9 @@ def _note_unscored(host: HostRun, label: str) -> None:
 
 
 def _write_run(
-    host: HostRun,
-    command: Sequence[str],
-    records: Mapping[str, Any],
-    test_sets: Mapping[str, TestSet],
+    host: HostRun, command: Sequence[str], records: Mapping[str, Any], test_sets: Mapping[str, TestSet]
 ) -> None:
-    prints = [(test_set, fingerprint(test_set, host.settings.fingerprint)) for test_set in test_sets.values()]
+    found = [(test_set, fingerprint(test_set, host.settings.fingerprint)) for test_set in test_sets.values()]
     device = choose_device(host.settings.device)
     suite = {
         "suite": dataclasses.asdict(host.suite),
@@ -144,5 +142,6 @@ def _write_run(
         "deviations": host.notes.deviations,
         "figures": host.figures,
     }
-    record = new_record(host.settings, command, host.catalogs, records, prints, [CLEAN], device, host=suite)
+    record = new_record(host.settings, command, host.catalogs, records, found, [CLEAN], device, host=suite)
     write_record(host.settings.out, record)
+    write_picture_digests(host.settings.out, found)

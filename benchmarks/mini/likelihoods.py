@@ -11,6 +11,7 @@ from torch import Tensor
 from benchmarks.mini import packed
 from benchmarks.mini.autoregressive import RasterTransformer
 from benchmarks.mini.encoders import MiniScaleTokenizer
+from benchmarks.mini.multiscale import MultiScaleTokenizer
 from benchmarks.mini.next_scale import ScaleTransformer, coarser
 from benchmarks.mini.photos import SOURCES
 from registry.likelihood import TokenLikelihood, marginal
@@ -50,4 +51,4 @@ class ScaleLikelihood(_MiniLikelihood):
 
     def logits(self, indices: Tensor, labels: Tensor | None) -> Tensor:
         tokenizer = cast(MiniScaleTokenizer, self.part("tokenizer")).network
-        return self.transformer(labels, coarser(tokenizer, indices))
+        return self.transformer(labels, coarser(cast(MultiScaleTokenizer, tokenizer), indices))

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks.config import RunSettings
+from benchmarks.datasets.fingerprint import Fingerprint
 from benchmarks.runfolder.document import SCHEMA_VERSION
 from benchmarks.runfolder.record import RunRecord, make_record
 from registry import Catalogs, TestSet
@@ -37,7 +38,7 @@ def new_record(
     command: Sequence[str],
     catalogs: Catalogs,
     detectors: Mapping[str, Mapping[str, Any]],
-    test_sets: Sequence[tuple[TestSet, str]],
+    test_sets: Sequence[tuple[TestSet, Fingerprint]],
     perturbations: Sequence[str],
     device: str,
     **more: Any,
@@ -62,7 +63,7 @@ def new_record(
                     "paradigm": test_set.paradigm,
                     "generator": test_set.generator,
                     "asked": {"real": test_set.count(REAL), "fake": test_set.count(FAKE)},
-                    "fingerprint": fingerprint,
+                    "fingerprint": fingerprint.digest,
                     "fingerprint_of": settings.fingerprint,
                     **({"prepare": str(test_set.prepare)} if test_set.prepare else {}),
                 }

@@ -23,6 +23,7 @@ from benchmarks.perturbations import Perturbation, parse_perturbation
 from benchmarks.ranks import agree, choose_device, finish_ranks, gather, is_main, start_ranks
 from benchmarks.runfolder.evaluate import evaluate_run
 from benchmarks.runfolder.metrics_file import MetricsFile
+from benchmarks.runfolder.pictures import write_picture_digests
 from benchmarks.runfolder.plugins import recorded_metrics
 from benchmarks.runfolder.provenance import new_record
 from benchmarks.runfolder.record import find_record, read_record, write_record
@@ -100,18 +101,19 @@ def _check_writable(out: Path) -> None:
 def _record_problem(plan: Plan, command: Sequence[str]) -> str | None:
     """Write run.json; the reason if the folder's rows do not fit this plan."""
     settings = plan.settings
-    prints = [(test_set, fingerprint(test_set, settings.fingerprint)) for test_set in plan.test_sets]
+    fingerprints = [(test_set, fingerprint(test_set, settings.fingerprint)) for test_set in plan.test_sets]
     record = new_record(
         settings,
         command,
         plan.session.catalogs,
         plan.session.records,
-        prints,
+        fingerprints,
         list(plan.perturbations),
         plan.session.device,
     )
     try:
         write_record(settings.out, merged_record(find_record(settings.out), record, settings.out))
+        write_picture_digests(settings.out, fingerprints)
     except UserError as error:
         return str(error)
     return None

@@ -129,7 +129,7 @@ def take_inventory(
             real=real,
             fake=len(usable) - real,
             prepare="" if test_set.prepare is None else str(test_set.prepare),
-            fingerprint=fingerprint(test_set, "content" if check else "names"),
+            fingerprint=fingerprint(test_set, "content" if check else "names").digest,
         )
         sources.append(source)
     return Inventory(tuple(items), tuple(unreadable), tuple(sources))

@@ -17,19 +17,18 @@ from benchmarks.config import (
     Launcher,
     Limit,
     MaxPixels,
+    Number,
     Plugins,
     Precision,
     Seed,
     Settings,
     StrictBool,
-    StrictFloat,
     StrictInt,
     WeightsFiles,
     Workers,
 )
 from benchmarks.pictures import MAX_PIXELS
 
-Number = StrictFloat | StrictInt
 Probability = Annotated[Number, Field(ge=0, le=1)]
 
 

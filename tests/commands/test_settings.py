@@ -17,11 +17,11 @@ from benchmarks.commands.predict import PredictSettings
 from benchmarks.commands.report import ReportSettings
 from benchmarks.config import (
     DetectorSettings,
+    Number,
     Option,
     RunSettings,
     Settings,
     StrictBool,
-    StrictFloat,
     StrictInt,
     option_of,
     parse_settings,
@@ -76,7 +76,7 @@ class Everything(Settings):
         description="what is read"
     )
     number: StrictInt | None = Field(None, ge=1, lt=9, description="a number")
-    share: StrictFloat | StrictInt = Field(30.0, gt=0, description="a share")
+    share: Number = Field(30.0, gt=0, description="a share")
     flag: StrictBool = Field(False, description="a flag")
     switch: StrictBool = Field(True, description="a switch")
     kind: Literal["one", "two"] = Field("one", description="a kind")

@@ -143,8 +143,7 @@ def type_name(annotation: Any) -> str:
     if origin is Literal:
         return ", ".join(f"`{one}`" for one in arguments)
     if origin in (Union, UnionType):
-        names = list(dict.fromkeys(map(type_name, arguments)))
-        return "number" if names == ["number", "integer"] else " or ".join(names)
+        return " or ".join(map(type_name, arguments))
     if origin is list:
         return f"list of {type_name(arguments[0])}"
     if origin is tuple:
