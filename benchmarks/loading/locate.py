@@ -70,9 +70,9 @@ class Locator:
         known = [*self.labels, *catalogs.detectors.names(), *catalogs.encoders.names()]
         for name, path in self.given.items():
             if name not in known and _variant_of(catalogs, name) is None:
-                raise unknown_name("detector or encoder in weights", name, known)
+                raise unknown_name("detector or encoder in --weights", name, known)
             if not path.is_file():
-                raise WeightsError(f"weights {name}={path}: there is no such file")
+                raise WeightsError(f"--weights {name}={path}: there is no such file")
 
     def resolve(self, what: str | EncoderSpec) -> WeightsFile | None:
         """The file to load for a registered name, a label or an encoder, with its digest; None where there is none."""
@@ -112,7 +112,7 @@ class Locator:
         """Raise `UserError` if a file was named for a variant that is not among those that are read."""
         for name in self.given:
             if name not in self.labels and _variant_of(self.catalogs, name) and name not in variants:
-                raise unknown_name("variant of an encoder in weights", name, variants)
+                raise unknown_name("variant of an encoder in --weights", name, variants)
 
 
 def _variant_of(catalogs: Catalogs, name: str) -> tuple[str, str] | None:

@@ -90,7 +90,7 @@ def test_each_backbone_of_a_library_has_a_file_of_its_own(tmp_path):
     for model, path in files.items():
         assert session.records[model]["encoders"] == {f"timm/{model}": sha256(path)}
     wrong = settings.model_copy(update={"weights": {"timm/test_vit2": path}})
-    with pytest.raises(UserError, match="variant of an encoder in weights 'timm/test_vit2', did you mean"):
+    with pytest.raises(UserError, match="variant of an encoder in --weights 'timm/test_vit2', did you mean"):
         open_session(wrong, catalogs=catalogs)
 
 
