@@ -11,8 +11,8 @@ from baselines.univfd import UnivFD
 
 
 def univfd_mini(protocol: str = "original") -> UnivFD:
-    """UnivFD with a small image encoder in CLIP's place."""
-    return UnivFD(protocol, clip="mini-image-encoder", features=608, size=64)
+    """UnivFD with a small image encoder in CLIP's place, on the view that D³QE reads there: one pass serves both."""
+    return UnivFD(protocol, clip="mini-image-encoder", features=608, size=64, resize=64)
 
 
 def cnnspot_mini(protocol: str = "original") -> CNNSpot:

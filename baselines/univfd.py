@@ -22,7 +22,7 @@ class UnivFD(Detector):
     """Reads a square of 224 pixels cut from the picture without resizing (`original`).
 
     clip, clip_options: a registered encoder with an output `feature` of `features` values.
-    size: side of the square that it takes, in pixels.
+    size: side of the square that it takes, in pixels. resize: short side before that, None to leave it.
     """
 
     def __init__(
@@ -32,9 +32,10 @@ class UnivFD(Detector):
         clip_options: Mapping[str, Any] | None = None,
         features: int = 768,
         size: int = 224,
+        resize: int | None = None,
     ) -> None:
         super().__init__()
-        view = view_for(protocol, View(crop=size, mean=CLIP_MEAN, std=CLIP_STD), crop=size)
+        view = view_for(protocol, View(resize=resize, crop=size, mean=CLIP_MEAN, std=CLIP_STD), crop=size)
         self.feature = Feature(EncoderSpec.of(clip, clip_options), view, "feature")
         self.fc = nn.Linear(features, 1)
 

@@ -85,7 +85,7 @@ def register_datasets(register: Register) -> None:
     register(
         "mini",
         "benchmarks.mini.dataset:scan",
-        summary="embedded: four small generators and crops of photographs, made on first use, 64×64 px",
+        summary="embedded: four small generators and crops of photographs, 64×64 px",
         licence="MIT; photographs CC0, public domain and CC BY 2.0",
         layout=False,
     )

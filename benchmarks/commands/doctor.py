@@ -16,7 +16,7 @@ OPENCV_REMEDY = (
 
 
 @dataclass(frozen=True)
-class Finding:
+class Check:
     """One line of the report. state: `ok`, `note` (nothing to mend) or `missing`."""
 
     what: str
@@ -31,17 +31,17 @@ def doctor() -> None:
     """
     from benchmarks.tables import print_table
 
-    findings = list(_findings())
+    checks = list(_checks())
     colours = {"ok": "green", "note": "yellow", "missing": "red"}
-    print_table([(one.state, one.what, one.detail) for one in findings], styles=colours)
-    raise typer.Exit(1 if any(finding.state == "missing" for finding in findings) else 0)
+    print_table([(one.state, one.what, one.detail) for one in checks], styles=colours)
+    raise typer.Exit(1 if any(one.state == "missing" for one in checks) else 0)
 
 
-def _findings() -> Iterator[Finding]:
+def _checks() -> Iterator[Check]:
     from benchmarks.runfolder.provenance import versions
 
     for name, version in versions().items():
-        yield Finding(name, "missing" if version == "not installed" else "ok", version)
+        yield Check(name, "missing" if version == "not installed" else "ok", version)
     yield _importable("cv2", "opencv (mmengine needs it)", OPENCV_REMEDY)
     yield _importable("mmengine.runner", "mmengine's Runner", "pip install --force-reinstall mmengine")
     yield _gpu()
@@ -49,33 +49,33 @@ def _findings() -> Iterator[Finding]:
     yield from _registry()
 
 
-def _importable(module: str, what: str, remedy: str) -> Finding:
+def _importable(module: str, what: str, remedy: str) -> Check:
     try:
         importlib.import_module(module)
     except Exception as error:
-        return Finding(what, "missing", f"{type(error).__name__}: {error}; {remedy}")
-    return Finding(what, "ok", "imports")
+        return Check(what, "missing", f"{type(error).__name__}: {error}; {remedy}")
+    return Check(what, "ok", "imports")
 
 
-def _gpu() -> Finding:
+def _gpu() -> Check:
     import torch
 
     if not torch.cuda.is_available():
-        return Finding("GPU", "note", f"none: runs use the CPU with {torch.get_num_threads()} threads")
+        return Check("GPU", "note", f"none: runs use the CPU with {torch.get_num_threads()} threads")
     names = ", ".join(torch.cuda.get_device_name(index) for index in range(torch.cuda.device_count()))
-    return Finding("GPU", "ok", f"{names}, CUDA {torch.version.cuda}")
+    return Check("GPU", "ok", f"{names}, CUDA {torch.version.cuda}")
 
 
-def _disk() -> Finding:
+def _disk() -> Check:
     from benchmarks.loading.locate import weights_folder
 
     folder = weights_folder()
     existing = next(path for path in (folder, *folder.parents) if path.exists())
     free = shutil.disk_usage(existing).free / 2**30
-    return Finding("weights folder", "ok", f"{folder}, {free:.0f} GiB free")
+    return Check("weights folder", "ok", f"{folder}, {free:.0f} GiB free")
 
 
-def _registry() -> Iterator[Finding]:
+def _registry() -> Iterator[Check]:
     from benchmarks.loading.locate import missing_files
     from registry import load_plugins
 
@@ -83,6 +83,6 @@ def _registry() -> Iterator[Finding]:
     for plugin in catalogs.plugins:
         state = {"ok": "ok", "disabled": "note"}.get(plugin.status, "missing")
         detail = f"{plugin.origin}{': ' if plugin.error else ''}{plugin.error}"
-        yield Finding(f"plugin {plugin.name}", state, detail)
+        yield Check(f"plugin {plugin.name}", state, detail)
     for name, found, how in missing_files(catalogs):
-        yield Finding(f"weights of {name}", "ok" if found else "note", str(found or how))
+        yield Check(f"weights of {name}", "ok" if found else "note", str(found or how))

@@ -97,7 +97,9 @@ def _weights_state(facts: dict[str, Any]) -> str:
     published = tuple(PublishedWeights(**one) for one in facts["weights"])
     if find(facts["name"], card_class(weights=published)):
         return "present"
-    return "can be fetched" if published or facts.get("variants") else "train your own"
+    if published or facts.get("variants"):
+        return "can be fetched"
+    return "train your own" if card_class is DetectorCard else "name a file"
 
 
 def _shown(value: Any) -> str:

@@ -57,7 +57,8 @@ def report(given: dict[str, Any]) -> None:
     from rich.console import Console
 
     from benchmarks.reports import print_runs, render
-    from benchmarks.reports.load import METRICS, read_runs
+    from benchmarks.reports.load import read_runs
+    from benchmarks.runfolder.metrics_file import METRICS
 
     settings = parse_settings(ReportSettings, given, options=given)
     chosen = settings.metrics

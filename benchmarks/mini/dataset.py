@@ -1,20 +1,20 @@
-"""The data set `mini`: made on first use, kept in the user's cache, verified against a manifest.
+"""The data set `mini`: pictures that ship with the package, verified against a manifest.
 
-FOLDER/test/<generator>/{0_real,1_fake}/*.png    four test sets
-FOLDER/{train,val}/{0_real,1_fake}/*.png         pictures of the first generator only
+pictures/test/<generator>/{0_real,1_fake}/*.webp    four test sets
+pictures/{train,val}/{0_real,1_fake}/*.webp         pictures of the first generator only
+
+`tools/mini` made them.
 """
 
 from __future__ import annotations
 
 from pathlib import Path
 
-from benchmarks.files import user_folder
-from benchmarks.mini.manifest import MANIFEST, check_files
+from benchmarks.mini.manifest import check_files, read_manifest
 from registry.dataset import FAKE, REAL, Picture, TestSet
 from registry.errors import unknown_name
-from registry.weights import sha256
 
-FOLDER_VARIABLE = "D3QE_BENCH_MINI"
+PICTURES = Path(__file__).parent / "pictures"
 PARADIGM_OF = {"raster": "AR", "next_scale": "AR", "gan": "GAN", "diffusion": "diffusion"}
 """The generators, in the order of tables; detectors are trained on pictures of the first."""
 
@@ -25,50 +25,30 @@ COUNTS = {"train": 500, "val": 100, "test": 200}
 CLASS_FOLDERS = {REAL: "0_real", FAKE: "1_fake"}
 
 
-def scan(root: Path | None = None, *, split: str = "test") -> list[TestSet]:
-    """The test sets of a split; pictures that are not there yet are made, which takes a minute or two.
+def scan(*, split: str = "test") -> list[TestSet]:
+    """The test sets of a split.
 
-    root: where they lie; by default `$D3QE_BENCH_MINI`, else the user's cache.
     split: `test`, four sets; `train` or `val`, one set each of the first generator.
 
     Raises:
-        UserError: no such split; photographs or weights are missing; the pictures that were made are
-            not those of the manifest, or were changed since.
+        UserError: no such split; pictures are missing or are not those that ship.
     """
     if split not in COUNTS:
         raise unknown_name("split", split, COUNTS)
-    home = folder() if root is None else root
-    generators = list(PARADIGM_OF) if split == "test" else [TRAINED_ON]
-    parts = {generator: part_name(split, generator) for generator in generators}
-    missing = [generator for generator, part in parts.items() if not (home / part).is_dir()]
-    if missing:
-        # needs torch, which listing the data set does not
-        from benchmarks.mini.first_use import make_parts
-
-        make_parts(home, split, missing)
-    return [_test_set(home, split, generator, part) for generator, part in parts.items()]
-
-
-def folder() -> Path:
-    """Where the pictures lie: one folder per version of the manifest."""
-    return user_folder(FOLDER_VARIABLE, "mini") / sha256(MANIFEST)[:12]
+    manifest = read_manifest()
+    sets = []
+    for generator in PARADIGM_OF if split == "test" else [TRAINED_ON]:
+        part = part_name(split, generator)
+        pictures: list[Picture] = []
+        for label, folder in CLASS_FOLDERS.items():
+            names = [f"{part}/{folder}/{number:04d}.webp" for number in range(COUNTS[split])]
+            check_files((PICTURES / name for name in names), manifest[part][folder]["files"])
+            pictures += (Picture(name, label) for name in names)
+        name = f"mini/{generator if split == 'test' else split}"
+        sets.append(TestSet(name, PICTURES, generator, PARADIGM_OF[generator], tuple(pictures)))
+    return sets
 
 
 def part_name(split: str, generator: str) -> str:
     """The folder of one part, relative to the data set's: `test/gan`, `train`."""
     return f"test/{generator}" if split == "test" else split
-
-
-def picture_name(label: int, number: int) -> str:
-    """The path of a picture inside its part."""
-    return f"{CLASS_FOLDERS[label]}/{number:04d}.png"
-
-
-def _test_set(home: Path, split: str, generator: str, part: str) -> TestSet:
-    names = [
-        (picture_name(label, number), label) for label in (REAL, FAKE) for number in range(COUNTS[split])
-    ]
-    check_files(home / part, [name for name, _ in names])
-    pictures = tuple(Picture(f"{part}/{name}", label) for name, label in names)
-    name = f"mini/{generator if split == 'test' else split}"
-    return TestSet(name, home, generator, PARADIGM_OF[generator], pictures)

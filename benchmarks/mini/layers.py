@@ -1,29 +1,10 @@
-"""Building blocks that several of the small generators share."""
+"""Building blocks that the small networks share."""
 
 from __future__ import annotations
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
-
-
-class ResidualBlock(nn.Module):
-    """Two normalised 3×3 convolutions and a skip; `condition` (N, width_of_condition) shifts the middle."""
-
-    def __init__(self, channels: int, condition: int = 0) -> None:
-        super().__init__()
-        self.norm1 = nn.GroupNorm(8, channels)
-        self.conv1 = nn.Conv2d(channels, channels, 3, padding=1)
-        self.shift = nn.Linear(condition, channels) if condition else None
-        self.norm2 = nn.GroupNorm(8, channels)
-        self.conv2 = nn.Conv2d(channels, channels, 3, padding=1)
-        nn.init.zeros_(self.conv2.weight)
-
-    def forward(self, x: Tensor, condition: Tensor | None = None) -> Tensor:
-        h = self.conv1(F.silu(self.norm1(x)))
-        if self.shift is not None and condition is not None:
-            h = h + self.shift(condition)[:, :, None, None]
-        return x + self.conv2(F.silu(self.norm2(h)))
 
 
 class PlainBlock(nn.Module):
@@ -42,7 +23,7 @@ class PlainBlock(nn.Module):
 class Cache:
     """Keys and values that one attention layer has computed for the positions before the current ones.
 
-    length: the longest sequence, reserved at first use: growing it each step would copy it each step.
+    length: the longest sequence, reserved at the first step: growing it each step would copy it each step.
     """
 
     def __init__(self, length: int) -> None:
@@ -92,11 +73,6 @@ class TransformerBlock(nn.Module):
 def to_tensor(pictures: Tensor) -> Tensor:
     """uint8 (N, 64, 64, 3) to float32 (N, 3, 64, 64) in [-1, 1]."""
     return pictures.permute(0, 3, 1, 2).float() / 127.5 - 1
-
-
-def to_pictures(images: Tensor) -> Tensor:
-    """Images in [-1, 1] (N, 3, 64, 64), clipped and rounded, to uint8 (N, 64, 64, 3)."""
-    return ((images.clamp(-1, 1) + 1) * 127.5).round().to(torch.uint8).permute(0, 2, 3, 1)
 
 
 def draw_tokens(logits: Tensor, top_k: int, generator: torch.Generator) -> Tensor:

@@ -1,57 +1,31 @@
-"""Weights as they ship: safetensors with large matrices in 8 bits, one scale per output."""
+"""Weights as they ship: safetensors with large matrices in 8 bits, one scale per output.
+
+`tools/mini/packing.py` writes them.
+"""
 
 from __future__ import annotations
 
 from pathlib import Path
 
-import torch
-from safetensors.torch import save_file
 from torch import Tensor, nn
 
-from registry.files import atomic
 from registry.weights import load_strict, read_state_dict
 
-_SCALE = "#scale"
-_SMALLEST = 8192
-"""Tensors with fewer values stay float32: together they are a few percent of a file."""
-
-
-def pack(state: dict[str, Tensor]) -> dict[str, Tensor]:
-    """Large float tensors as int8 with a float32 scale per first index: value = int8 × scale."""
-    packed = {}
-    for name, value in state.items():
-        if value.is_floating_point() and value.ndim > 1 and value.numel() >= _SMALLEST:
-            scale = value.float().abs().flatten(1).amax(1).clamp_min(1e-12) / 127
-            packed[name] = (value.float() / _along_first(scale, value)).round().to(torch.int8)
-            packed[name + _SCALE] = scale
-        else:
-            packed[name] = value.float() if value.is_floating_point() else value
-    return {name: value.contiguous() for name, value in packed.items()}
+SCALE = "#scale"
+"""Ends the name of a matrix's scales: `head.weight` is int8, `head.weight#scale` float32, one per first index."""
 
 
 def unpack(packed: dict[str, Tensor]) -> dict[str, Tensor]:
-    """The float32 tensors that `pack` stored, rounded as it rounded them."""
+    """Float32 tensors of packed ones: value = int8 × scale."""
     return {
-        name: value.float() * _along_first(packed[name + _SCALE], value) if name + _SCALE in packed else value
+        name: value.float() * along_first(packed[name + SCALE], value) if name + SCALE in packed else value
         for name, value in packed.items()
-        if not name.endswith(_SCALE)
+        if not name.endswith(SCALE)
     }
 
 
-def write(path: Path, module: nn.Module) -> None:
-    """Store a module's weights, large matrices in 8 bits."""
-    store(path, pack(module.state_dict()))
-
-
-def store(path: Path, tensors: dict[str, Tensor]) -> None:
-    """Write a file that ships, readable by everyone; it appears whole or not at all."""
-    with atomic(path) as draft:
-        save_file(tensors, draft)
-        draft.chmod(0o644)
-
-
 def load(path: Path, module: nn.Module) -> None:
-    """Read a file of `write` into a module of the same architecture.
+    """Read a file of packed weights into a module of the same architecture.
 
     Raises:
         WeightsError: no such file, unreadable, or of another network.
@@ -59,5 +33,6 @@ def load(path: Path, module: nn.Module) -> None:
     load_strict(module, unpack(read_state_dict(path)), path)
 
 
-def _along_first(scale: Tensor, value: Tensor) -> Tensor:
+def along_first(scale: Tensor, value: Tensor) -> Tensor:
+    """Scales (n,) in a shape that multiplies `value` (n, …) index by index."""
     return scale.view(-1, *[1] * (value.ndim - 1))

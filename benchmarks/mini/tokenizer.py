@@ -17,11 +17,7 @@ GRID = 16
 
 
 class Codebook(nn.Module):
-    """`codes` vectors of `width`; a latent takes the nearest one.
-
-    Learned by exponential moving averages of the latents that chose each code (van den Oord et al.
-    2017, appendix A.1); a code that hardly anyone chooses is moved onto a latent of the batch.
-    """
+    """`codes` vectors of `width`; a latent takes the nearest one."""
 
     def __init__(self, codes: int = CODES, width: int = CODE_WIDTH) -> None:
         super().__init__()
@@ -35,35 +31,6 @@ class Codebook(nn.Module):
     def forward(self, indices: Tensor) -> Tensor:
         """Code vectors (..., width) of indices (...)."""
         return self.vectors[indices]
-
-
-class CodebookLearner(nn.Module):
-    """Moves the vectors of a codebook while its encoder learns.
-
-    unit: keep the vectors at length 1. decay: of the moving averages. dead: a code that fewer
-    latents of a batch chose, on average, is moved.
-    """
-
-    def __init__(self, codebook: Codebook, unit: bool, decay: float = 0.98, dead: float = 0.5) -> None:
-        super().__init__()
-        self.unit, self.decay, self.dead = unit, decay, dead
-        self.register_buffer("counts", torch.ones(len(codebook.vectors)))
-        self.register_buffer("sums", codebook.vectors.clone())
-        self.counts: Tensor
-        self.sums: Tensor
-
-    @torch.no_grad()
-    def update(self, codebook: Codebook, latents: Tensor, indices: Tensor) -> None:
-        """One step from latents (N, tokens, width) and the codes (N, tokens) they chose."""
-        latents = latents.flatten(0, 1).float()
-        chosen = F.one_hot(indices.flatten(), len(self.counts)).float()
-        self.counts.lerp_(chosen.sum(0), 1 - self.decay)
-        self.sums.lerp_(chosen.T @ latents, 1 - self.decay)
-        dead = self.counts < self.dead
-        self.sums[dead] = latents[torch.randint(len(latents), (int(dead.sum()),))]
-        self.counts[dead] = 1.0
-        means = self.sums / self.counts[:, None]
-        codebook.vectors.copy_(F.normalize(means, dim=1) if self.unit else means)
 
 
 class ImageEncoder(nn.Sequential):

@@ -6,11 +6,12 @@ from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 
 from benchmarks.reports.latex import latex
-from benchmarks.reports.load import METRICS, read_runs
+from benchmarks.reports.load import read_runs
 from benchmarks.reports.markdown import markdown
 from benchmarks.reports.page.html import html
 from benchmarks.reports.report import Report, make_report
 from benchmarks.reports.tidy import tidy, tidy_comparisons, tidy_losses, tidy_reported
+from benchmarks.runfolder.metrics_file import METRICS
 from registry.errors import UserError, unknown_name
 from registry.files import atomic
 

@@ -15,9 +15,6 @@ from benchmarks.runfolder.record import RECORD_FILE, DetectorRecord, RunRecord, 
 from benchmarks.runfolder.submission import is_submission, read_submission, submitted_record
 from registry.errors import UserError, unknown_name
 
-METRICS = ("ap", "acc", "auroc")
-"""What a report shows unless told otherwise."""
-
 Pictures = frozenset[tuple[str, str]]
 """(test set, data fingerprint) pairs: numbers over equal ones can be compared."""
 

@@ -10,9 +10,9 @@ from rich.table import Table
 from rich.text import Text
 
 from benchmarks.reports.board import Board, Entry, Row, boards, grouped, warnings
-from benchmarks.reports.load import METRICS, Run, check_metrics
+from benchmarks.reports.load import Run, check_metrics
 from benchmarks.reports.notes import UNTRAINED, legend, mark, notes
-from benchmarks.runfolder.metrics_file import MetricsFile
+from benchmarks.runfolder.metrics_file import METRICS, MetricsFile
 
 DIGITS = 3
 _CELL = 12

@@ -11,12 +11,19 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from benchmarks.metrics.bootstrap import LEVEL, RESAMPLES, Metric, generator
-from benchmarks.metrics.cell import Measurement, coverage, grouped_reasons, measure
+from benchmarks.metrics.cell import COMPLETE, Measurement, coverage, grouped_reasons, measure
 from benchmarks.metrics.means import mean_of, scopes
+from benchmarks.metrics.tally import CountedMetric
 from benchmarks.metrics.thresholds import calibrated_summaries, chosen_threshold, joined, measure_calibrated
 from benchmarks.runfolder.document import SCHEMA_VERSION, validated
-from benchmarks.runfolder.metrics_file import METRICS_FILE, MetricsFile, write_metrics
+from benchmarks.runfolder.metrics_file import METRICS, METRICS_FILE, MetricsFile, write_metrics
 from benchmarks.runfolder.record import DatasetRecord, RunRecord, read_record
+from benchmarks.runfolder.replicates import (
+    REPLICATES_FILE,
+    ReplicatesWriter,
+    replicates_digest,
+    replicates_writer,
+)
 from benchmarks.runfolder.scores import CLEAN, Cell, cells, read_cell
 from registry.card import MetricCard
 from registry.catalog import Catalog
@@ -34,9 +41,20 @@ def evaluate_run(
 ) -> MetricsFile:
     """Compute every registered metric of every cell of a run, write `metrics.json`, and return it.
 
-    The arguments and errors are those of `compute_metrics`.
+    The replicates that comparisons need are kept beside it. The arguments and errors are those of
+    `compute_metrics`.
     """
-    result = compute_metrics(run, catalog, bootstrap, seed, calibrate_on, not_computed)
+    if bootstrap:
+        kept = [
+            entry.name
+            for entry in catalog
+            if entry.name in METRICS or not isinstance(entry.load(), CountedMetric)
+        ]
+        with replicates_writer(run, kept, bootstrap) as keep:
+            result = compute_metrics(run, catalog, bootstrap, seed, calibrate_on, not_computed, keep)
+    else:
+        result = compute_metrics(run, catalog, bootstrap, seed, calibrate_on, not_computed)
+        Path(run, REPLICATES_FILE).unlink(missing_ok=True)
     write_metrics(run, result)
     return result
 
@@ -48,6 +66,7 @@ def compute_metrics(
     seed: int | None = None,
     calibrate_on: str | None = None,
     not_computed: Mapping[str, str] | None = None,
+    keep: ReplicatesWriter | None = None,
 ) -> MetricsFile:
     """The content of `metrics.json`, from the score files and what `run.json` says was asked.
 
@@ -56,6 +75,7 @@ def compute_metrics(
     calibrate_on: a test set of the run on whose clean pictures each detector's threshold is chosen; the
         accuracies at that threshold are added as `acc@<test set>` and so on.
     not_computed: metrics of the run that `catalog` lacks, with the reason, as `recorded_metrics` finds them.
+    keep: takes the replicates of complete cells of trained detectors.
 
     Raises:
         UserError: no readable `run.json` in the folder, a metric that cannot be loaded, or no such test set.
@@ -94,8 +114,13 @@ def compute_metrics(
                     )
                     measurement = joined(measurement, more)
                 members.append(_cell(record, cell, rows, measurement))
+                if keep and members[-1]["status"] == COMPLETE and not members[-1]["untrained"]:
+                    digest = replicates_digest(labels, logits, seed, bootstrap)
+                    keep.add(cell, digest, measurement.replicates)
                 replicates.append(measurement.replicates)
             found += members
+            if keep:
+                keep.flush()
             for scope in scopes(paradigms) if members else ():
                 means.append(mean_of(scope, members, replicates, list(known), left_out))
     result = {

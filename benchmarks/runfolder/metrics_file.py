@@ -17,6 +17,8 @@ from benchmarks.files import write_json_by_line
 from benchmarks.runfolder.document import LENIENT, Count, Number, SchemaVersion, read_document, validated
 
 METRICS_FILE = "metrics.json"
+METRICS = ("ap", "acc", "auroc")
+"""What a report shows unless told otherwise."""
 
 Interval = Annotated[list[FiniteFloat], Field(min_length=2, max_length=2)]
 Status = Literal["complete", "partial", "failed"]

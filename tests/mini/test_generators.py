@@ -8,10 +8,11 @@ from scipy.stats import chisquare
 from torch import Tensor
 
 from benchmarks.mini.autoregressive import RasterGenerator, RasterTransformer
-from benchmarks.mini.diffusion import UNet, signal_level
-from benchmarks.mini.gan import ConvolutionalGenerator
-from benchmarks.mini.layers import draw_tokens, to_pictures, to_tensor
+from benchmarks.mini.layers import draw_tokens, to_tensor
 from benchmarks.mini.next_scale import LENGTHS, ScaleGenerator, coarser
+from tools.mini.diffusion import UNet, signal_level
+from tools.mini.gan import ConvolutionalGenerator
+from tools.mini.making import to_pictures
 
 
 @pytest.fixture(autouse=True)

@@ -8,9 +8,10 @@ import pytest
 import torch
 from torch import nn
 
-from benchmarks.mini import packed, ship
+from benchmarks.mini import packed
 from registry.errors import WeightsError
 from registry.weights import read_state_dict
+from tools.mini import packing, ship
 
 
 def _network() -> nn.Module:
@@ -21,7 +22,7 @@ def test_values_are_kept_to_half_a_step(tmp_path: Path) -> None:
     torch.manual_seed(0)
     one, other = _network(), _network()
     path = tmp_path / "a.safetensors"
-    packed.write(path, one)
+    packing.write(path, one)
     packed.load(path, other)
     for name, value in one.state_dict().items():
         read = other.state_dict()[name]
@@ -36,16 +37,16 @@ def test_values_are_kept_to_half_a_step(tmp_path: Path) -> None:
 
 def test_storing_what_was_read_changes_nothing(tmp_path: Path) -> None:
     one, other = _network(), _network()
-    packed.write(tmp_path / "a.safetensors", one)
+    packing.write(tmp_path / "a.safetensors", one)
     packed.load(tmp_path / "a.safetensors", other)
-    packed.write(tmp_path / "b.safetensors", other)
+    packing.write(tmp_path / "b.safetensors", other)
     packed.load(tmp_path / "b.safetensors", one)
     for first, second in zip(one.state_dict().values(), other.state_dict().values(), strict=True):
         torch.testing.assert_close(first, second, rtol=1e-6, atol=0)
 
 
 def test_another_networks_file_is_refused(tmp_path: Path) -> None:
-    packed.write(tmp_path / "a.safetensors", nn.Linear(100, 100))
+    packing.write(tmp_path / "a.safetensors", nn.Linear(100, 100))
     with pytest.raises(WeightsError, match="does not fit"):
         packed.load(tmp_path / "a.safetensors", _network())
 

@@ -7,7 +7,8 @@ import torch
 from scipy.spatial.distance import cdist
 
 from benchmarks.mini.multiscale import SCALES, MultiScaleTokenizer
-from benchmarks.mini.tokenizer import CODES, Codebook, CodebookLearner, Tokenizer
+from benchmarks.mini.tokenizer import CODES, Codebook, Tokenizer
+from tools.mini.recipes.tokenizer import CodebookLearner
 
 
 @pytest.fixture(autouse=True)

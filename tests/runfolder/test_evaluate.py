@@ -92,7 +92,7 @@ def test_the_file_is_strict_json_and_is_what_was_returned(
     assert json.loads(text, parse_constant=refuse) == result
     assert result["schema"] == 1
     assert result["metrics"]["eer"]["higher_is_better"] is False
-    assert {f.name for f in run.iterdir()} == {"metrics.json", "run.json", "scores"}
+    assert {f.name for f in run.iterdir()} == {"metrics.json", "replicates.parquet", "run.json", "scores"}
     assert evaluate_run(run, catalog, bootstrap=20) == result
 
 

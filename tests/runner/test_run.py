@@ -223,7 +223,9 @@ def test_pictures_that_failed_are_tried_again(invoke, tmp_path):
 
     assert invoke(*common(tmp_path / "data", tmp_path / "run", "picky")).code == 1
 
-    frame = pd.concat(pq.ParquetFile(f).read().to_pandas() for f in (tmp_path / "run").rglob("*.parquet"))
+    frame = pd.concat(
+        pq.ParquetFile(f).read().to_pandas() for f in (tmp_path / "run" / "scores").rglob("*.parquet")
+    )
     assert len(frame) == 13
 
 

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import torch
 import yaml
 
 from benchmarks.config import parse_settings
@@ -70,3 +71,8 @@ def write_config(folder: Path, training_set, validation_set, **changes) -> Path:
     }
     path.write_text(yaml.safe_dump(values))
     return path
+
+
+def same(one: dict[str, torch.Tensor], other: dict[str, torch.Tensor]) -> bool:
+    """Whether two state dicts are equal to the last bit."""
+    return one.keys() == other.keys() and all(torch.equal(one[k], other[k]) for k in one)

@@ -24,7 +24,7 @@ OPTIONS = {
 }
 
 
-def toy_batch(detector, count: int = 4, size: int = 40) -> Batch:
+def toy_batch(detector, count: int = 2, size: int = 40) -> Batch:
     generator = torch.Generator().manual_seed(0)
     views = {s.view if isinstance(s, Feature) else s for s in detector.inputs.values()}
     pictures = {
@@ -61,7 +61,7 @@ def test_a_detached_parameter_would_be_named():
     detector = CATALOGS.detectors.create("d3qe", **{**OPTIONS["d3qe"], "delta_mode": "off"})
     pool = EncoderPool(CATALOGS.encoders, allow_untrained=True)
     inputs = InputReader(detector.inputs, pool)(toy_batch(detector).tensors)
-    binary_cross_entropy_with_logits(detector(inputs), torch.ones(4)).backward()
+    binary_cross_entropy_with_logits(detector(inputs), torch.ones(2)).backward()
     assert not detector.get_parameter("feature_processor.3.layers.0.freq_proj.0.weight").grad.any()
 
 

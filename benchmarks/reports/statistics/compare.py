@@ -17,6 +17,7 @@ from benchmarks.reports.cellscores import ScoreReader
 from benchmarks.reports.load import Pictures, Run, perturbations
 from benchmarks.reports.statistics.paired import Floats, bootstrap_p, delong, delong_p, holm, mcnemar
 from benchmarks.runfolder.plugins import recorded_metrics
+from benchmarks.runfolder.replicates import kept_replicates, replicates_digest
 from benchmarks.runfolder.scores import Cell
 
 BOOTSTRAP, DELONG, MCNEMAR = "paired bootstrap", "DeLong", "McNemar"
@@ -131,7 +132,11 @@ def _bootstrap(
     seed: int,
     read: ScoreReader,
 ) -> Iterator[pd.DataFrame]:
-    """Paired replicates of each test set, and averaged over test sets for the means."""
+    """Paired replicates of each test set, and averaged over test sets for the means.
+
+    Those of the evaluation where it kept them, of the same labels and logits with the same seed; others are
+    drawn.
+    """
     sums: dict[tuple[Pictures, str], dict[Detector, list[Floats]]] = defaultdict(lambda: defaultdict(list))
     values = {
         (run.label, cell["detector"], cell["dataset"]): cell["metrics"]
@@ -139,19 +144,29 @@ def _bootstrap(
         for cell in run.cells()
         if cell["perturbation"] == perturbation
     }
+    kept = {run.label: kept_replicates(run.folder, perturbation, list(metrics)) for run in runs if run.folder}
     for sample in samples(runs, perturbation, read):
         for detector, logits in sample.logits.items():
             known = values[(*detector, sample.dataset)]
-            defined = {name: metric for name, metric in metrics.items() if known.get(name) is not None}
-            drawn = replicates(defined, sample.labels, logits, resamples, generator(seed, sample.dataset))
-            for name, replicated in drawn.items():
+            cell = Cell(detector[1], sample.dataset, perturbation)
+            digest = replicates_digest(sample.labels, logits, seed, resamples)
+            found = kept[detector[0]].get((cell, digest), {})
+            lacking = {
+                name: metric
+                for name, metric in metrics.items()
+                if known.get(name) is not None and name not in found
+            }
+            if lacking:
+                rng = generator(seed, sample.dataset)
+                found = found | replicates(lacking, sample.labels, logits, resamples, rng)
+            for name, replicated in found.items():
                 # the value itself rides along as the last replicate
                 whole = np.append(replicated, float(known[name] or 0.0))
                 for column in columns:
                     if sample.pictures <= column:
                         sums[column, name][detector].append(whole)
-    for (column, name), found in sums.items():
-        means = {d: np.mean(parts, axis=0) for d, parts in found.items() if len(parts) == len(column)}
+    for (column, name), of_detectors in sums.items():
+        means = {d: np.mean(parts, axis=0) for d, parts in of_detectors.items() if len(parts) == len(column)}
         if len(means) > 1:
             stacked = np.stack(list(means.values()))
             yield _bootstrap_table(name, column, list(means), stacked[:, -1], stacked[:, :-1])

@@ -2,21 +2,25 @@
 
 from __future__ import annotations
 
+import shutil
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pandas as pd
+import pyarrow.parquet as pq
 import pytest
 from statsmodels.stats.multitest import multipletests
 
 from benchmarks.reports.board import boards
 from benchmarks.reports.load import Run, read_runs
+from benchmarks.reports.statistics import compare as compare_module
 from benchmarks.reports.statistics.compare import BOOTSTRAP, DELONG, MCNEMAR, compare
 from benchmarks.reports.statistics.paired import delong, delong_p, mcnemar
 from benchmarks.reports.statistics.ranks import rank_board
 from benchmarks.reports.statistics.verdicts import Verdicts
-from benchmarks.runfolder.scores import Cell, read_cell
+from benchmarks.runfolder.replicates import REPLICATES_FILE
+from benchmarks.runfolder.scores import Cell, read_cell, write_shard
 from tests.metrics.samples import normal
 from tests.reports.conftest import evaluated
 from tests.runs import Rows, dataset, detector, rows_of
@@ -134,3 +138,47 @@ def test_without_intervals_the_analytic_tests_remain(run: Run) -> None:
     table = compare([Run(run.label, metrics, run.record, run.folder)], ["ap", "acc", "auroc"])
     assert set(table["test"]) == {DELONG, MCNEMAR}
     assert compare([Run(run.label, metrics)], ["auroc"]).empty
+
+
+def spoilt(folder: Path) -> None:
+    (folder / REPLICATES_FILE).write_bytes(b"PAR1 no")
+
+
+def of_other_scores(folder: Path) -> None:
+    cell = Cell("best", "AR/a", "none")
+    flipped = [{**row, "logit": -row["logit"]} for row in rows(cell)]
+    write_shard(folder, cell, flipped, name="scores")
+
+
+@pytest.mark.parametrize("change", [None, Path.unlink, spoilt, of_other_scores])
+def test_replicates_come_from_the_evaluation_and_are_drawn_where_they_do_not_fit(
+    run: Run, table: pd.DataFrame, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, change: Any
+) -> None:
+    assert run.folder is not None
+    folder = Path(shutil.copytree(run.folder, tmp_path / "run"))
+    drawn = []
+    draw = compare_module.replicates
+
+    def counted(metrics: Any, *rest: Any) -> Any:
+        drawn.append(list(metrics))
+        return draw(metrics, *rest)
+
+    monkeypatch.setattr(compare_module, "replicates", counted)
+    if change is not None:
+        change(folder / REPLICATES_FILE if change is Path.unlink else folder)
+    again = compare([Run(run.label, run.metrics, run.record, folder)], ["ap", "acc", "auroc"])
+    if change is of_other_scores:
+        assert len(drawn) == 1
+        return
+    assert len(drawn) == (0 if change is None else 16)
+    assert list(again["p_holm"]) == list(table["p_holm"])
+    for name in ("difference", "low", "high", "p"):
+        np.testing.assert_allclose(again[name], table[name], rtol=0, atol=1e-12)
+
+
+def test_metrics_that_are_not_kept_are_drawn(run: Run) -> None:
+    assert run.folder is not None
+    assert len(compare([run], ["brier"]))
+    names = pq.read_schema(run.folder / REPLICATES_FILE).names
+    assert "metric:ap" in names
+    assert "metric:brier" not in names

@@ -1,0 +1,1 @@
+"""How each network of the mini benchmark is trained; needed by `tools.mini.build` only."""
