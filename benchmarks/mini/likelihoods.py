@@ -11,12 +11,12 @@ from torch import Tensor
 from benchmarks.mini import packed
 from benchmarks.mini.autoregressive import RasterTransformer
 from benchmarks.mini.encoders import MiniScaleTokenizer
+from benchmarks.mini.generators import CLASSES
 from benchmarks.mini.multiscale import MultiScaleTokenizer
 from benchmarks.mini.next_scale import ScaleTransformer, coarser
 from registry.likelihood import TokenLikelihood, marginal
 
-_CLASSES = tuple(range(9))
-"""One per photograph that the generators learned from."""
+_CLASSES = tuple(range(CLASSES))
 
 
 class _MiniLikelihood(TokenLikelihood):
