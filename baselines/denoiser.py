@@ -55,7 +55,7 @@ class _Group(nn.Module):
 
 
 class _DualAttention(nn.Module):
-    """Two convolutions, then attention over positions and over channels side by side, around a shortcut."""
+    """Two convolutions, then attention over positions and over channels side by side, with a residual connection."""
 
     def __init__(self, width: int, reduction: int, activation: nn.Module) -> None:
         super().__init__()

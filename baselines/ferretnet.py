@@ -49,7 +49,7 @@ class FerretNet(Detector):
 
 
 class Block(nn.Module):
-    """Two depthwise convolutions of different dilation, mixed, then a separable one, around a shortcut."""
+    """Two depthwise convolutions of different dilation, mixed, then a separable one, with a residual connection."""
 
     def __init__(self, in_channels: int, channels: int, stride: int) -> None:
         super().__init__()

@@ -77,7 +77,7 @@ class Fusing(Detector):
 
 
 class _SelfAttention(nn.Module):
-    """Attention over tokens (N, L, 128), then a perceptron, each around a shortcut and normalised after."""
+    """Attention over tokens (N, L, 128), then an MLP, each with a residual connection and normalised after."""
 
     def __init__(self) -> None:
         super().__init__()

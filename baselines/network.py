@@ -43,7 +43,8 @@ class NetworkDetector(Detector):
 
     def published_state(self, path: Path) -> dict[str, Tensor]:
         """The network's tensors in a file, by published name."""
-        return read_state_dict(path, keys=self.keys, strip=("module.", "network."))
+        # a compiled network's names begin with _orig_mod.
+        return read_state_dict(path, keys=self.keys, strip=("module.", "_orig_mod.", "network."))
 
 
 def binary_resnet50(blocks: Sequence[int] = RESNET50) -> nn.Module:

@@ -26,20 +26,30 @@ class NPR(NetworkDetector):
         super().__init__(view, NPRNetwork(blocks))
 
 
-class NPRNetwork(ResNet):
-    """ResNet-50 up to its second stage, with a 3×3 first convolution, to one logit (N, 1)."""
+class CutResNet(ResNet):
+    """ResNet-50 up to its second stage, with a 3×3 first convolution, to `outputs` logits (N, outputs)."""
 
-    def __init__(self, blocks: Sequence[int] = (3, 4)) -> None:
+    def __init__(self, blocks: Sequence[int] = (3, 4), outputs: int = 1) -> None:
         super().__init__(Bottleneck, [*blocks, 1, 1])
         del self.layer3, self.layer4, self.fc
         self.conv1 = nn.Conv2d(3, 64, 3, stride=2, padding=1, bias=False)
-        self.fc1 = nn.Linear(512, 1)
+        self.fc1 = nn.Linear(512, outputs)
         initialise_convolutions(self)
 
+    def forward(self, signal: Tensor) -> Tensor:
+        return self.fc1(self.features(signal))
+
+    def features(self, signal: Tensor) -> Tensor:
+        """What the last layer reads, (N, 512)."""
+        x = self.maxpool(self.relu(self.bn1(self.conv1(signal))))
+        return self.layer2(self.layer1(x)).mean(dim=(2, 3))
+
+
+class NPRNetwork(CutResNet):
+    """The cut ResNet on differences of neighbouring pixels, to one logit (N, 1)."""
+
     def forward(self, images: Tensor) -> Tensor:
-        x = self.maxpool(self.relu(self.bn1(self.conv1(neighbour_differences(images) * 2 / 3))))
-        x = self.layer2(self.layer1(x))
-        return self.fc1(x.mean(dim=(2, 3)))
+        return super().forward(neighbour_differences(images) * 2 / 3)
 
 
 def neighbour_differences(images: Tensor) -> Tensor:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from baselines.plugin_modern import register_modern, register_modern_encoders
 from registry import PROTOCOLS, PublishedWeights, Reported, hookimpl
 from registry.hookspecs import Register
 
@@ -81,6 +82,7 @@ def register_encoders(register: Register) -> None:
         licence="Apache-2.0",
         variants="MODEL",
     )
+    register_modern_encoders(register)
 
 
 @hookimpl
@@ -186,7 +188,7 @@ def register_detectors(register: Register) -> None:
         "rine",
         "baselines.rine:RINE",
         protocols=PROTOCOLS,
-        summary="class tokens of all CLIP ViT-L/14 blocks through learned weights and a perceptron",
+        summary="class tokens of all CLIP ViT-L/14 blocks through learned weights and an MLP",
         paper="Leveraging Representations from Intermediate Encoder-blocks, ECCV 2024, arXiv 2402.19091",
         licence="Apache-2.0",
         trained_on="ForenSynths ProGAN, 4 classes (variants: 1 and 2 classes, latent diffusion)",
@@ -211,6 +213,7 @@ def register_detectors(register: Register) -> None:
         trained_on=_AIGCDETECT,
         weights=(PublishedWeights(_SIDBENCH, "PSM.pth"),),
     )
+    register_modern(register)
     register(
         "linear_probe",
         "baselines.linear_probe:LinearProbe",

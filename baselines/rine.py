@@ -1,4 +1,4 @@
-"""RINE: the class token inside every CLIP block, weighted over blocks, through a perceptron.
+"""RINE: the class token inside every CLIP block, weighted over blocks, through an MLP.
 
 "Leveraging Representations from Intermediate Encoder-blocks for Synthetic Image Detection",
 ECCV 2024, arXiv 2402.19091; parameter names are those of the published heads.
@@ -85,7 +85,7 @@ class RINE(Detector):
         """Cross-entropy and contrastive loss, in the proportion of the released code.
 
         That adds the contrastive loss to the sum of the batch's cross-entropies; both are divided by
-        the batch here, so that the rate means what it means for other detectors.
+        the batch here, so that the learning rate means what it means for other detectors.
         """
         embeddings = self.embed(inputs["tokens"])
         logits = self.head(embeddings).squeeze(1)

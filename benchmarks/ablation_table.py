@@ -32,7 +32,7 @@ METRICS = ("acc", "ap")
 
 
 @dataclass
-class Row:
+class AblationRow:
     """One network. values: column → value, None where there is none. reasons: why there is none."""
 
     name: str
@@ -40,7 +40,7 @@ class Row:
     reasons: list[str] = field(default_factory=list)
 
 
-def mean_rows(settings: RunSettings) -> list[Row]:
+def mean_rows(settings: RunSettings) -> list[AblationRow]:
     """Means over all test sets of each detector, clean pictures, in the order of the configuration."""
     metrics = load_metrics(settings.out)
     found = {
@@ -52,13 +52,17 @@ def mean_rows(settings: RunSettings) -> list[Row]:
     if missing:
         raise UserError(f"{settings.out} has no results of {', '.join(missing)}: run the configuration first")
     return [
-        Row(detector.shown, {f"mean {name}": found[detector.shown][name] for name in METRICS})
+        AblationRow(detector.shown, {f"mean {name}": found[detector.shown][name] for name in METRICS})
         for detector in settings.detectors
     ]
 
 
 def add_numbers(
-    rows: Sequence[Row], settings: RunSettings, catalogs: Catalogs, numbers: Sequence[str], limit: int | None
+    rows: Sequence[AblationRow],
+    settings: RunSettings,
+    catalogs: Catalogs,
+    numbers: Sequence[str],
+    limit: int | None,
 ) -> None:
     """Draw the figures into OUT/figures/NETWORK and put the numbers into the rows."""
     test_sets = requested_test_sets(settings.model_copy(update={"limit": limit or settings.limit}), catalogs)
@@ -99,7 +103,7 @@ def _at(content: Mapping[str, Any], key: str) -> float:
     return float(value)
 
 
-def markdown(rows: Sequence[Row]) -> str:
+def markdown(rows: Sequence[AblationRow]) -> str:
     """The rows as a table, with the reasons of its gaps below."""
     columns = list(rows[0].values)
     lines = ["| network | " + " | ".join(columns) + " |", "|:--" + "|--:" * len(columns) + "|"]

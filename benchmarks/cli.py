@@ -4,19 +4,20 @@ from __future__ import annotations
 
 import typer
 
-from benchmarks.commands import data, weights
-from benchmarks.commands.audit import audit
-from benchmarks.commands.doctor import doctor
-from benchmarks.commands.figures import figures
-from benchmarks.commands.listing import list_registered
-from benchmarks.commands.new_detector import new_detector
+from benchmarks.commands.audit_command import audit
+from benchmarks.commands.data_command import app as data_app
+from benchmarks.commands.doctor_command import doctor
+from benchmarks.commands.figures_command import figures
+from benchmarks.commands.list_command import list_registered
+from benchmarks.commands.new_detector_command import new_detector
 from benchmarks.commands.outcome import end_plainly
-from benchmarks.commands.predict import predict
-from benchmarks.commands.report import report
-from benchmarks.commands.run import run
-from benchmarks.commands.study import study
-from benchmarks.commands.submit import submit
-from benchmarks.commands.train import train
+from benchmarks.commands.predict_command import predict
+from benchmarks.commands.report_command import report
+from benchmarks.commands.run_command import run
+from benchmarks.commands.study_command import study
+from benchmarks.commands.submit_command import submit
+from benchmarks.commands.train_command import train
+from benchmarks.commands.weights_command import app as weights_app
 from benchmarks.hosts.command import app as host_app
 
 app = typer.Typer(
@@ -38,8 +39,8 @@ app.command("figures")(figures)
 app.command("study")(study)
 app.command("audit")(audit)
 app.command("doctor")(doctor)
-app.add_typer(data.app, name="data")
-app.add_typer(weights.app, name="weights")
+app.add_typer(data_app, name="data")
+app.add_typer(weights_app, name="weights")
 app.command("new-detector")(new_detector)
 app.add_typer(host_app, name="host")
 

@@ -142,7 +142,7 @@ class _Residual(nn.Module):
 
 
 class Attention(nn.Module):
-    """Single-head self-attention over all positions, around a shortcut."""
+    """Single-head self-attention over all positions, with a residual connection."""
 
     def __init__(self, channels: int, groups: int) -> None:
         super().__init__()

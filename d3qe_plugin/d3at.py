@@ -34,7 +34,7 @@ class D3AT(nn.Module):
 
 
 class Block(nn.Module):
-    """Attention, then a perceptron, each around a shortcut.
+    """Attention, then an MLP, each with a residual connection.
 
     The logits of head h between positions i and j are q_i·k_j / √d + s · (W_q b_i)·(W_k b_j), where
     b = freq_proj(ΔD), split into heads, W_q and W_k are shared by the heads and s is learned.

@@ -62,7 +62,7 @@ class VQVAETokenizer(Autoencoder):
 
 
 class _Residual(nn.Module):
-    """The published network rectifies in place, so that its shortcut carries the rectified input."""
+    """The published network rectifies in place, so that its residual connection carries the rectified input."""
 
     def __init__(self, width: int, hidden: int) -> None:
         super().__init__()

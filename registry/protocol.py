@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from registry.card import PROTOCOLS
 from registry.errors import UserError, nearest
 from registry.view import View
@@ -17,7 +19,7 @@ def view_for(protocol: str, original: View, *, crop: int = 224) -> View:
     crop: side of the centred square under `uniform`, in pixels: 224, or 256 for networks that need it.
 
     Returns:
-        `original`, or its normalisation after the resize and crop that all detectors share.
+        `original`, or what it does to a picture after the resize and crop that all detectors share.
 
     Raises:
         UserError: no such protocol.
@@ -28,4 +30,6 @@ def view_for(protocol: str, original: View, *, crop: int = 224) -> View:
         )
     if protocol == "original":
         return original
-    return View(resize=UNIFORM_RESIZE, crop=crop, scale=original.scale, mean=original.mean, std=original.std)
+    return replace(
+        original, resize=UNIFORM_RESIZE, crop=crop, interpolation="bilinear", antialias=True, stretch=False
+    )

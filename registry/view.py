@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -13,17 +13,23 @@ if TYPE_CHECKING:
 IMAGENET_MEAN, IMAGENET_STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
 CLIP_MEAN, CLIP_STD = (0.48145466, 0.4578275, 0.40821073), (0.26862954, 0.26130258, 0.27577711)
 
-INTERPOLATIONS = ("nearest", "bilinear", "bicubic", "lanczos")
+OPENCV_BILINEAR = "opencv-bilinear"
+INTERPOLATIONS = ("nearest", "bilinear", "bicubic", "lanczos", OPENCV_BILINEAR)
 
 
 @dataclass(frozen=True)
 class View:
     """Resize, crop, scale and normalise, in that order. Equal views are computed once per picture.
 
+    A detector with a step of its own subclasses this, as a frozen dataclass whose fields decide that step,
+    and overrides `resized` or `tensor`. Views of different classes are never equal.
+
     resize: length of the short side in pixels; `None` leaves the size alone.
+    stretch: `True` makes both sides `resize` pixels long, whatever the picture's proportions.
     crop: side of the centred square in pixels; where the picture is smaller it is padded with
         black first. `None` keeps the whole picture, so pictures of one batch may differ in size.
-    interpolation: one of `INTERPOLATIONS`.
+    interpolation: one of `INTERPOLATIONS`; `opencv-bilinear` is OpenCV's, which has no low-pass filter and
+        rounds in a way of its own, and only stretches.
     antialias: `True` resizes as Pillow does; `False` as torchvision does a tensor without a
         low-pass filter (not for lanczos). Either way the result has 8 bits per channel.
     scale: the value that the brightest 8-bit level (255) becomes: 1.0 gives [0, 1].
@@ -37,6 +43,7 @@ class View:
     scale: float = 1.0
     mean: tuple[float, float, float] | None = None
     std: tuple[float, float, float] | None = None
+    stretch: bool = False
 
     def __post_init__(self) -> None:
         if self.interpolation not in INTERPOLATIONS:
@@ -45,6 +52,10 @@ class View:
             raise ValueError("lanczos always filters: it has no form with antialias=False")
         if (self.mean is None) != (self.std is None):
             raise ValueError("give both mean and std, or neither")
+        if self.stretch and self.resize is None:
+            raise ValueError("stretch needs a resize")
+        if self.interpolation == OPENCV_BILINEAR and not self.stretch:
+            raise ValueError(f"{OPENCV_BILINEAR} needs stretch=True")
         for field in ("resize", "crop"):
             side = getattr(self, field)
             if side is not None and side < 1:
@@ -55,16 +66,19 @@ class View:
         return self.tensor(self.cropped(self.resized(picture)))
 
     def resized(self, picture: Image) -> Image:
-        """The picture with its short side at `resize` pixels (unchanged where `resize` is None)."""
+        """The picture with its short side, or both, at `resize` pixels (unchanged where `resize` is None)."""
         if self.resize is None:
             return picture
+        if self.interpolation == OPENCV_BILINEAR:
+            return _opencv_bilinear(picture, self.resize)
         from torchvision.transforms import InterpolationMode
         from torchvision.transforms import functional as F
 
         mode = InterpolationMode(self.interpolation)
+        size = [self.resize] * (2 if self.stretch else 1)
         if self.antialias:
-            return F.resize(picture, [self.resize], interpolation=mode)
-        tensor = F.resize(F.pil_to_tensor(picture), [self.resize], interpolation=mode, antialias=False)
+            return F.resize(picture, size, interpolation=mode)
+        tensor = F.resize(F.pil_to_tensor(picture), size, interpolation=mode, antialias=False)
         return F.to_pil_image(tensor)
 
     def cropped(self, picture: Image) -> Image:
@@ -74,6 +88,11 @@ class View:
         from torchvision.transforms import functional as F
 
         return F.center_crop(picture, [self.crop, self.crop])
+
+    @property
+    def before_crop(self) -> View:
+        """This view less all that follows its resize: equal for views whose `resized` gives equal pictures."""
+        return replace(self, crop=None, scale=1.0, mean=None, std=None)
 
     def tensor(self, picture: Image) -> torch.Tensor:
         """Scaled and normalised values of a picture, float32 (3, height, width)."""
@@ -85,6 +104,14 @@ class View:
         if self.mean is not None:
             values = F.normalize(values, list(self.mean), list(self.std or ()))
         return values
+
+
+def _opencv_bilinear(picture: Image, side: int) -> Image:
+    import cv2
+    import numpy as np
+    from PIL import Image
+
+    return Image.fromarray(cv2.resize(np.asarray(picture), (side, side), interpolation=cv2.INTER_LINEAR))
 
 
 @dataclass(frozen=True)

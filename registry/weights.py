@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import argparse
 import hashlib
 import pickle
 import warnings
@@ -74,7 +75,9 @@ def read_checkpoint(path: Path) -> Any:
         with warnings.catch_warnings():
             # a remark on the pickle protocol; what matters comes as an error
             warnings.simplefilter("ignore", UserWarning)
-            return torch.load(path, map_location="cpu", weights_only=True)
+            # where training scripts keep their options: names and plain values, no code
+            with torch.serialization.safe_globals([argparse.Namespace]):
+                return torch.load(path, map_location="cpu", weights_only=True)
     except SafetensorError as error:
         raise WeightsError(f"{path} is not a safetensors file: {error}") from error
     except pickle.UnpicklingError as error:

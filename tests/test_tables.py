@@ -8,7 +8,7 @@ import json
 import pytest
 from rich.console import Console
 
-from benchmarks.commands.listing import Kind
+from benchmarks.commands.list_command import Kind
 from benchmarks.tables import print_table
 from registry import load_plugins
 

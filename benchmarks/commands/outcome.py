@@ -9,7 +9,7 @@ from functools import partial
 
 import typer
 
-from benchmarks.commands.doctor import OPENCV_REMEDY
+from benchmarks.commands.doctor_command import OPENCV_REMEDY
 from registry import UserError
 
 _STORAGE_FAILED = {

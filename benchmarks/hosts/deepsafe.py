@@ -11,7 +11,7 @@ from typing import Any
 
 from benchmarks.config import RunSettings
 from benchmarks.hosts.observe import observed
-from benchmarks.hosts.results import Evaluation, Scored
+from benchmarks.hosts.results import Evaluation, SuitePicture
 from benchmarks.hosts.scorer import Scorer
 from benchmarks.hosts.session import HostRun
 from benchmarks.hosts.settings import absolute, settings_for
@@ -82,7 +82,7 @@ def evaluate(host: HostRun, label: str) -> Evaluation:
     tier, root = _where(host.arguments)
     facts = {str(path): record for path, record in data.iter_samples(tier, root)}
     pictures = [
-        Scored(
+        SuitePicture(
             entry["path"],
             int(facts[entry["path"]]["label"] == "fake"),
             entry["logit"],

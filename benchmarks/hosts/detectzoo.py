@@ -8,7 +8,7 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any
 
-from benchmarks.hosts.results import Evaluation, Scored
+from benchmarks.hosts.results import Evaluation, SuitePicture
 from benchmarks.hosts.scorer import Scorer
 from benchmarks.hosts.session import HostRun
 from benchmarks.hosts.settings import settings_for
@@ -114,7 +114,7 @@ def evaluate(host: HostRun, label: str) -> Evaluation:
     )[host.names[label]]
     samples = figures.pop("samples")
     pictures = [
-        Scored(entry["path"], sample["label"], entry["logit"], entry["error"])
+        SuitePicture(entry["path"], sample["label"], entry["logit"], entry["error"])
         for entry, sample in zip(host.journal(label), samples, strict=True)
     ]
     return Evaluation({name: pictures}, figures)

@@ -13,7 +13,7 @@ from unittest.mock import patch
 import yaml
 
 from benchmarks.config import RunSettings
-from benchmarks.hosts.results import Evaluation, Scored
+from benchmarks.hosts.results import Evaluation, SuitePicture
 from benchmarks.hosts.scorer import Scorer
 from benchmarks.hosts.session import HostRun
 from benchmarks.hosts.settings import settings_for
@@ -129,7 +129,7 @@ def evaluate(host: HostRun, label: str) -> Evaluation:
     return Evaluation({"images": _pictures(records, host, label)}, figures)
 
 
-def _pictures(records: Sequence[Mapping[Any, Any]], host: HostRun, label: str) -> list[Scored]:
+def _pictures(records: Sequence[Mapping[Any, Any]], host: HostRun, label: str) -> list[SuitePicture]:
     """The suite's records, in the order of scoring, with our logits."""
     cache = argparse.ArgumentParser(add_help=False)
     cache.add_argument("--cache-dir", default="/.cache/gasbench")
@@ -139,12 +139,11 @@ def _pictures(records: Sequence[Mapping[Any, Any]], host: HostRun, label: str) -
     for record in records:
         failed = record["status"] != "ok"
         entry = {"logit": None, "error": record["error_message"]} if failed else next(journal)
-        path = root / record["dataset_name"] / "samples" / str(record["cache_relpath"])
+        name = record["dataset_name"]
+        path = root / name / "samples" / str(record["cache_relpath"])
         kind = int(record["media_type"] != "real")
         if record.get("aug_pass"):
-            host.notes.deviation(
-                "GASBench's robustness pass over altered pictures is in its own figures only"
-            )
+            host.notes.deviation("GASBench's pass over altered pictures is in its own figures only")
         else:
-            pictures.append(Scored(str(path), kind, entry["logit"], entry["error"], record["dataset_name"]))
+            pictures.append(SuitePicture(str(path), kind, entry["logit"], entry["error"], name))
     return pictures

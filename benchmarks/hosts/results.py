@@ -16,7 +16,7 @@ from registry import Picture, TestSet
 
 
 @dataclass(frozen=True)
-class Scored:
+class SuitePicture:
     """One picture as it left the suite: path, label (0 real, 1 generated), logit or the reason there is none."""
 
     path: str
@@ -30,7 +30,7 @@ class Scored:
 class Evaluation:
     """What a suite made of one detector: its pictures by test set, and the figures it printed itself."""
 
-    pictures: Mapping[str, Sequence[Scored]]
+    pictures: Mapping[str, Sequence[SuitePicture]]
     figures: Mapping[str, Any]
 
 

@@ -12,7 +12,7 @@ from typing import Any, Protocol
 
 from benchmarks.config import RunSettings
 from benchmarks.datasets import fingerprint
-from benchmarks.hosts.results import Evaluation, Scored, write_scores
+from benchmarks.hosts.results import Evaluation, SuitePicture, write_scores
 from benchmarks.hosts.scorer import Scorer, read_journal
 from benchmarks.hosts.suite import Notes, Suite
 from benchmarks.loading import Locator, load_catalogs
@@ -60,11 +60,11 @@ class HostRun:
         path = self.folder / f"{label}.jsonl"
         return read_journal(path) if path.is_file() else []
 
-    def scored(self, label: str) -> dict[str, list[Scored]]:
+    def scored(self, label: str) -> dict[str, list[SuitePicture]]:
         """The journal's pictures by test set, of suites that tell labels and test sets when they score."""
-        groups: dict[str, list[Scored]] = defaultdict(list)
+        groups: dict[str, list[SuitePicture]] = defaultdict(list)
         for entry in self.journal(label):
-            picture = Scored(entry["path"], entry["label"], entry["logit"], entry["error"])
+            picture = SuitePicture(entry["path"], entry["label"], entry["logit"], entry["error"])
             groups[entry["test_set"]].append(picture)
         return dict(groups)
 

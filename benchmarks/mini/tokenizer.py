@@ -33,7 +33,7 @@ class Codebook(nn.Module):
         return self.vectors[indices]
 
 
-class ImageEncoder(nn.Sequential):
+class PictureEncoder(nn.Sequential):
     """Pictures in [-1, 1] (N, 3, 64, 64) to latents (N, 8, 16, 16)."""
 
     def __init__(self, channels: int) -> None:
@@ -81,7 +81,7 @@ class Tokenizer(nn.Module):
 
     def __init__(self, channels: int = 64) -> None:
         super().__init__()
-        self.encoder = ImageEncoder(channels)
+        self.encoder = PictureEncoder(channels)
         self.codebook = Codebook()
         self.decoder = ImageDecoder(channels)
 

@@ -36,7 +36,7 @@ class Column:
 
 
 @dataclass(frozen=True)
-class Row:
+class BoardRow:
     """One detector of one run. parts: what of it is untrained, empty for a trained detector."""
 
     run: str
@@ -51,7 +51,7 @@ class Row:
 
 
 @dataclass(frozen=True)
-class Entry:
+class BoardEntry:
     """One number with what is known of it, straight from metrics.json.
 
     rank: 1 for the best of its column and all that do not differ from it significantly, 2 for the best of
@@ -84,8 +84,8 @@ class Board:
     perturbation: str
     higher_is_better: bool
     columns: list[Column]
-    rows: list[Row]
-    entries: dict[tuple[Row, Column], Entry] = field(default_factory=dict)
+    rows: list[BoardRow]
+    entries: dict[tuple[BoardRow, Column], BoardEntry] = field(default_factory=dict)
 
     def blocks(self, width: int) -> Iterator[list[Column]]:
         """The columns in tables of at most `width`, whole groups together where they fit."""
@@ -129,16 +129,16 @@ def boards(runs: Sequence[Run], metrics: Sequence[str], alike: Alike | None = No
 
 def warnings(runs: Sequence[Run]) -> list[str]:
     """What a reader must know before comparing rows of several runs."""
-    prints: dict[str, dict[str, list[str]]] = {}
+    fingerprints: dict[str, dict[str, list[str]]] = {}
     for run in runs:
         for dataset in dict.fromkeys(cell["dataset"] for cell in run.cells()):
-            prints.setdefault(dataset, {}).setdefault(run.fingerprint(dataset), []).append(run.label)
+            fingerprints.setdefault(dataset, {}).setdefault(run.fingerprint(dataset), []).append(run.label)
     found = [
         f"{dataset} held different pictures in "
-        + " and in ".join(f"{', '.join(labels)} ({_short(mark)})" for mark, labels in by_print.items())
+        + " and in ".join(f"{', '.join(labels)} ({_short(mark)})" for mark, labels in by_fingerprint.items())
         + ": these columns cannot be compared, and neither can means that include them."
-        for dataset, by_print in prints.items()
-        if len(by_print) > 1
+        for dataset, by_fingerprint in fingerprints.items()
+        if len(by_fingerprint) > 1
     ]
     seeds: dict[Any, list[str]] = {}
     for run in runs:
@@ -149,7 +149,7 @@ def warnings(runs: Sequence[Run]) -> list[str]:
     return found
 
 
-def _rows(runs: Sequence[Run]) -> list[Row]:
+def _rows(runs: Sequence[Run]) -> list[BoardRow]:
     names = [detector for run in runs for detector in run.detectors]
     rows = []
     for run in runs:
@@ -157,20 +157,20 @@ def _rows(runs: Sequence[Run]) -> list[Row]:
         for detector in run.detectors:
             label = detector if names.count(detector) == 1 else f"{detector} ({run.label})"
             parts = tuple(run.facts(detector).untrained_parts)
-            rows.append(Row(run.label, detector, label, detector in untrained, parts))
+            rows.append(BoardRow(run.label, detector, label, detector in untrained, parts))
     return rows
 
 
 def _board(
     runs: Sequence[Run],
-    rows: Sequence[Row],
+    rows: Sequence[BoardRow],
     metric: str,
     perturbation: str,
     higher_is_better: bool,
     alike: Alike,
 ) -> Board:
     several = {name for name, marks in _fingerprints(runs).items() if len(marks) > 1}
-    found: dict[tuple[Row, Column], Entry] = {}
+    found: dict[tuple[BoardRow, Column], BoardEntry] = {}
     by_name = {(row.run, row.detector): row for row in rows}
     for run in runs:
         for item, column in _columns(run, metric, perturbation, several):
@@ -225,13 +225,13 @@ def position(column: Column) -> tuple[int, str, bool]:
     return known, column.group, column.is_mean
 
 
-def _entry(item: Mapping[str, Any], metric: str) -> Entry:
+def _entry(item: Mapping[str, Any], metric: str) -> BoardEntry:
     value = item["metrics"].get(metric)
     low, high = item["ci"].get(metric) or (None, None)
     status = item["status"]
     undefined = item.get("undefined", {}).get(metric, "" if metric in item["metrics"] else "not computed")
     reason = item["reason"] or "" if status != COMPLETE else undefined
-    return Entry(value, low, high, status, reason)
+    return BoardEntry(value, low, high, status, reason)
 
 
 def _nothing_alike(metric: str, perturbation: str, pictures: Pictures, first: Key, second: Key) -> bool:
@@ -240,7 +240,7 @@ def _nothing_alike(metric: str, perturbation: str, pictures: Pictures, first: Ke
 
 def _rank(board: Board, column: Column, alike: Alike) -> None:
     """Rank what can be compared: trained detectors with complete cells."""
-    values: dict[Row, float] = {}
+    values: dict[BoardRow, float] = {}
     for row in board.rows:
         entry = board.entries.get((row, column))
         if entry and not row.untrained and entry.status == COMPLETE and entry.value is not None:

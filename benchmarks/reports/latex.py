@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pylatexenc.latexencode import UnicodeToLatexEncoder
 
-from benchmarks.reports.board import DIGITS, Entry, grouped
+from benchmarks.reports.board import DIGITS, BoardEntry, grouped
 from benchmarks.reports.notes import FAILED, PARTIAL, TIED, UNDEFINED, UNTRAINED, legend, mark, notes
 from benchmarks.reports.report import Report
 from benchmarks.reports.templates import environment
@@ -27,7 +27,7 @@ def escape(text: object) -> str:
     return _ENCODER.unicode_to_latex(" ".join(str(text).split())).replace("|", r"{\textbar}")
 
 
-def number(entry: Entry | None) -> str:
+def number(entry: BoardEntry | None) -> str:
     """One table cell: value and mark; best in bold, second underlined."""
     sign = _MARKS.get(mark(entry), "")
     if entry is None or entry.value is None:

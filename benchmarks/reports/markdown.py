@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 
-from benchmarks.reports.board import DIGITS, Entry
+from benchmarks.reports.board import DIGITS, BoardEntry
 from benchmarks.reports.notes import UNTRAINED, legend, mark, notes
 from benchmarks.reports.report import Report
 from benchmarks.reports.statistics.ranks import rank_board
@@ -22,7 +22,7 @@ def escape(text: object) -> str:
     return " ".join(shown.split())
 
 
-def number(entry: Entry | None) -> str:
+def number(entry: BoardEntry | None) -> str:
     """One table cell: value, interval and mark; best in bold, second underlined."""
     if entry is None or entry.value is None:
         return mark(entry)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from benchmarks.reports.board import Board, Entry
+from benchmarks.reports.board import Board, BoardEntry
 
 UNTRAINED, PARTIAL, FAILED, UNDEFINED, TIED, ABSENT = "†", "‡", "✗", "–", "≈", ""
 _ORDER = [PARTIAL, FAILED, UNDEFINED]
@@ -19,7 +19,7 @@ LEGEND = {
 """What each mark means; what carries one of the first four is never ranked."""
 
 
-def mark(entry: Entry | None) -> str:
+def mark(entry: BoardEntry | None) -> str:
     """The mark of one entry, empty for a plain number and where a run has no such cell."""
     if entry is None:
         return ABSENT

@@ -9,7 +9,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from benchmarks.reports.board import Board, Entry, Row, boards, grouped, warnings
+from benchmarks.reports.board import Board, BoardEntry, BoardRow, boards, grouped, warnings
 from benchmarks.reports.load import Run, check_metrics
 from benchmarks.reports.notes import UNTRAINED, legend, mark, notes
 from benchmarks.runfolder.metrics_file import METRICS, MetricsFile
@@ -45,7 +45,7 @@ def print_runs(runs: Sequence[Run], console: Console, names: Sequence[str] | Non
         console.print(Text(f"{sign} {text}", style="dim"))
 
 
-def _table(board: Board, rows: Sequence[Row]) -> Table:
+def _table(board: Board, rows: Sequence[BoardRow]) -> Table:
     direction = "higher" if board.higher_is_better else "lower"
     pictures = "clean pictures" if board.perturbation == "none" else board.perturbation
     title = Text(f"{board.metric} ({direction} is better), {pictures}", style="bold")
@@ -61,11 +61,11 @@ def _table(board: Board, rows: Sequence[Row]) -> Table:
     return table
 
 
-def _name(row: Row) -> Text:
+def _name(row: BoardRow) -> Text:
     return Text(f"{row.label} {UNTRAINED}", style="yellow") if row.untrained else Text(row.label)
 
 
-def _number(entry: Entry | None) -> Text:
+def _number(entry: BoardEntry | None) -> Text:
     if entry is None or entry.value is None:
         return Text(mark(entry), style="red")
     style = {1: "bold green", 2: "underline"}.get(entry.rank or 0, "")

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
-from benchmarks.reports.board import Board, Column, Row, boards
+from benchmarks.reports.board import Board, BoardRow, Column, boards
 from benchmarks.reports.load import Run
 
 NEEDED = ("acc", "acc_best_threshold", "auroc")
@@ -20,7 +20,7 @@ class Loss:
     well the logits rank, whatever the threshold.
     """
 
-    row: Row
+    row: BoardRow
     column: Column
     perturbation: str
     acc: float

@@ -83,17 +83,17 @@ def measure(asked: argparse.Namespace, root: Path, processes: Processes) -> dict
     size = sum(path.stat().st_size for path in (root / "cache").rglob("*.npy"))
     print(f"{size / asked.pictures / 1000:.1f} kB of cache per picture")
     epoch_seconds(model, optimizer, loaders["with cache"], processes.device)  # warm-up
-    rates: dict[str, list[float]] = {name: [] for name in loaders}
+    speeds: dict[str, list[float]] = {name: [] for name in loaders}
     seen = len(loaders["without"]) * asked.batch_size
     for number in range(asked.rounds):
         order = list(loaders) if number % 2 else list(loaders)[::-1]
         for name in order:
-            rates[name].append(seen / epoch_seconds(model, optimizer, loaders[name], processes.device))
-    return rates
+            speeds[name].append(seen / epoch_seconds(model, optimizer, loaders[name], processes.device))
+    return speeds
 
 
 def main() -> None:
-    """Print the rates of every round and the median of their ratios."""
+    """Print the speeds of every round and the median of their ratios."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
     parser.add_argument("--detector", default="d3qe")
     parser.add_argument("--option", action="append", help="KEY=VALUE constructor option")
@@ -105,11 +105,11 @@ def main() -> None:
     asked = parser.parse_args()
     with joined("none", asked.device) as processes, tempfile.TemporaryDirectory() as folder:
         print(f"{asked.detector} on {device_name(str(processes.device))}, batches of {asked.batch_size}")
-        rates = measure(asked, Path(folder), processes)
-    for name, values in rates.items():
+        speeds = measure(asked, Path(folder), processes)
+    for name, values in speeds.items():
         shown = ", ".join(f"{value:.2f}" for value in values)
         print(f"{name}: {shown} images/s (median {statistics.median(values):.2f})")
-    ratios = [one / other for one, other in zip(rates["with cache"], rates["without"], strict=True)]
+    ratios = [one / other for one, other in zip(speeds["with cache"], speeds["without"], strict=True)]
     print(f"speed-up: median {statistics.median(ratios):.1f}× over {asked.rounds} pairs")
 
 

@@ -15,7 +15,7 @@ MEANS = ("within", "across", "all")
 
 
 @dataclass(frozen=True)
-class Row:
+class MatrixRow:
     """One training set's values. paradigm: of its pictures, `mixed` where there are several.
 
     values: test set → value, None where there is none. means: within the paradigm it was trained on,
@@ -36,7 +36,7 @@ class Matrix:
     detector: str
     metric: str
     test_sets: Mapping[str, str]
-    rows: Sequence[Row]
+    rows: Sequence[MatrixRow]
 
 
 def label_of(detector: str, training_set: str) -> str:
@@ -79,11 +79,13 @@ def build_matrices(
     ]
 
 
-def _row(name: str, paradigm: str, test_sets: Mapping[str, str], values: Mapping[str, float | None]) -> Row:
+def _row(
+    name: str, paradigm: str, test_sets: Mapping[str, str], values: Mapping[str, float | None]
+) -> MatrixRow:
     within = [values[s] for s, other in test_sets.items() if other == paradigm]
     across = [values[s] for s, other in test_sets.items() if other != paradigm]
     means = (_mean(within), _mean(across), _mean(values.values()))
-    return Row(name, paradigm, values, dict(zip(MEANS, means, strict=True)))
+    return MatrixRow(name, paradigm, values, dict(zip(MEANS, means, strict=True)))
 
 
 def _mean(values: Iterable[float | None]) -> float | None:

@@ -83,7 +83,7 @@ def _html(matrices: Sequence[Matrix]) -> str:
 
 
 def percent(value: float | None) -> str:
-    """A rate in [0, 1] as a percentage with one decimal; a dash where there is none."""
+    """A share in [0, 1] as a percentage with one decimal; a dash where there is none."""
     return "–" if value is None else f"{100 * value:.1f}"
 
 

@@ -63,9 +63,9 @@ def augmented_views(picture: Image.Image, views: Sequence[View], chosen: Draw) -
     Returns:
         view → float32 (3, height, width).
     """
-    groups: dict[tuple[int | None, str, bool], list[View]] = defaultdict(list)
+    groups: dict[View, list[View]] = defaultdict(list)
     for view in views:
-        groups[view.resize, view.interpolation, view.antialias].append(view)
+        groups[view.before_crop].append(view)
     tensors = {}
     for group in groups.values():
         crops = [view.crop for view in group]

@@ -16,7 +16,7 @@ import logging
 import os
 import shutil
 from collections.abc import Collection, Iterator
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
@@ -118,7 +118,7 @@ class FeatureCache:
             "options": [list(map(str, option)) for option in encoder.options],
             "weights": self.reader.encoders.identity(encoder),
             "precision": self.reader.precision,
-            "view": asdict(view),
+            "view": repr(view),
             # a crop is cut from a window that all views of a detector share
             "views_together": sorted(repr(v) for v in self.reader.views()),
             "outputs": sorted(outputs),

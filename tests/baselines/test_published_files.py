@@ -1,20 +1,33 @@
 """Each published checkpoint format loads."""
 
+import argparse
+import zipfile
+
 import pytest
 import torch
+from safetensors.torch import save_file
 
+from baselines.bfree import BFree
 from baselines.cnnspot import CNNSpot
+from baselines.commfor import CommunityForensics
+from baselines.dda import DDA
 from baselines.denoiser import Denoiser
+from baselines.dinov2 import DINOv2, DINOv2Encoder
+from baselines.effort import Effort
 from baselines.fredect import FreDect
 from baselines.gramnet import GramNet
 from baselines.lnp import LNP
 from baselines.npr import NPR
+from baselines.patchcraft import PatchCraft
+from baselines.res50nodown import Res50NoDown
 from baselines.rine import RINE, VARIANTS
+from baselines.safe import SAFE
 from baselines.univfd import UnivFD
 from registry import WeightsError
 from registry.weights import parameter_digest
 
 SMALL = (1, 1, 1, 1)
+TOWER = {"width": 16, "layers": 1, "heads": 2}
 
 
 def test_univfd_head(shared):
@@ -36,8 +49,28 @@ def test_univfd_head(shared):
         (lambda: NPR(blocks=(1, 1)), "model"),
         (lambda: NPR(blocks=(1, 1)), None),
         (lambda: LNP(blocks=SMALL), "model"),
+        (lambda: PatchCraft(width=4), "netC"),
+        (lambda: CommunityForensics(**TOWER), None),
+        (lambda: Res50NoDown(blocks=SMALL, width=4), "model"),
+        (lambda: Res50NoDown(blocks=SMALL, width=4), "state_dict"),
+        (lambda: Res50NoDown(blocks=SMALL, width=4), "net"),
+        (lambda: BFree(size=56, **TOWER), "model"),
+        (lambda: SAFE(blocks=(1, 1)), "model"),
     ],
-    ids=["cnnspot", "gramnet", "npr", "npr bare", "lnp"],
+    ids=[
+        "cnnspot",
+        "gramnet",
+        "npr",
+        "npr bare",
+        "lnp",
+        "patchcraft",
+        "commfor",
+        "aligned model",
+        "aligned state_dict",
+        "aligned net",
+        "bfree",
+        "safe",
+    ],
 )
 def test_network_checkpoints(tmp_path, build, key, prefix):
     torch.manual_seed(0)
@@ -101,3 +134,117 @@ def test_rine_names_the_variant_of_a_head_of_another_shape(shared):
     RINE(variant="2class").load_weights(path)
     with pytest.raises(WeightsError, match="set the option variant to 2class"):
         RINE().load_weights(path)
+
+
+def _loaded(source, detector, path):
+    assert parameter_digest(detector) != parameter_digest(source)
+    detector.load_weights(path)
+    assert parameter_digest(detector) == parameter_digest(source)
+
+
+def test_commfor_checkpoints(tmp_path):
+    """safetensors without a key as on the hub, and the authors' own of a compiled network."""
+    source = CommunityForensics(**TOWER)
+    state = source.network.state_dict()
+    save_file(state, tmp_path / "model.safetensors")
+    torch.save({"model": {f"_orig_mod.{name}": value for name, value in state.items()}}, tmp_path / "vit.pt")
+    for file in ("model.safetensors", "vit.pt"):
+        _loaded(source, CommunityForensics(**TOWER), tmp_path / file)
+
+
+def test_safe_checkpoint_holds_the_options_of_its_training(tmp_path):
+    source = SAFE(blocks=(1, 1))
+    options = argparse.Namespace(model="SAFE", input_size=256)
+    torch.save(
+        {"model": source.network.state_dict(), "epoch": 19, "args": options}, tmp_path / "checkpoint-best.pth"
+    )
+    _loaded(source, SAFE(blocks=(1, 1)), tmp_path / "checkpoint-best.pth")
+
+
+def test_bfree_archive(tmp_path):
+    source = BFree(size=56, **TOWER)
+    torch.save({"model": source.network.state_dict()}, tmp_path / "checkpoint")
+    with zipfile.ZipFile(tmp_path / "BFREE_dino2reg4.zip", "w") as archive:
+        archive.writestr(
+            "BFREE_dino2reg4/config.yaml", "arch: timm_c5i504_vit_base_patch14_reg4_dinov2.lvd142m"
+        )
+        archive.write(tmp_path / "checkpoint", "BFREE_dino2reg4/model_epoch_best.pth")
+    _loaded(source, BFree(size=56, **TOWER), tmp_path / "BFREE_dino2reg4.zip")
+
+
+@pytest.mark.parametrize("prefix", ["", "module."])
+def test_dda_checkpoint(tmp_path, prefix):
+    source = DDA(size=28, image_size=28, **TOWER)
+    state = {prefix + name: value for name, value in source.state_dict().items()}
+    assert "base_model.model.blocks.0.attn.qkv.original_layer.weight" in source.state_dict()
+    torch.save({"model": state}, tmp_path / "DDA_ckpt.pth")
+    _loaded(source, DDA(size=28, image_size=28, **TOWER), tmp_path / "DDA_ckpt.pth")
+
+
+def test_effort_checkpoints(tmp_path):
+    source = Effort(size=28, **TOWER)
+    torch.save(
+        {f"module.{name}": value for name, value in source.state_dict().items()}, tmp_path / "ckpt.pth"
+    )
+    _loaded(source, Effort(size=28, **TOWER), tmp_path / "ckpt.pth")
+
+
+def test_effort_checkpoint_of_the_other_program_holds_all_of_clip(tmp_path):
+    source = Effort(variant="universalfakedetect", size=28, **TOWER)
+    state = {f"model.vision_model.{name}": value for name, value in source.backbone.state_dict().items()} | {
+        f"fc.{name}": value for name, value in source.head.state_dict().items()
+    }
+    unused = {
+        "model.logit_scale": torch.ones(()),
+        "model.text_model.final_layer_norm.weight": torch.ones(8),
+        "model.vision_model.embeddings.position_ids": torch.arange(5).unsqueeze(0),
+    }
+    torch.save({"model": state | unused, "total_steps": 18000}, tmp_path / "model.pth")
+    _loaded(source, Effort(variant="universalfakedetect", size=28, **TOWER), tmp_path / "model.pth")
+    with pytest.raises(WeightsError, match="head"):
+        Effort(size=28, **TOWER).load_weights(tmp_path / "model.pth")
+
+
+def _redrawn(module):
+    """Also what starts at 0 or 1 becomes random."""
+    for value in module.state_dict().values():
+        value.normal_()
+    return module
+
+
+def test_dda_starts_from_dinov2(tmp_path):
+    source = _redrawn(DINOv2(image_size=28, **TOWER))
+    torch.save(source.state_dict(), tmp_path / "dinov2_vitl14_pretrain.pth")
+    detector = DDA(size=28, image_size=28, **TOWER)
+    detector.start_from(tmp_path / "dinov2_vitl14_pretrain.pth")
+    images = torch.randn(2, 3, 28, 28)
+    torch.testing.assert_close(detector.base_model.model(images), source(images))
+
+
+def test_dinov2_file_without_the_pretraining_token(tmp_path):
+    source = _redrawn(DINOv2(image_size=28, **TOWER))
+    state = {name: value for name, value in source.state_dict().items() if name != "mask_token"}
+    save_file(state, tmp_path / "model.safetensors")
+    encoder = DINOv2Encoder(image_size=28, **TOWER)
+    encoder.load_weights(tmp_path / "model.safetensors")
+    images = torch.randn(2, 3, 28, 28)
+    torch.testing.assert_close(encoder(images, ["feature"])["feature"], source(images))
+
+
+def test_effort_starts_from_clip_with_the_same_function(tmp_path):
+    source = Effort(size=28, **TOWER)
+    state = {}
+    for name, value in source.backbone.state_dict().items():
+        if not name.endswith("_residual"):
+            state[f"vision_model.{name.replace('weight_main', 'weight')}"] = value
+    state["text_model.final_layer_norm.weight"] = torch.ones(8)
+    save_file(state, tmp_path / "model.safetensors")
+    detector = Effort(size=28, **TOWER)
+    detector.start_from(tmp_path / "model.safetensors")
+    images = torch.randn(2, 3, 28, 28)
+    # the source's residuals are 0, so its weights are those of the file
+    torch.testing.assert_close(detector.backbone(images), source.backbone(images))
+    trained = {name for name, parameter in detector.named_parameters() if parameter.requires_grad}
+    assert trained == {
+        name for name in detector.state_dict() if name.endswith("_residual") or "head." in name
+    }

@@ -10,11 +10,11 @@ import typer
 from pydantic import Field
 from typer.testing import CliRunner
 
-from benchmarks.commands.audit import AuditSettings
-from benchmarks.commands.figures import FiguresSettings
+from benchmarks.commands.audit_command import AuditSettings
+from benchmarks.commands.figures_command import FiguresSettings
 from benchmarks.commands.from_settings import takes
-from benchmarks.commands.predict import PredictSettings
-from benchmarks.commands.report import ReportSettings
+from benchmarks.commands.predict_command import PredictSettings
+from benchmarks.commands.report_command import ReportSettings
 from benchmarks.config import (
     DetectorSettings,
     Number,

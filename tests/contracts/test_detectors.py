@@ -1,5 +1,7 @@
 """Every registered detector keeps the contract; at a size that a laptop runs in a second."""
 
+import inspect
+
 import pytest
 
 from registry import check_detector, load_plugins
@@ -8,6 +10,7 @@ CATALOGS = load_plugins()
 
 CLIP = {"image_size": 28, "patch_size": 14, "width": 16, "layers": 2, "heads": 2, "features": 12}
 BLOCKS = (1, 1, 1, 1)
+DINOV2 = {"image_size": 42, "width": 16, "layers": 1, "heads": 2, "tile": 28}
 TOKENIZER = {
     "width": 8,
     "multipliers": (1, 2, 2),
@@ -32,6 +35,17 @@ TOY = {
     "fusing": {"blocks": BLOCKS},
     "linear_probe": {"backbone": "timm/test_vit"},
     "ferretnet_s": {"width": 8, "depths": (1, 1)},
+    "patchcraft": {"width": 4},
+    "commfor": {"width": 16, "layers": 1, "heads": 2},
+    "aligned": {"blocks": BLOCKS, "width": 4},
+    "stay_positive": {"blocks": BLOCKS, "width": 4},
+    "dmid": {"blocks": BLOCKS, "width": 4},
+    "dda": {"width": 16, "layers": 1, "heads": 2, "size": 56, "image_size": 56},
+    "bfree": {"width": 16, "layers": 1, "heads": 2, "size": 56},
+    "effort": {"width": 16, "layers": 2, "heads": 2, "size": 28},
+    "safe": {"blocks": (1, 1)},
+    "warpad": {"size": 56, "encoder_options": DINOV2},
+    "rigid": {"size": 28, "encoder_options": DINOV2},
     "random_score": {},
     **{name: {"tokenizer_options": TOKENIZER, "size": 32} for name in ("iar", "iar_quant", "iar_combined")},
     **{name: {} for name in ("iar_mini", "iar_quant_mini", "iar_combined_mini", "iar_scale_mini")},
@@ -53,6 +67,9 @@ TOY = {
 }
 """Options that build each detector small."""
 
+SAME_CLASS = {"stay_positive": "aligned", "dmid": "aligned"}
+"""Names for other weights of a class that is checked under its first name."""
+
 
 def test_every_built_in_detector_is_checked():
     ours = [entry.name for entry in CATALOGS.detectors if entry.origin.startswith("d3qe-bench")]
@@ -60,10 +77,15 @@ def test_every_built_in_detector_is_checked():
 
 
 @pytest.mark.parametrize("protocol", ["original", "uniform"])
-@pytest.mark.parametrize("name", TOY)
+@pytest.mark.parametrize("name", [name for name in TOY if name not in SAME_CLASS])
 def test_contract(name, protocol):
     factory = CATALOGS.detectors.entry(name).load()
     check_detector(factory, encoders=CATALOGS.encoders, protocol=protocol, **TOY[name])
+
+
+@pytest.mark.parametrize(("name", "first"), SAME_CLASS.items())
+def test_other_weights_have_the_same_class(name, first):
+    assert CATALOGS.detectors.entry(name).load() is CATALOGS.detectors.entry(first).load()
 
 
 @pytest.mark.parametrize("name", TOY)
@@ -76,3 +98,9 @@ def test_card_states_its_facts(name):
     for figure in card.reported:
         assert 0 <= figure.value <= 1, figure
         assert figure.source, figure
+
+
+def test_who_promises_the_uniform_protocol_takes_it():
+    promised = [entry for entry in CATALOGS.detectors if len(entry.card.protocols) > 1]
+    assert [e.name for e in promised if "protocol" not in inspect.signature(e.load()).parameters] == []
+    assert len(promised) > 10

@@ -225,7 +225,7 @@ def test_every_entry_can_be_read_by_its_layout(name: str) -> None:
 
 
 def test_a_file_name_from_the_hub_cannot_leave_the_folder(tmp_path: Path) -> None:
-    from benchmarks.commands.data import _below
+    from benchmarks.commands.data_command import _below
 
     with pytest.raises(UserError, match="leaves the data folder"):
         _below(tmp_path, "../../etc/passwd")

@@ -36,15 +36,16 @@ def filled(
     prefix: str,
     seed: int,
     own: tuple[str, ...] = (),
+    ours: str = "",
 ) -> Module:
-    """A module in evaluation mode whose state is the seeded one, less `prefix` of the reference's names.
+    """A module in evaluation mode whose state is the seeded one, with prefix `ours` for `prefix` of the reference's names.
 
     own: names that our module has and the reference lacks; they become 0.
     """
     with torch.device("meta"):
         module = build()
     state = seeded_state_dict(shapes, seed)
-    state = {name.removeprefix(prefix): value for name, value in state.items()}
+    state = {ours + name.removeprefix(prefix): value for name, value in state.items()}
     expected = module.state_dict()
     for name in own:
         state[name] = torch.zeros(expected[name].shape, dtype=expected[name].dtype)

@@ -6,9 +6,12 @@ import sys
 import numpy as np
 import pytest
 
+from tests.conftest import SHARED
 from tests.parity import NAMES, compare, compute
 from tests.parity.filling import GOLDEN, GOLDEN_SEED
-from tests.parity.rine import PUBLISHED_HEAD
+
+ILL_CONDITIONED = {"one_minus_similarity": 1e-2}
+"""Arrays in which most digits have cancelled: 1 − 0.9997 in float32 keeps four of seven."""
 
 
 @pytest.mark.slow
@@ -16,10 +19,10 @@ from tests.parity.rine import PUBLISHED_HEAD
 def test_golden(name):
     with np.load(GOLDEN / f"{name}.npz") as file:
         golden = dict(file)
-    if not PUBLISHED_HEAD.is_file():
-        golden.pop("logit_published_head", None)
+    if not SHARED.is_dir():
+        golden = {array: value for array, value in golden.items() if "published" not in array}
     for difference in compare(compute(name, GOLDEN_SEED), golden):
-        assert difference.error <= 1e-4, difference
+        assert difference.error <= ILL_CONDITIONED.get(difference.name, 1e-4), difference
         assert difference.flipped <= 2, difference
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 import pytest
 import torch
@@ -115,3 +117,28 @@ def test_equal_views_are_one_key() -> None:
 def test_impossible_views_are_refused(fields: dict[str, object], reason: str) -> None:
     with pytest.raises(ValueError, match=reason):
         View(**fields)  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("size", SIZES)
+def test_stretching_gives_both_sides_one_length(size: tuple[int, int]) -> None:
+    got = View(resize=64, stretch=True, interpolation="bicubic").resized(picture(*size))
+    assert np.array_equal(np.asarray(got), np.asarray(picture(*size).resize((64, 64), MODES["bicubic"])))
+
+
+@pytest.mark.parametrize(
+    ("options", "text"),
+    [
+        ({"stretch": True}, "stretch needs a resize"),
+        ({"resize": 64, "interpolation": "opencv-bilinear"}, "needs stretch=True"),
+    ],
+)
+def test_recipes_that_mean_nothing_are_refused(options: dict[str, Any], text: str) -> None:
+    with pytest.raises(ValueError, match=text):
+        View(**options)
+
+
+def test_views_that_differ_after_the_resize_are_alike_before_the_crop() -> None:
+    one = View(resize=64, crop=32, mean=CLIP_MEAN, std=CLIP_STD)
+    assert one.before_crop == View(resize=64, crop=48, scale=255.0).before_crop
+    assert one.before_crop != View(resize=64, stretch=True).before_crop
+    assert one.before_crop != View(resize=65).before_crop

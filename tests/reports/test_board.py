@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from benchmarks.reports.board import Board, Row, boards, warnings
+from benchmarks.reports.board import Board, BoardRow, boards, warnings
 from benchmarks.reports.load import Run
 from benchmarks.reports.notes import legend, notes
 from tests.runs import dataset, record
@@ -138,7 +138,7 @@ def test_notes_name_each_reason_once_per_detector() -> None:
         ("–", "ok on AR VAR: too few"),
     ]
     assert [sign for sign, _ in legend([board])] == ["†", "✗", "–"]
-    assert board.rows[0] == Row("r", "fresh", "fresh", True)
+    assert board.rows[0] == BoardRow("r", "fresh", "fresh", True)
 
 
 @pytest.mark.parametrize(("perturbation", "count"), [("none", 0), ("crop:0.5", 1)])

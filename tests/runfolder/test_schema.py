@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import json
+import math
 import shutil
 from collections.abc import Callable
 from pathlib import Path
@@ -16,9 +17,12 @@ import benchmarks
 from benchmarks.reports import load_metrics, render
 from benchmarks.runfolder.document import SCHEMA_VERSION, json_schema
 from benchmarks.runfolder.evaluate import compute_metrics
+from benchmarks.runfolder.record import make_record, read_record, write_record
 from benchmarks.runfolder.schemas import SCHEMAS
 from benchmarks.runfolder.submission import make_submission
 from registry import load_plugins
+from tests.conftest import Invoke
+from tests.pictures import make_class_folders
 
 PUBLISHED = Path(benchmarks.__file__).parent / "schemas"
 OLD_RUNS = sorted(Path(__file__).parents[1].joinpath("fixtures", "runs").iterdir())
@@ -85,3 +89,104 @@ def test_old_run_folders_still_load_render_and_compute(run: Path, tmp_path: Path
         }
         for name, value in old["metrics"].items():
             assert new["metrics"][name] == (None if value is None else pytest.approx(value, abs=1e-9))
+
+
+def edited(path: Path, change: Callable[[dict[str, Any]], object]) -> None:
+    content = json.loads(path.read_text(encoding="utf-8"))
+    change(content)
+    path.write_text(json.dumps(content), encoding="utf-8")
+
+
+@pytest.mark.parametrize(
+    ("file", "change", "said"),
+    [
+        ("run.json", lambda r: r.update(schema="1"), "run.json: schema is '1', this version reads 1"),
+        ("metrics.json", lambda m: m.update(schema="1"), "metrics.json: schema is '1'"),
+        (
+            "run.json",
+            lambda r: r["detectors"]["one"].update(encoders=3),
+            "detectors.one.encoders: input should",
+        ),
+        (
+            "run.json",
+            lambda r: r["datasets"]["AR/a"]["asked"].pop("real"),
+            "datasets.AR/a.asked.real: field req",
+        ),
+        (
+            "metrics.json",
+            lambda m: m["cells"][1]["metrics"].update(ap=float("nan")),
+            "cells.1.metrics.ap: input should be a finite number, got nan",
+        ),
+        ("metrics.json", lambda m: m["means"][0].update(ci=[]), "metrics.json: means.0.ci: input should"),
+        (
+            "metrics.json",
+            lambda m: m["bootstrap"].update(seed="0"),
+            "bootstrap.seed: input should be a valid int",
+        ),
+    ],
+)
+def test_what_is_malformed_is_one_line_with_file_and_field(
+    old_run: Path, invoke: Invoke, file: str, change: Callable[[dict[str, Any]], object], said: str
+) -> None:
+    edited(old_run / file, change)
+    result = invoke("report", old_run, "--format", "md")
+    assert result.code == 2
+    assert len(result.err.splitlines()) == 1
+    assert said in result.err
+
+
+def test_malformed_submissions_are_one_line(old_run: Path, tmp_path: Path, invoke: Invoke) -> None:
+    assert invoke("submit", old_run, "--detectors", "one", "--out", tmp_path).code == 0
+    row = tmp_path / "one.json"
+    for change, said in (
+        (
+            lambda r: r["facts"].update(untrained="no"),
+            "detectors.one.untrained: input should be a valid bool",
+        ),
+        (lambda r: r["scores"][0].update(sha256="x"), "scores.0.sha256: string should match"),
+        (lambda r: r.update(schema="1"), "one.json: schema is '1'"),
+    ):
+        edited(row, change)
+        result = invoke("report", row, "--out", tmp_path / "site")
+        assert result.code == 2
+        assert len(result.err.splitlines()) == 1
+        assert said in result.err
+        assert str(row) in result.err
+
+
+def test_keys_of_other_versions_are_kept(old_run: Path, invoke: Invoke) -> None:
+    def extend(content: dict[str, Any]) -> None:
+        content["later"] = {"x": 1}
+        for part in ("detectors", "datasets"):
+            for facts in content.get(part, {}).values():
+                facts["later"] = [1]
+        for cell in content.get("cells", []):
+            cell["later"] = "x"
+
+    for file in ("run.json", "metrics.json"):
+        edited(old_run / file, extend)
+    assert invoke("report", old_run, "--format", "md").code == 0
+    record = read_record(old_run)
+    write_record(old_run, record)
+    content = json.loads((old_run / "run.json").read_text(encoding="utf-8"))
+    assert content["later"] == {"x": 1}
+    assert content["detectors"]["one"]["later"] == [1]
+    assert content["schema"] == 1
+    assert read_record(old_run) == record
+
+
+def test_what_a_run_records_fits_the_schema_and_comes_back(invoke: Invoke, tmp_path: Path) -> None:
+    make_class_folders(tmp_path / "data" / "VAR", count=5)
+    arguments = ["run", "--data", tmp_path / "data", "--detectors", "random_score", "--bootstrap", "0"]
+    assert invoke(*arguments, "--out", tmp_path / "run").code == 0
+    content = json.loads((tmp_path / "run" / "run.json").read_text(encoding="utf-8"))
+    jsonschema.validate(content, published("run.schema.json"))
+    write_record(tmp_path / "run", read_record(tmp_path / "run"))
+    assert json.loads((tmp_path / "run" / "run.json").read_text(encoding="utf-8")) == content
+
+
+def test_values_that_json_lacks_are_recorded_by_name(tmp_path: Path) -> None:
+    content = {"schema": 1, "detectors": {"x": {"options": {"a": math.nan, "b": (1, 2), "c": Path("d")}}}}
+    record = make_record({**content, "datasets": {}, "perturbations": ()})
+    write_record(tmp_path, record)
+    assert read_record(tmp_path).detectors["x"].options == {"a": "NaN", "b": [1, 2], "c": "d"}

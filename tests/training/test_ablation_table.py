@@ -9,15 +9,15 @@ import typer
 import yaml
 from typer.testing import CliRunner
 
-from benchmarks.ablation_table import Row, main, markdown
+from benchmarks.ablation_table import AblationRow, main, markdown
 from tests.contracts.test_detectors import TOY
 from tests.training.conftest import write_config
 
 
 def test_gaps_have_reasons():
     rows = [
-        Row("a|b", {"mean acc": 0.51234, "x": None}, ["a has no x"]),
-        Row("c", {"mean acc": 1.0, "x": 2.5}),
+        AblationRow("a|b", {"mean acc": 0.51234, "x": None}, ["a has no x"]),
+        AblationRow("c", {"mean acc": 1.0, "x": 2.5}),
     ]
     assert markdown(rows).splitlines() == [
         "| network | mean acc | x |",

@@ -8,7 +8,7 @@ from typing import Any
 import pandas as pd
 
 from benchmarks.metrics.cell import COMPLETE, FAILED, PARTIAL
-from benchmarks.reports.board import DIGITS, Board, Column, Row, boards, position
+from benchmarks.reports.board import DIGITS, Board, BoardRow, Column, boards, position
 from benchmarks.reports.load import Run, directions, perturbations
 from benchmarks.reports.page.curves import curves
 from benchmarks.reports.report import Report
@@ -67,7 +67,7 @@ def _metric(runs: Sequence[Run], name: str) -> dict[str, Any]:
 def _cells(
     runs: Sequence[Run],
     by_metric: Sequence[Sequence[Board]],
-    rows: Sequence[Row],
+    rows: Sequence[BoardRow],
     columns: Sequence[Column],
     kinds: Sequence[str],
 ) -> list[dict[str, Any]]:
@@ -136,7 +136,7 @@ def _ranks(by_metric: Sequence[Sequence[Board]]) -> list[list[dict[str, Any]]]:
 
 def _pairs(
     table: pd.DataFrame,
-    rows: Sequence[Row],
+    rows: Sequence[BoardRow],
     columns: Sequence[Column],
     names: Sequence[str],
     kinds: Sequence[str],

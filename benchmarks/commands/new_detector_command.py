@@ -10,7 +10,9 @@ from rich.console import Console
 
 
 def new_detector(
-    name: Annotated[str, typer.Argument(help="Of the detector and its Python package, as in my_detector")],
+    name: Annotated[
+        str, typer.Argument(help="Name of the detector and its Python package, as in my_detector")
+    ],
     into: Annotated[Path, typer.Option(help="Folder that the package's folder goes into")] = Path(),
 ) -> None:
     """Write a package to start a detector from.
