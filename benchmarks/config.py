@@ -1,7 +1,7 @@
 """Settings: what each one means, and refusal of anything that is not one.
 
 A setting is one field of a `Settings` class: its type, default, help text and bounds are stated there and nowhere
-else. The keys of YAML files, the options of the commands (`benchmarks.commands.options`) and the tables of
+else. The keys of YAML files, the options of the commands (`benchmarks.commands.from_settings`) and the tables of
 reference.md are made from it; an option wins over the file.
 """
 

@@ -61,3 +61,37 @@ def test_built_in_detectors_come_through_the_hooks():
     catalogs = load_plugins(environ={"D3QE_BENCH_PLUGINS": ""})
     assert {entry.origin.partition(" ")[0] for entry in catalogs.detectors} == {"d3qe-bench"}
     assert all(plugin.status in ("ok", "disabled") for plugin in catalogs.plugins)
+
+
+SAME_PART = {
+    # a part that each package, suite or network has of its own, under the same name
+    "modules": {
+        "plugin",
+        "mini",
+        "network",
+        "layers",
+        "options",
+        "settings",
+        "dataset",
+        "manifest",
+        "files",
+        "tokenizer",
+    }
+    | {"render", "report", "statistics", "study", "thresholds", "weights"},
+    "classes": {"OurDataset", "OurDetector", "Block", "Tokenizer"},
+}
+
+
+def test_a_name_means_one_thing():
+    found: dict[str, dict[str, set[str]]] = {"modules": {}, "classes": {}}
+    for package in MAY_IMPORT:
+        for path in modules(package):
+            where = str(path.relative_to(ROOT))
+            name = path.parent.name if path.stem == "__init__" else path.stem
+            found["modules"].setdefault(name, set()).add(where)
+            for node in ast.walk(ast.parse(path.read_text())):
+                if isinstance(node, ast.ClassDef) and not node.name.startswith("_"):
+                    found["classes"].setdefault(node.name, set()).add(where)
+    for kind, names in found.items():
+        several = {name: files for name, files in names.items() if len(files) > 1}
+        assert {name: files for name, files in several.items() if name not in SAME_PART[kind]} == {}

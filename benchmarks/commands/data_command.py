@@ -39,7 +39,7 @@ def list_data() -> None:
 @app.command("info")
 def info(name: Name) -> None:
     """Show what a data set is, its licence and terms, where it is from and what has to be in it."""
-    from benchmarks.datasets.prepared import Prepared, facts_of
+    from benchmarks.datasets.prepared import PreparedSet, facts_of
     from benchmarks.datasets.published import published_set
 
     one = published_set(name)
@@ -47,7 +47,7 @@ def info(name: Name) -> None:
     typer.echo(f"download: {_size(one.size) or 'size not stated'}; layout: {one.layout}")
     if one.expected:
         typer.echo(f"test sets: {', '.join(one.expected)}")
-    typer.echo(f"here: {facts_of(one)['state']} ({Prepared(one.name).folder})")
+    typer.echo(f"here: {facts_of(one)['state']} ({PreparedSet(one.name).folder})")
 
 
 @app.command("get")
@@ -57,7 +57,7 @@ def get(name: Name, yes: Yes = False) -> None:
     Exit code 0: it is there as published; 1: it differs from what was published, and in what; 2: it cannot be
     fetched, and why.
     """
-    from benchmarks.datasets.prepared import Prepared
+    from benchmarks.datasets.prepared import PreparedSet
     from benchmarks.datasets.published import published_set
     from benchmarks.download import check_space, download
     from benchmarks.progress import ProgressBar
@@ -65,7 +65,7 @@ def get(name: Name, yes: Yes = False) -> None:
     one = published_set(name)
     _show_terms(one)
     remotes = one.remotes()
-    place = Prepared(one.name)
+    place = PreparedSet(one.name)
     _accept(one, yes)
     missing = [remote for remote in remotes if not (place.downloads / remote.file).is_file()]
     total = sum(remote.size for remote in missing)
@@ -88,11 +88,11 @@ def prepare(
 
     Exit code 0: it is as published; 1: it differs, and in what; 2: it is not such a data set.
     """
-    from benchmarks.datasets.prepared import Prepared
+    from benchmarks.datasets.prepared import PreparedSet
     from benchmarks.datasets.published import published_set
 
     one = published_set(name)
-    folder = source or Prepared(one.name).downloads
+    folder = source or PreparedSet(one.name).downloads
     if not folder.is_dir():
         raise UserError(
             f"no folder {folder}: fetch {one.name} with `d3qe-bench data get {one.name}`, or get it at {one.page}"
@@ -109,23 +109,23 @@ def verify(
 
     Exit code 0: nothing; 1: something, and it is named.
     """
-    from benchmarks.datasets.prepared import Prepared, read_index
+    from benchmarks.datasets.prepared import PreparedSet, read_index
     from benchmarks.datasets.prepared import verify as check
     from benchmarks.datasets.published import published_set
     from benchmarks.progress import ProgressBar
 
     one = published_set(name)
-    _, table = read_index(Prepared(one.name).index, one.name)
+    _, table = read_index(PreparedSet(one.name).index, one.name)
     with ProgressBar("verifying", table.num_rows) as bar:
         found = list(check(one, bar.advance, quick=quick))
     raise typer.Exit(_say(one, found))
 
 
 def _prepare(one: PublishedSet, folder: Path) -> int:
-    from benchmarks.datasets.prepared import Prepared, counts, unpack_all, write_index
+    from benchmarks.datasets.prepared import PreparedSet, counts, unpack_all, write_index
     from benchmarks.progress import ProgressBar
 
-    place = Prepared(one.name)
+    place = PreparedSet(one.name)
     files = [path for path in folder.rglob("*") if path.is_file() and not path.name.startswith(".")]
     with ProgressBar("unpacking", sum(path.stat().st_size for path in files), unit="bytes") as bar:
         unpacked = unpack_all(files, place.pictures, bar.advance)

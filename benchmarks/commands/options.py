@@ -47,9 +47,8 @@ def parse_detectors(
     for key, value in split_pairs(options, "--option").items():
         label, dot, option = key.partition(".")
         if not dot or label not in detectors:
-            raise UserError(
-                f"--option {key}={value}: write DETECTOR.OPTION=VALUE for one of {', '.join(detectors)}"
-            )
+            known = f"one of {', '.join(detectors)}" if detectors else f"a detector that {spelled} names"
+            raise UserError(f"--option {key}={value}: write DETECTOR.OPTION=VALUE for {known}")
         detectors[label].setdefault("options", {})[option] = parse_value(value)
     return list(detectors.values())
 

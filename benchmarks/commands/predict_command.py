@@ -32,7 +32,7 @@ class PredictSettings(SessionSettings):
     seed: Seed = Field(0, description="random seed of untrained weights")
 
 
-@takes(PredictSettings, without=("precision",))
+@takes(PredictSettings)
 def predict(given: dict[str, Any]) -> None:
     """Print P(generated) of pictures without labels.
 

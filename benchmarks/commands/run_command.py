@@ -61,7 +61,7 @@ def show_results(out: Path, metrics: MetricsFile, failed: Sequence[str] = ()) ->
         The exit code: 0 where everything was scored, else 1.
     """
     from benchmarks.reports import print_leaderboard, render
-    from benchmarks.runfolder.summary import incomplete
+    from benchmarks.runfolder.metrics_file import incomplete
 
     files = render([out])
     print_leaderboard(metrics, Console())

@@ -56,7 +56,7 @@ def data_folder() -> Path:
 
 
 @dataclass(frozen=True)
-class Prepared:
+class PreparedSet:
     """Where the parts of one data set lie."""
 
     name: str
@@ -148,7 +148,7 @@ def read_index(index: Path, name: str) -> tuple[Path, pa.Table]:
 
 def scan(name: str) -> list[TestSet]:
     """The test sets of a prepared data set, from its index alone. Raises `UserError` as `read_index`."""
-    root, table = read_index(Prepared(name).index, name)
+    root, table = read_index(PreparedSet(name).index, name)
     if not root.is_dir():
         raise UserError(f"the pictures of {name} were in {root}, which is not there: prepare it again")
     sets: dict[tuple[str, str, str], list[Picture]] = {}
@@ -174,7 +174,7 @@ def verify(published: PublishedSet, progress: Callable[[int], None], *, quick: b
     Raises:
         UserError: as `read_index`.
     """
-    root, table = read_index(Prepared(published.name).index, published.name)
+    root, table = read_index(PreparedSet(published.name).index, published.name)
     known: dict[str, tuple[str, int]] = dict(
         zip(
             table["path"].to_pylist(),
@@ -207,7 +207,7 @@ _SHARING = ("universalfakedetect", "beside_real")
 
 def facts_of(published: PublishedSet) -> dict[str, Any]:
     """Whether a data set is here, and how much of it."""
-    place = Prepared(published.name)
+    place = PreparedSet(published.name)
     if place.index.is_file():
         try:
             return {"state": "ready", "pictures": pq.read_metadata(place.index).num_rows}

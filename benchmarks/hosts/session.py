@@ -17,7 +17,7 @@ from benchmarks.hosts.scorer import Scorer, read_journal
 from benchmarks.hosts.suite import Notes, Suite
 from benchmarks.loading import Locator, load_catalogs
 from benchmarks.ranks import choose_device
-from benchmarks.runfolder.pictures import write_picture_digests
+from benchmarks.runfolder.picture_digests import write_picture_digests
 from benchmarks.runfolder.provenance import new_record
 from benchmarks.runfolder.record import find_record, write_record
 from benchmarks.runfolder.scores import CLEAN

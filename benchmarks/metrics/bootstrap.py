@@ -16,6 +16,8 @@ Metric = Callable[[NDArray[np.int64], NDArray[np.float32]], float]
 
 RESAMPLES = 1000
 LEVEL = 0.95
+METHOD = "percentile, stratified by class"
+"""How resamples are drawn. Replicates of two methods are not paired: change the text with the way."""
 _CHUNK = 1 << 18
 """Pictures drawn at a time: counts of one chunk stay in the processor's cache."""
 

@@ -8,10 +8,11 @@ from pathlib import Path
 
 from benchmarks.metrics.bootstrap import RESAMPLES
 from benchmarks.metrics.means import ALL
+from benchmarks.runfolder.document import SCHEMA_VERSION
 from benchmarks.runfolder.evaluate import evaluate_run
 from benchmarks.runfolder.metrics_file import METRICS_FILE, MetricCell, MetricsFile, read_metrics
-from benchmarks.runfolder.plugins import recorded_metrics
 from benchmarks.runfolder.record import RECORD_FILE, DetectorRecord, RunRecord, make_record, read_record
+from benchmarks.runfolder.run_plugins import recorded_metrics
 from benchmarks.runfolder.submission import is_submission, read_submission, submitted_record
 from registry.errors import UserError, unknown_name
 
@@ -20,7 +21,7 @@ Pictures = frozenset[tuple[str, str]]
 
 
 def _nothing_recorded() -> RunRecord:
-    return make_record({"schema": 1, "detectors": {}, "datasets": {}, "perturbations": []})
+    return make_record({"schema": SCHEMA_VERSION, "detectors": {}, "datasets": {}, "perturbations": []})
 
 
 @dataclass(frozen=True)
@@ -56,9 +57,8 @@ class Run:
 
         metric: one that leaves out a test set covers less.
         """
-        left_out = (
-            self.metrics["metrics"][metric].get("left_out") if metric in self.metrics["metrics"] else None
-        )
+        about = self.metrics["metrics"].get(metric)
+        left_out = about.get("left_out") if about else None
         found: dict[str, Pictures] = {}
         for cell in self.cells():
             for scope in (cell["paradigm"], ALL):

@@ -7,7 +7,7 @@ import re
 from benchmarks.reports.board import DIGITS, BoardEntry
 from benchmarks.reports.notes import UNTRAINED, legend, mark, notes
 from benchmarks.reports.report import Report
-from benchmarks.reports.statistics.ranks import rank_board
+from benchmarks.reports.statistics.mean_ranks import rank_board
 from benchmarks.reports.templates import environment
 
 BLOCK = 9

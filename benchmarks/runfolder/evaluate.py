@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from benchmarks.metrics.bootstrap import LEVEL, RESAMPLES, Metric, generator
+from benchmarks.metrics.bootstrap import LEVEL, METHOD, RESAMPLES, Metric, generator
 from benchmarks.metrics.cell import COMPLETE, Measurement, coverage, grouped_reasons, measure
 from benchmarks.metrics.means import mean_of, scopes
 from benchmarks.metrics.tally import CountedMetric
@@ -126,7 +126,7 @@ def compute_metrics(
     result = {
         "schema": SCHEMA_VERSION,
         "bootstrap": {
-            "method": "percentile, stratified by class",
+            "method": METHOD,
             "level": LEVEL,
             "resamples": bootstrap,
             "seed": seed,

@@ -15,8 +15,10 @@ from typing_extensions import TypedDict
 
 from benchmarks.files import write_json_by_line
 from benchmarks.runfolder.document import LENIENT, Count, Number, SchemaVersion, read_document, validated
+from benchmarks.runfolder.scores import read_scores
 
 METRICS_FILE = "metrics.json"
+_SHOWN = 10
 METRICS = ("ap", "acc", "auroc")
 """What a report shows unless told otherwise."""
 
@@ -130,3 +132,27 @@ def read_metrics(run: Path) -> MetricsFile | None:
 def write_metrics(run: Path, metrics: MetricsFile) -> None:
     """Write metrics.json atomically, one cell per line."""
     write_json_by_line(Path(run, METRICS_FILE), validated(metrics, MetricsFile, METRICS_FILE))
+
+
+def incomplete(run: Path, metrics: MetricsFile) -> list[str]:
+    """Nothing if every cell is complete; else the cells that are not and the pictures that failed."""
+    lines = [
+        f"{cell['status']}: {cell['detector']} on {cell['dataset']} ({cell['perturbation']}): {cell['reason']}"
+        for cell in metrics["cells"]
+        if cell["status"] != "complete"
+    ]
+    if not lines:
+        return []
+    frame = read_scores(run)
+    failed = frame[frame["error"].notna()].drop_duplicates(["dataset", "path", "error"])
+    pictures = [f"not scored: {row.dataset}: {row.path}: {row.error}" for row in failed.itertuples()]
+    return [
+        *_first(lines, "cells"),
+        *_first(pictures, f"pictures, see the error column under {run / 'scores'}"),
+    ]
+
+
+def _first(lines: list[str], what: str) -> list[str]:
+    if len(lines) <= _SHOWN:
+        return lines
+    return [*lines[:_SHOWN], f"… and {len(lines) - _SHOWN} more {what}"]

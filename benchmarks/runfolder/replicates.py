@@ -21,6 +21,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
+from benchmarks.metrics.bootstrap import METHOD
 from benchmarks.metrics.tally import Floats
 from benchmarks.runfolder.scores import Cell
 from registry.files import atomic
@@ -35,7 +36,7 @@ def replicates_digest(
     labels: NDArray[np.integer[Any]], logits: NDArray[np.float32], seed: int, resamples: int
 ) -> str:
     """What the replicates of a cell depend on; labels (N,), logits (N,), both by path."""
-    digest = hashlib.sha256(f"{seed} {resamples}\n".encode())
+    digest = hashlib.sha256(f"{METHOD}\0{seed}\0{resamples}\n".encode())
     digest.update(labels.astype(np.int8).tobytes())
     digest.update(logits.astype(np.float32).tobytes())
     return digest.hexdigest()

@@ -7,8 +7,8 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks.runfolder.evaluate import compute_metrics
-from benchmarks.runfolder.plugins import recorded_metrics
 from benchmarks.runfolder.record import dumped, read_record
+from benchmarks.runfolder.run_plugins import recorded_metrics
 from benchmarks.runfolder.submission import ScoreDigest, SubmissionFile, score_digests
 
 TOLERANCE = 1e-9

@@ -23,17 +23,17 @@ from benchmarks.perturbations import Perturbation, parse_perturbation
 from benchmarks.ranks import agree, choose_device, finish_ranks, gather, is_main, start_ranks
 from benchmarks.runfolder.evaluate import evaluate_run
 from benchmarks.runfolder.metrics_file import MetricsFile
-from benchmarks.runfolder.pictures import write_picture_digests
-from benchmarks.runfolder.plugins import recorded_metrics
+from benchmarks.runfolder.picture_digests import write_picture_digests
 from benchmarks.runfolder.provenance import new_record
 from benchmarks.runfolder.record import find_record, read_record, write_record
 from benchmarks.runfolder.resume import merged_record
+from benchmarks.runfolder.run_plugins import recorded_metrics
 from benchmarks.runfolder.scores import CLEAN, cells, compact_cell
 from benchmarks.runfolder.writer import ShardWriter
 from benchmarks.runner.loop import EvaluationLoop
 from benchmarks.runner.model import ScoringModel
 from benchmarks.runner.pending import Job, pending_jobs
-from benchmarks.runner.progress import ProgressHook
+from benchmarks.runner.run_progress import RunProgress
 from registry import TestSet, UserError
 
 _UNUSED_HOOKS = dict.fromkeys(
@@ -144,7 +144,7 @@ def _run_loop(plan: Plan, model: ScoringModel, jobs: Sequence[Job], console: Con
             dataset=partial(PreparedPictures, seed=settings.seed, max_pixels=settings.max_pixels),
         )
 
-    progress = ProgressHook(jobs, console)
+    progress = RunProgress(jobs, console)
     # the Runner leaves an empty log and a copy of its settings; run.json says more
     with tempfile.TemporaryDirectory() as scratch:
         try:

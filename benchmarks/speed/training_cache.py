@@ -25,7 +25,7 @@ from benchmarks.speed.run_overhead import make_pictures
 from benchmarks.training.batches import Loader, build_loaders
 from benchmarks.training.engine import TrainingModel
 from benchmarks.training.features import cached_features
-from benchmarks.training.pictures import Splits, take_inventory
+from benchmarks.training.inventory import Splits, take_inventory
 from benchmarks.training.schedule import build_optimizer
 from benchmarks.training.settings import NO_AUGMENTATION, TrainSettings
 from benchmarks.training.trainer import build

@@ -11,7 +11,7 @@ from rich.console import Console
 from benchmarks.config import RunSettings, parse_settings
 from benchmarks.datasets import find_test_sets
 from benchmarks.loading import load_catalogs
-from benchmarks.runfolder.summary import incomplete
+from benchmarks.runfolder.metrics_file import incomplete
 from benchmarks.runner.run import command_line, run_benchmark
 from benchmarks.study.matrix import build_matrices, label_of
 from benchmarks.study.render import render

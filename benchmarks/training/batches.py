@@ -17,7 +17,7 @@ from torch.utils.data import DataLoader, Dataset, Sampler
 from benchmarks.pictures import PictureError
 from benchmarks.ranks import Processes, decoding_processes
 from benchmarks.training.augmentation import augmented_views, draw
-from benchmarks.training.pictures import Item, Splits
+from benchmarks.training.inventory import Item, Splits
 from benchmarks.training.settings import AugmentationSettings, TrainSettings, validation_augmentation
 from registry import Feature, UserError, View
 from registry.inputs import view_of

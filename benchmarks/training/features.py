@@ -28,7 +28,7 @@ from torch.utils.data import DataLoader
 from benchmarks.files import write_json
 from benchmarks.ranks import Processes, decoding_processes
 from benchmarks.training.batches import FeatureTable, TrainingPictures, collate
-from benchmarks.training.pictures import Inventory, Splits
+from benchmarks.training.inventory import Inventory, Splits
 from benchmarks.training.settings import AugmentationSettings, TrainSettings, validation_augmentation
 from registry import EncoderSpec, Feature, UserError, View
 from registry.inputs import InputReader

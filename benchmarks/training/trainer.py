@@ -23,11 +23,11 @@ from benchmarks.training.batches import Loader, build_loaders
 from benchmarks.training.checkpoints import BEST, Checkpoints
 from benchmarks.training.engine import NonFiniteLoss, build_runner
 from benchmarks.training.features import cached_features
-from benchmarks.training.pictures import Inventory, take_splits
-from benchmarks.training.progress import ProgressHook
-from benchmarks.training.record import NAME, check_resumable, describe, threads_of
+from benchmarks.training.inventory import Inventory, take_splits
 from benchmarks.training.schedule import Plateau
 from benchmarks.training.settings import SplitSettings, TrainSettings
+from benchmarks.training.training_progress import TrainingProgress
+from benchmarks.training.training_record import NAME, check_resumable, describe, threads_of
 from registry import Catalogs, Detector, EncoderPool, TestSet, UserError
 from registry.inputs import InputReader
 
@@ -88,7 +88,7 @@ def train_all(
 def read_training(config: Path, overrides: Mapping[str, Any] | None = None) -> TrainSettings:
     """The settings in a YAML file. overrides: keys that win over the file."""
     values = {**read_settings(config), **(overrides or {})}
-    return parse_settings(TrainSettings, values, str(config))
+    return parse_settings(TrainSettings, values, str(config), overrides or ())
 
 
 def train(settings: TrainSettings, console: Console | None = None) -> TrainingResult:
@@ -136,7 +136,7 @@ def train_detector(
         checkpoints = Checkpoints(
             settings.out, Plateau(settings.schedule), processes, keep=settings.keep, note=note
         )
-        progress = ProgressHook(shown, settings.batch_size // settings.accumulate)
+        progress = TrainingProgress(shown, settings.batch_size // settings.accumulate)
         hooks = [checkpoints, progress] if processes.first else [checkpoints]
         if processes.first:
             write_json(settings.out / NAME, note)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -29,7 +30,10 @@ from benchmarks.config import (
 from benchmarks.pictures import MAX_PIXELS
 from benchmarks.training.settings import TrainSettings
 from tests.docs import reference
+from tests.pictures import make_class_folders
+from tests.runner import plugin_file
 
+PLUGIN = plugin_file.__file__
 MODELS = {
     "run": RunSettings,
     "train": TrainSettings,
@@ -41,9 +45,8 @@ MODELS = {
 NOT_OPTIONS = {
     # settings within settings: for the YAML file
     "train": {"detector", "data", "validation", "optimizer", "schedule", "augmentation"},
-    # drawn and predicted in single precision
+    # drawn in single precision, from pictures of any size that runs score
     "figures": {"precision", "max_pixels"},
-    "predict": {"precision"},
 }
 
 
@@ -163,3 +166,16 @@ def test_a_wrong_option_is_named_as_it_was_written(invoke, tmp_path):
     (tmp_path / "config.yaml").write_text("seed: 0\n")
     of_option = invoke("run", tmp_path / "config.yaml", "--batch-size", "0")
     assert of_option.err == "d3qe-bench: --batch-size: input should be greater than or equal to 1, got 0\n"
+
+
+def test_predict_has_the_precision_and_the_seed_of_a_run(invoke, tmp_path):
+    make_class_folders(tmp_path / "in", count=1)
+    common = ("predict", tmp_path / "in", "--detectors", "learned", "--plugin", PLUGIN, "--format", "json")
+    whole, short, refused = (
+        invoke(*common, "--allow-untrained", "--device", "cpu", "--precision", precision)
+        for precision in ("float32", "bfloat16", "float8")
+    )
+    assert whole.code == short.code == 0, short.err
+    for one, other in zip(json.loads(whole.out), json.loads(short.out), strict=True):
+        assert other["logit"] == pytest.approx(one["logit"], abs=0.2)
+    assert (refused.code, "--precision: input should be 'float32'" in refused.err) == (2, True)

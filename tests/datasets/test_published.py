@@ -11,7 +11,7 @@ import pandas as pd
 import pytest
 
 from benchmarks.datasets import find_test_sets, prepared
-from benchmarks.datasets.prepared import Prepared, read_index, scan
+from benchmarks.datasets.prepared import PreparedSet, read_index, scan
 from benchmarks.datasets.published import PublishedSet, published_set, published_sets
 from registry import UserError, load_plugins
 from tests.conftest import Command, Invoked
@@ -130,7 +130,7 @@ def test_an_index_saves_walking_and_hashing(ready: Path, monkeypatch: pytest.Mon
     assert set(sets) == set(GENERATORS)
     assert sets["VAR"].paradigm == "AR"
     assert all(len(picture.sha256) == 64 and picture.size > 0 for picture in sets["VAR"].pictures)
-    _, table = read_index(Prepared("ARForensics").index, "ARForensics")
+    _, table = read_index(PreparedSet("ARForensics").index, "ARForensics")
     formats = dict(zip(table["path"].to_pylist(), table["format"].to_pylist(), strict=True))
     assert formats.pop("test/Infinity/1_fake/broken.png") == ""
     assert set(formats.values()) == {"PNG"}
@@ -155,7 +155,7 @@ def test_verify_names_what_is_missing_extra_or_changed(ready: Path, invoke: type
 
 
 def test_a_damaged_index_is_one_line(ready: Path, invoke: type[Invoked]) -> None:
-    Prepared("ARForensics").index.write_bytes(b"PAR1 no more")
+    PreparedSet("ARForensics").index.write_bytes(b"PAR1 no more")
     found = invoke("data", "verify", "ARForensics")
     assert found.code == 2
     assert "is damaged" in found.err

@@ -21,5 +21,13 @@ def test_a_missing_weights_file_of_a_training(invoke, tmp_path, training_set, va
 
     assert done.code == 2
     assert missing in done.err
-    assert "weights" in done.err
+    assert ("detector.weights: " if key == "detector" else "weights") in done.err
     assert "run the same command again" not in done.err
+
+
+def test_a_wrong_option_is_named_as_it_was_written(invoke, tmp_path, training_set, validation_set):
+    done = invoke("train", write_config(tmp_path, training_set, validation_set), "--epochs", "0")
+    assert (done.code, done.err) == (
+        2,
+        "d3qe-bench: --epochs: input should be greater than or equal to 1, got 0\n",
+    )

@@ -12,7 +12,7 @@ from benchmarks.reports.board import DIGITS, Board, BoardRow, Column, boards, po
 from benchmarks.reports.load import Run, directions, perturbations
 from benchmarks.reports.page.curves import curves
 from benchmarks.reports.report import Report
-from benchmarks.reports.statistics.ranks import rank_board
+from benchmarks.reports.statistics.mean_ranks import rank_board
 from benchmarks.reports.statistics.verdicts import ALPHA, Verdicts
 from benchmarks.runfolder.scores import Cell
 

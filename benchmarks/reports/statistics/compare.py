@@ -16,8 +16,8 @@ from benchmarks.metrics.cell import COMPLETE
 from benchmarks.reports.cellscores import ScoreReader
 from benchmarks.reports.load import Pictures, Run, perturbations
 from benchmarks.reports.statistics.paired import Floats, bootstrap_p, delong, delong_p, holm, mcnemar
-from benchmarks.runfolder.plugins import recorded_metrics
 from benchmarks.runfolder.replicates import kept_replicates, replicates_digest
+from benchmarks.runfolder.run_plugins import recorded_metrics
 from benchmarks.runfolder.scores import Cell
 
 BOOTSTRAP, DELONG, MCNEMAR = "paired bootstrap", "DeLong", "McNemar"
@@ -41,7 +41,7 @@ COLUMNS = [
 
 
 @dataclass
-class Sample:
+class CommonScores:
     """What all detectors said of the same pictures: labels (N,), logits (N,) float32 by detector."""
 
     dataset: str
@@ -87,7 +87,7 @@ def _functions(runs: Sequence[Run], names: Sequence[str]) -> dict[str, Metric]:
     return found
 
 
-def samples(runs: Sequence[Run], perturbation: str, read: ScoreReader) -> Iterator[Sample]:
+def samples(runs: Sequence[Run], perturbation: str, read: ScoreReader) -> Iterator[CommonScores]:
     """Pictures and logits of the trained detectors with complete cells, one test set at a time."""
     wanted: dict[tuple[str, str], list[tuple[Path, Detector]]] = defaultdict(list)
     for run in runs:
@@ -99,16 +99,18 @@ def samples(runs: Sequence[Run], perturbation: str, read: ScoreReader) -> Iterat
                 key = (cell["dataset"], run.fingerprint(cell["dataset"]))
                 wanted[key].append((run.folder, (run.label, cell["detector"])))
     for (dataset, fingerprint), members in wanted.items():
-        by_paths: dict[bytes, Sample] = {}
+        by_paths: dict[bytes, CommonScores] = {}
         for folder, detector in members:
             scores = read(folder, Cell(detector[1], dataset, perturbation))
             pictures = frozenset([(dataset, fingerprint)])
-            sample = by_paths.setdefault(scores.digest, Sample(dataset, pictures, scores.labels.astype(int)))
+            sample = by_paths.setdefault(
+                scores.digest, CommonScores(dataset, pictures, scores.labels.astype(int))
+            )
             sample.logits[detector] = scores.logits
         yield from by_paths.values()
 
 
-def _analytic(found: Sequence[Sample], metrics: Mapping[str, Metric]) -> Iterator[pd.DataFrame]:
+def _analytic(found: Sequence[CommonScores], metrics: Mapping[str, Metric]) -> Iterator[pd.DataFrame]:
     for sample in found:
         detectors = list(sample.logits)
         counts = np.bincount(sample.labels, minlength=2)

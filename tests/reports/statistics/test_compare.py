@@ -16,8 +16,8 @@ from benchmarks.reports.board import boards
 from benchmarks.reports.load import Run, read_runs
 from benchmarks.reports.statistics import compare as compare_module
 from benchmarks.reports.statistics.compare import BOOTSTRAP, DELONG, MCNEMAR, compare
+from benchmarks.reports.statistics.mean_ranks import rank_board
 from benchmarks.reports.statistics.paired import delong, delong_p, mcnemar
-from benchmarks.reports.statistics.ranks import rank_board
 from benchmarks.reports.statistics.verdicts import Verdicts
 from benchmarks.runfolder.replicates import REPLICATES_FILE
 from benchmarks.runfolder.scores import Cell, read_cell, write_shard

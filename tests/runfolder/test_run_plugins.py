@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from benchmarks.runfolder import plugins
+from benchmarks.runfolder import run_plugins
 from tests.conftest import Invoke
 from tests.pictures import make_class_folders
 
@@ -29,7 +29,7 @@ def spread(labels, logits):
 @pytest.fixture(autouse=True)
 def fresh_process() -> None:
     """Each line is printed once per process, and these commands share one."""
-    plugins._report.cache_clear()
+    run_plugins._report.cache_clear()
 
 
 @pytest.fixture(scope="module")

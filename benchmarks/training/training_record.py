@@ -13,7 +13,7 @@ import torch
 
 from benchmarks.ranks import Processes
 from benchmarks.training.checkpoints import SCHEMA, newest
-from benchmarks.training.pictures import Splits
+from benchmarks.training.inventory import Splits
 from benchmarks.training.settings import TrainSettings
 from registry import UserError
 

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from benchmarks.runfolder.pictures import picture_digests
+from benchmarks.runfolder.picture_digests import picture_digests
 from benchmarks.runfolder.scores import read_scores
 from registry import UserError
 from tests.conftest import Invoke

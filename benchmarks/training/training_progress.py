@@ -15,7 +15,7 @@ _SMOOTHING = 20
 """Steps between two updates of the bar's loss: reading it waits for the GPU."""
 
 
-class ProgressHook(Hook):
+class TrainingProgress(Hook):
     """Shows pictures per second and the time left of the whole training; writes TensorBoard scalars.
 
     pictures_per_step: of all processes together.

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
-from benchmarks.reports.statistics.ranks import summarise
+from benchmarks.reports.statistics.mean_ranks import summarise
 
 
 @given(arrays(float, st.tuples(st.integers(2, 8), st.integers(3, 6)), elements=st.integers(0, 5).map(float)))

@@ -13,7 +13,7 @@ from benchmarks.progress import ProgressBar
 from benchmarks.runner.pending import Job
 
 
-class ProgressHook(Hook):
+class RunProgress(Hook):
     """A bar over all pictures of this rank on a terminal; elsewhere one line per test set."""
 
     def __init__(self, jobs: Sequence[Job], console: Console) -> None:
