@@ -95,7 +95,7 @@ class DINOv2Encoder(Encoder):
         self.tile = tile
         self.network = DINOv2(image_size, patch_size, width, layers, heads)
 
-    def forward(self, images: Tensor, outputs: Collection[str] = outputs) -> dict[str, Tensor]:
+    def forward(self, images: Tensor, outputs: Collection[str] = ("feature",)) -> dict[str, Tensor]:
         found = {}
         if "feature" in outputs:
             found["feature"] = self.network(images)

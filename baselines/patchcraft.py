@@ -32,7 +32,7 @@ class TextureView(View):
 
     First the poor ones, poorest first, then the rich ones, richest first, each laid out row by row.
 
-    seed: of the crops, drawn anew for every picture. One published function seeds them with 42; the other
+    seed: random seed of the crops, drawn anew for every picture. One published function seeds them with 42; the other
         leaves them to the global generator, so that the same picture gets another score every time.
     """
 
@@ -89,7 +89,7 @@ def _mosaic(crops: list[Tensor]) -> Tensor:
 class PatchCraft(NetworkDetector):
     """Cuts its crops from the whole picture at its own size (`original`).
 
-    width: channels of the network.
+    width: channels of the network. seed: random seed of the crops.
     """
 
     keys = ("netC", "model", "state_dict")

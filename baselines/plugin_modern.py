@@ -58,10 +58,8 @@ def register_modern(register: Register) -> None:
         paper="Community Forensics, CVPR 2025, arXiv 2411.04125",
         licence="MIT",
         trained_on="Community Forensics: pictures of thousands of generators",
-        weights=tuple(
-            PublishedWeights(f"hf:OwensLab/commfor-model-{size}", "model.safetensors", licence="MIT")
-            for size in (384, 224)
-        ),
+        # the file for 224 px has the same name, so it is the user's to name
+        weights=(PublishedWeights("hf:OwensLab/commfor-model-384", "model.safetensors", licence="MIT"),),
         reported=(
             Reported("mean of the sets compared there", "acc", 0.75, "secondary: arXiv 2602.07814 (about)"),
         ),

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 class NoisyView(View):
     """A view plus `strength` times standard normal noise, the same for every picture of one size.
 
-    strength: in units of the normalised values. seed: of the noise.
+    strength: in units of the normalised values. seed: random seed of the noise.
     """
 
     strength: float = 0.05
@@ -44,7 +44,7 @@ class RIGID(Detector):
     The logit is the negative similarity, in [−1, 1]: no threshold holds for all pictures, so its order
     counts and its sign does not.
 
-    strength, seed: of the noise. size: side of the square in pixels.
+    strength: in units of the normalised values. seed: random seed of the noise. size: side of the square in pixels.
     encoder, encoder_options: a registered encoder with an output `feature`.
     """
 

@@ -71,7 +71,7 @@ def compute_metrics(
     """The content of `metrics.json`, from the score files and what `run.json` says was asked.
 
     bootstrap: number of resamples for the 95 % intervals; 0 computes none.
-    seed: of the resamples, by default the run's own.
+    seed: random seed of the resamples, by default the run's own.
     calibrate_on: a test set of the run on whose clean pictures each detector's threshold is chosen; the
         accuracies at that threshold are added as `acc@<test set>` and so on.
     not_computed: metrics of the run that `catalog` lacks, with the reason, as `recorded_metrics` finds them.

@@ -67,7 +67,7 @@ class Checkpoints(Hook):
     (`plateau`), then the state is written; a kill before that repeats the epoch on resume.
 
     keep: how many of the latest and of the best are kept; at least 2. note: what a training records of itself,
-    as `record.describe` makes it.
+    as `training_record.describe` makes it.
     """
 
     priority = "VERY_LOW"

@@ -15,7 +15,7 @@ import json
 import logging
 import os
 import shutil
-from collections.abc import Collection, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
 from importlib.metadata import version
 from pathlib import Path
@@ -77,7 +77,7 @@ def cached_features(
 
 @dataclass(frozen=True)
 class FeatureCache:
-    """The cached features of what a detector reads. seed: of the augmentation."""
+    """The cached features of what a detector reads. seed: random seed of the augmentation."""
 
     folder: Path
     reader: InputReader
@@ -91,13 +91,18 @@ class FeatureCache:
 
         augmentation: must be `fixed`.
         """
+        pictures = TrainingPictures(
+            inventory.items, self.reader.views(), augmentation, seed=self.seed, max_pixels=self.max_pixels
+        )
         table: dict[Feature, np.ndarray] = {}
         for (encoder, view), outputs in self.reader.groups().items():
             facts = self._facts(encoder, view, outputs, inventory, augmentation)
             key = hashlib.sha256(json.dumps(facts, sort_keys=True).encode()).hexdigest()[:32]
             entry = self.folder / key
             if not _is_whole(entry):
-                self._fill(entry, facts, encoder, view, outputs, inventory, augmentation)
+                with _draft(entry) as draft:
+                    digests = self._write(draft, encoder, view, outputs, pictures)
+                    write_json(draft / "meta.json", {**facts, "sha256": digests})
             for output in outputs:
                 table[Feature(encoder, view, output)] = np.load(entry / f"{output}.npy", mmap_mode="r")
         return table
@@ -106,7 +111,7 @@ class FeatureCache:
         self,
         encoder: EncoderSpec,
         view: View,
-        outputs: Collection[str],
+        outputs: set[str],
         inventory: Inventory,
         augmentation: AugmentationSettings,
     ) -> dict[str, Any]:
@@ -128,63 +133,30 @@ class FeatureCache:
             "seed": self.seed,
         }
 
-    def _fill(
-        self,
-        entry: Path,
-        facts: dict[str, Any],
-        encoder: EncoderSpec,
-        view: View,
-        outputs: Collection[str],
-        inventory: Inventory,
-        augmentation: AugmentationSettings,
-    ) -> None:
-        draft = self.folder / f".{entry.name}.{os.getpid()}.tmp"
-        draft.mkdir(parents=True)
-        try:
-            arrays: dict[str, np.ndarray] = {}
-            rows = augmentation.versions * len(inventory.items)
-            for start, values in self._encoded(encoder, view, set(outputs), inventory, augmentation):
-                for output, value in values.items():
-                    if output not in arrays:
-                        arrays[output] = np.lib.format.open_memmap(
-                            draft / f"{output}.npy", "w+", value.dtype, (rows, *value.shape[1:])
-                        )
-                    arrays[output][start : start + len(value)] = value
-            for array in arrays.values():
-                array.flush()  # type: ignore[attr-defined]
-            digests = {path.name: sha256(path) for path in sorted(draft.glob("*.npy"))}
-            write_json(draft / "meta.json", {**facts, "sha256": digests})
-            # another process may have been faster with the same values
-            with contextlib.suppress(OSError):
-                os.rename(draft, entry)
-            if not entry.exists():
-                raise UserError(f"cannot write the feature cache {entry}")
-        finally:
-            shutil.rmtree(draft, ignore_errors=True)
-
-    def _encoded(
-        self,
-        encoder: EncoderSpec,
-        view: View,
-        outputs: set[str],
-        inventory: Inventory,
-        augmentation: AugmentationSettings,
-    ) -> Iterator[tuple[int, dict[str, np.ndarray]]]:
-        """Rows of the arrays, from which one on, in batches."""
-        pictures = TrainingPictures(
-            inventory.items, self.reader.views(), augmentation, seed=self.seed, max_pixels=self.max_pixels
-        )
-        keys = [(v, i) for v in range(augmentation.versions) for i in range(len(inventory.items))]
+    def _write(
+        self, folder: Path, encoder: EncoderSpec, view: View, outputs: set[str], pictures: TrainingPictures
+    ) -> dict[str, str]:
+        """Encode every version of every picture into arrays in `folder`; file → SHA-256."""
+        keys = [(v, i) for v in range(pictures.augmentation.versions) for i in range(len(pictures))]
         batches = [keys[start : start + self.batch_size] for start in range(0, len(keys), self.batch_size)]
         loader = DataLoader(pictures, batch_sampler=batches, num_workers=self.workers, collate_fn=collate)
         device = self.reader.encoders.device
-        with torch.inference_mode():
-            for number, batch in enumerate(loader):
+        arrays: dict[str, np.memmap[Any, Any]] = {}
+        row = 0
+        for batch in loader:
+            with torch.inference_mode():
                 values = self.reader.encode(encoder, batch.tensors[view].to(device), outputs)
-                yield (
-                    number * self.batch_size,
-                    {name: _array(value) for name, value in values.items() if name in outputs},
-                )
+            for output in outputs:
+                value = _array(values[output])
+                if output not in arrays:
+                    arrays[output] = np.lib.format.open_memmap(
+                        folder / f"{output}.npy", "w+", value.dtype, (len(keys), *value.shape[1:])
+                    )
+                arrays[output][row : row + len(value)] = value
+            row += len(batch.indices)
+        for array in arrays.values():
+            array.flush()
+        return {path.name: sha256(path) for path in sorted(folder.glob("*.npy"))}
 
 
 def _array(value: torch.Tensor) -> np.ndarray:
@@ -206,3 +178,19 @@ def _is_whole(entry: Path) -> bool:
         logger.warning("damaged feature cache %s (%s): computed again", entry, ", ".join(damaged))
         shutil.rmtree(entry)
     return not damaged
+
+
+@contextlib.contextmanager
+def _draft(entry: Path) -> Iterator[Path]:
+    """A folder that becomes the entry when the block has filled it, and is gone otherwise."""
+    draft = entry.with_name(f".{entry.name}.{os.getpid()}.tmp")
+    draft.mkdir(parents=True)
+    try:
+        yield draft
+        # another process may have been faster with the same values
+        with contextlib.suppress(OSError):
+            os.rename(draft, entry)
+        if not entry.exists():
+            raise UserError(f"cannot write the feature cache {entry}")
+    finally:
+        shutil.rmtree(draft, ignore_errors=True)

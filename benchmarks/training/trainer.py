@@ -94,19 +94,21 @@ def read_training(config: Path, overrides: Mapping[str, Any] | None = None) -> T
 def train(settings: TrainSettings, console: Console | None = None) -> TrainingResult:
     """Find the pictures that the settings name and train on them."""
     catalogs = load_catalogs(settings.plugins)
+    training = find_pictures(settings.data, settings, catalogs)
+    validation = find_pictures(settings.validation, settings, catalogs) if settings.validation else []
+    return train_detector(settings, catalogs, training, validation, console)
 
-    def find(split: SplitSettings) -> list[TestSet]:
-        return find_test_sets(
-            catalogs.datasets,
-            split.sets,
-            layout=split.layout or None,
-            options=split.options,
-            limit=settings.limit,
-            fair=settings.fair,
-        )
 
-    validation = find(settings.validation) if settings.validation else []
-    return train_detector(settings, catalogs, find(settings.data), validation, console)
+def find_pictures(split: SplitSettings, settings: TrainSettings, catalogs: Catalogs) -> list[TestSet]:
+    """The sets that a training's split names."""
+    return find_test_sets(
+        catalogs.datasets,
+        split.sets,
+        layout=split.layout or None,
+        options=split.options,
+        limit=settings.limit,
+        fair=settings.fair,
+    )
 
 
 def train_detector(

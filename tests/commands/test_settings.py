@@ -179,3 +179,27 @@ def test_predict_has_the_precision_and_the_seed_of_a_run(invoke, tmp_path):
     for one, other in zip(json.loads(whole.out), json.loads(short.out), strict=True):
         assert other["logit"] == pytest.approx(one["logit"], abs=0.2)
     assert (refused.code, "--precision: input should be 'float32'" in refused.err) == (2, True)
+
+
+def test_an_option_of_a_detector_may_be_a_word_of_yaml_1_1(invoke, tmp_path):
+    make_class_folders(tmp_path / "in" / "VAR", count=1)
+    config = tmp_path / "config.yaml"
+    config.write_text(
+        f"data: [{tmp_path / 'in'}]\ndetectors: [{{name: d3qe_mini, options: {{delta_mode: off}}}}]\n"
+        f"bootstrap: 0\ndevice: cpu\nout: {tmp_path / 'run'}\n"
+    )
+    done = invoke("run", config)
+    assert done.code == 0, done.err
+    record = json.loads((tmp_path / "run" / "run.json").read_text())
+    assert record["config"]["detectors"][0]["options"] == {"delta_mode": "off"}
+    named = invoke(
+        "predict",
+        tmp_path / "in",
+        "--detectors",
+        "d3qe_mini",
+        "--option",
+        "d3qe_mini.delta_mode=off",
+        "--device",
+        "cpu",
+    )
+    assert named.code == 0, named.err
