@@ -52,7 +52,7 @@ class PRADA(Detector):
         condition: str = "best",
         head: str = "mlp",
         classes: Sequence[int] = (),
-        model: str = "llamagen-gpt",
+        model: str = "llamagen-gpt-b",
         model_options: Mapping[str, Any] | None = None,
         scales: Sequence[int] = (),
         size: int = 256,

@@ -51,16 +51,16 @@ class VAR(TokenLikelihood):
     ) -> None:
         super().__init__(tokenizer, tokenizer_options, classes, known_classes)
         width = width or 64 * depth
-        lengths = torch.tensor([side * side for side in scales])
+        lengths = [side * side for side in scales]
         self.word_embed = nn.Linear(code_channels, width)
         self.class_emb = nn.Embedding(known_classes + 1, width)
-        self.pos_start = nn.Parameter(torch.randn(1, int(lengths[0]), width) / width**0.5)
-        self.pos_1LC = nn.Parameter(torch.randn(1, int(lengths.sum()), width) / width**0.5)
+        self.pos_start = nn.Parameter(torch.randn(1, lengths[0], width) / width**0.5)
+        self.pos_1LC = nn.Parameter(torch.randn(1, sum(lengths), width) / width**0.5)
         self.lvl_embed = nn.Embedding(len(scales), width)
         self.blocks = nn.ModuleList(_Block(width, depth) for _ in range(depth))
         self.head_nm = _Modulated(width, 2)
         self.head = nn.Linear(width, codes)
-        level = torch.repeat_interleave(torch.arange(len(scales)), lengths)
+        level = torch.tensor([scale for scale, length in enumerate(lengths) for _ in range(length)])
         self.register_buffer("level", level, persistent=False)
         self.register_buffer("visible", level[:, None] >= level[None], persistent=False)
         self.level: Tensor

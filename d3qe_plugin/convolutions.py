@@ -26,7 +26,7 @@ class Names:
     attention: Callable[[int, int], nn.Module]
 
 
-class Encoder(nn.Module):
+class ConvolutionalEncoder(nn.Module):
     """Pictures (N, 3, height, width) to (N, z_channels, h, w), halved once between neighbouring levels.
 
     channels: of each level, from full resolution down. blocks: residual blocks of each. groups: of every

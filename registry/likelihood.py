@@ -42,7 +42,7 @@ class TokenLikelihood(Encoder):
             given = ", ".join(map(str, wrong)) or "none"
             raise UserError(f"classes of {type(self).__name__} are 0 to {known - 1}, got {given}")
         self.known = known
-        self.reads = {"tokenizer": EncoderSpec.of(tokenizer, tokenizer_options)}
+        self.reads = {"tokenizer": EncoderSpec.of(tokenizer, dict(tokenizer_options or ()))}
 
     @abstractmethod
     def logits(self, indices: Tensor, labels: Tensor | None) -> Tensor:
@@ -80,13 +80,3 @@ class TokenLikelihood(Encoder):
         """Of every token (N, tokens), given a class each (N,), or none."""
         logits = self.logits(indices, labels).float().transpose(1, 2)
         return -F.cross_entropy(logits, indices, reduction="none")
-
-
-def marginal(conditional: Tensor) -> Tensor:
-    """Log-likelihood (N, tokens) of each token given those before it, when the class is one of K, all alike.
-
-    By Bayes' rule, exactly: the tokens before say how likely each class is. For a transformer that was never
-    trained without a class. conditional: (N, K, tokens).
-    """
-    total = conditional.cumsum(2).logsumexp(1) - torch.tensor(float(conditional.shape[1])).log()
-    return total.diff(dim=1, prepend=total.new_zeros(len(total), 1))

@@ -36,14 +36,17 @@ def prepare(
     """All views of one decoded 8-bit RGB picture under every perturbation. key: names it, for random choices."""
     if isinstance(decoded, PictureError):
         return Prepared(picture, {one.name: str(decoded) for one in perturbations})
-    return Prepared(picture, {one.name: _views(decoded, one, views, key, seed) for one in perturbations})
+    return Prepared(
+        picture, {one.name: _views(decoded, one, views, key, seed, picture.path) for one in perturbations}
+    )
 
 
 def _views(
-    decoded: Image, perturbation: Perturbation, views: Sequence[View], key: str, seed: int
+    decoded: Image, perturbation: Perturbation, views: Sequence[View], key: str, seed: int, path: str
 ) -> Arrays | str:
     try:
         perturbed = perturbation.apply(decoded, key, seed)
+        perturbed.info["path"] = path  # for views that read what a folder's name says of the picture
         return {view: view(perturbed).numpy() for view in views}
     except Exception as error:
         # one picture that a codec or a stranger's perturbation cannot take must not end the run

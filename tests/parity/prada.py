@@ -9,13 +9,14 @@ from baselines.prada import PRADA, VAR_SCALES
 from tests.conftest import SHARED
 from tests.parity.filling import Arrays
 
+PUBLISHED = SHARED / "golden" / "published_heads"
 HEADS = {"llamagen_b256": (256, ()), "var_d30": (680, VAR_SCALES)}
 """Published head → tokens, and tokens of each scale."""
 
 
 def head(name: str) -> PRADA:
     detector = PRADA(scales=HEADS[name][1]).eval()
-    detector.load_weights(SHARED / "golden" / "published_heads" / f"prada_{name}.pt")
+    detector.load_weights(PUBLISHED / f"prada_{name}.pt")
     return detector
 
 

@@ -37,6 +37,10 @@ def toy_batch(detector, count: int = 2, size: int = 40) -> Batch:
     return Batch(torch.arange(count), torch.arange(count) % 2, pictures)
 
 
+CANCELS = {"patchcraft": {"network.group1_b.1.bias"}}
+"""Parameters without an effect by construction: PatchCraft takes the difference of two pictures after this bias."""
+
+
 @pytest.mark.parametrize("name", TRAINABLE)
 def test_gradients_reach_every_trainable_parameter(name):
     with seeded_init(name, 0):
@@ -54,7 +58,7 @@ def test_gradients_reach_every_trainable_parameter(name):
         if len(reached) == len(wanted):
             break
         optimizer.step()
-    without = sorted(set(wanted) - reached)
+    without = sorted(set(wanted) - reached - CANCELS.get(name, set()))
     assert not without, f"no gradient reaches {', '.join(without)}"
     assert not any(p.requires_grad for encoder in pool._built.values() for p in encoder.parameters())
 
