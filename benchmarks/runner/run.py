@@ -20,7 +20,7 @@ from benchmarks.datasets import fingerprint, requested_test_sets
 from benchmarks.loading import Locator, Session, load_catalogs, open_session
 from benchmarks.loading.samples import PreparedPictures
 from benchmarks.perturbations import Perturbation, parse_perturbation
-from benchmarks.ranks import agree, choose_device, finish_ranks, gather, is_main, start_ranks
+from benchmarks.ranks import Processes, decoding_processes, joined
 from benchmarks.runfolder.evaluate import evaluate_run
 from benchmarks.runfolder.metrics_file import MetricsFile
 from benchmarks.runfolder.picture_digests import write_picture_digests
@@ -49,6 +49,7 @@ class Plan:
     test_sets: Sequence[TestSet]
     perturbations: Mapping[str, Perturbation]
     session: Session
+    processes: Processes
 
 
 def run_benchmark(settings: RunSettings, command: Sequence[str], console: Console) -> MetricsFile | None:
@@ -60,22 +61,20 @@ def run_benchmark(settings: RunSettings, command: Sequence[str], console: Consol
     Raises:
         UserError: the request is wrong; nothing was scored then.
     """
-    device = choose_device(settings.device)
-    start_ranks(settings.launcher, device)
-    try:
-        plan = make_plan(settings)
-        agree(_record_problem(plan, command) if is_main() else None)
+    with joined(settings.launcher, settings.device) as processes:
+        plan = make_plan(settings, processes)
+        processes.agree(_record_problem(plan, command) if processes.first else None)
         stopped = score_pending(plan, console)
-        failed = gather({**plan.session.failed, **stopped})
-        return _finish(plan, failed) if is_main() else None
-    finally:
-        finish_ranks()
+        failed: dict[str, str] = {}
+        for of_rank in processes.gather({**plan.session.failed, **stopped}):
+            failed = {**of_rank, **failed}
+        return _finish(plan, failed) if processes.first else None
 
 
-def make_plan(settings: RunSettings) -> Plan:
+def make_plan(settings: RunSettings, processes: Processes) -> Plan:
     """Resolve every name and load every weight, the quick checks first."""
     _check_writable(settings.out)
-    catalogs = load_catalogs(settings.plugins, quiet=not is_main())
+    catalogs = load_catalogs(settings.plugins, quiet=not processes.first)
     names = [*([CLEAN] if settings.clean else []), *settings.perturbations]
     if not names:
         raise UserError("nothing to score: --no-clean without any --perturb")
@@ -85,7 +84,7 @@ def make_plan(settings: RunSettings) -> Plan:
     )  # a wrong name shows before the pictures are looked for
     test_sets = requested_test_sets(settings, catalogs)
     session = open_session(settings, catalogs=catalogs)
-    return Plan(settings, test_sets, {one.name: one for one in parsed}, session)
+    return Plan(settings, test_sets, {one.name: one for one in parsed}, session, processes)
 
 
 def _check_writable(out: Path) -> None:
@@ -123,10 +122,12 @@ def score_pending(plan: Plan, console: Console) -> dict[str, str]:
     """Run the loop over this rank's share; why detectors were stopped, by name."""
     detectors = list(plan.session.detectors)
     model = ScoringModel(plan.session.pipeline)
-    rank, size = _rank_and_size()
-    jobs = pending_jobs(plan.settings.out, plan.test_sets, detectors, list(plan.perturbations), rank, size)
+    here = plan.processes
+    jobs = pending_jobs(
+        plan.settings.out, plan.test_sets, detectors, list(plan.perturbations), here.rank, here.count
+    )
     if jobs:
-        _run_loop(plan, model, jobs, console if is_main() else Console(quiet=True))
+        _run_loop(plan, model, jobs, console if here.first else Console(quiet=True))
     return model.stopped
 
 
@@ -140,7 +141,7 @@ def _run_loop(plan: Plan, model: ScoringModel, jobs: Sequence[Job], console: Con
             plan.perturbations,
             ShardWriter(settings.out, settings.flush_seconds),
             batch_size=settings.batch_size,
-            workers=_workers(settings.workers, plan.session.device),
+            workers=decoding_processes(settings.workers, plan.session.device),
             dataset=partial(PreparedPictures, seed=settings.seed, max_pixels=settings.max_pixels),
         )
 
@@ -175,19 +176,6 @@ def _finish(plan: Plan, failed: Mapping[str, str]) -> MetricsFile:
     write_record(out, record)
     metrics = recorded_metrics(record, plan.settings.plugins)
     return evaluate_run(out, metrics.catalog, bootstrap=plan.settings.bootstrap, not_computed=metrics.missing)
-
-
-def _rank_and_size() -> tuple[int, int]:
-    from mmengine.dist import get_dist_info
-
-    return get_dist_info()
-
-
-def _workers(wanted: int | None, device: str) -> int:
-    """On a CPU the networks use all cores and decoding is a small part; a GPU must not wait for it."""
-    if wanted is not None:
-        return wanted
-    return 0 if device == "cpu" else min(8, os.cpu_count() or 1)
 
 
 def command_line() -> list[str]:

@@ -24,6 +24,7 @@ from PIL import Image
 from rich.console import Console
 
 from benchmarks.config import DetectorSettings, RunSettings
+from benchmarks.ranks import joined
 from benchmarks.runfolder.provenance import device_name
 from benchmarks.runner.run import Plan, make_plan, score_pending
 from registry import EncoderSpec, Feature, View
@@ -77,7 +78,7 @@ def main() -> None:
     parser.add_argument("--rounds", type=int, default=3)
     arguments = parser.parse_args()
     quiet = Console(quiet=True)
-    with tempfile.TemporaryDirectory() as folder:
+    with tempfile.TemporaryDirectory() as folder, joined("none", "cpu") as processes:
         root = Path(folder)
         make_pictures(root / "data", arguments.pictures)
         files = sorted((root / "data").rglob("*.png"))
@@ -89,7 +90,7 @@ def main() -> None:
             out=root / "run",
             device="cpu",
         )
-        plan = make_plan(settings)
+        plan = make_plan(settings, processes)
         plain_loop(plan, files[: arguments.batch_size], arguments.batch_size)  # warm up
         ratios = []
         for number in range(arguments.rounds):

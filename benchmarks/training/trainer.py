@@ -178,6 +178,8 @@ def build(
             raise UserError(
                 f"weights: {name!r} is a detector: what it starts from is `detector: {{weights: PATH}}`"
             )
+    if chosen.weights is not None and not chosen.weights.is_file():
+        raise UserError(f"detector.weights: there is no such file: {chosen.weights}")
     session = open_session(
         SessionSettings(
             detectors=[chosen],
