@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from baselines.plugin_modern import register_modern, register_modern_encoders
-from registry import PublishedWeights, Reported, hookimpl
+from registry import PROTOCOLS, PublishedWeights, Reported, hookimpl
 from registry.hookspecs import Register
 
 _GITHUB = "https://raw.githubusercontent.com"
@@ -71,14 +71,16 @@ def register_encoders(register: Register) -> None:
     register(
         "open_clip",
         "baselines.backbones:OpenClipBackbone",
-        summary="image tower of any open_clip model (option model)",
+        summary="image tower of any open_clip model",
         licence="MIT",
+        variants="MODEL/TAG",
     )
     register(
         "timm",
         "baselines.backbones:TimmBackbone",
-        summary="any timm model without its classifier (option model)",
+        summary="any timm model without its classifier",
         licence="Apache-2.0",
+        variants="MODEL",
     )
     register_modern_encoders(register)
 
@@ -89,6 +91,7 @@ def register_detectors(register: Register) -> None:
     register(
         "univfd",
         "baselines.univfd:UnivFD",
+        protocols=PROTOCOLS,
         summary="linear classifier on the frozen CLIP ViT-L/14 feature",
         paper="Towards Universal Fake Image Detectors, CVPR 2023, arXiv 2302.10174",
         licence="MIT",
@@ -107,6 +110,7 @@ def register_detectors(register: Register) -> None:
     register(
         "cnnspot",
         "baselines.cnnspot:CNNSpot",
+        protocols=PROTOCOLS,
         summary="ResNet-50 on the picture",
         paper="CNN-generated images are surprisingly easy to spot, CVPR 2020, arXiv 1912.11035",
         licence="CC BY-NC-SA 4.0",
@@ -123,6 +127,7 @@ def register_detectors(register: Register) -> None:
     register(
         "ferretnet_s",
         "baselines.ferretnet:FerretNet",
+        protocols=PROTOCOLS,
         summary="small network (126k parameters) on the difference from the neighbours' median",
         paper="FerretNet, NeurIPS 2025, arXiv 2509.20890",
         licence="Apache-2.0",
@@ -140,6 +145,7 @@ def register_detectors(register: Register) -> None:
     register(
         "fredect",
         "baselines.fredect:FreDect",
+        protocols=PROTOCOLS,
         summary="ResNet-50 on the logarithmic cosine spectrum",
         paper="Leveraging Frequency Analysis for Deep Fake Image Recognition, ICML 2020, arXiv 2003.08685",
         trained_on=_AIGCDETECT,
@@ -150,6 +156,7 @@ def register_detectors(register: Register) -> None:
     register(
         "gramnet",
         "baselines.gramnet:GramNet",
+        protocols=PROTOCOLS,
         summary="ResNet-18 with branches on Gram matrices of its feature maps",
         paper="Global Texture Enhancement for Fake Face Detection in the Wild, CVPR 2020, arXiv 2002.00133",
         trained_on=_AIGCDETECT,
@@ -158,6 +165,7 @@ def register_detectors(register: Register) -> None:
     register(
         "lnp",
         "baselines.lnp:LNP",
+        protocols=PROTOCOLS,
         summary="ResNet-50 on the noise pattern that a denoiser finds",
         paper="Detecting Generated Images by Real Images, ECCV 2022",
         trained_on=_AIGCDETECT,
@@ -165,6 +173,7 @@ def register_detectors(register: Register) -> None:
     register(
         "npr",
         "baselines.npr:NPR",
+        protocols=PROTOCOLS,
         summary="cut ResNet-50 on differences of neighbouring pixels",
         paper="Rethinking the Up-Sampling Operations in CNN-based Generative Network, CVPR 2024, arXiv 2312.10461",
         trained_on="ForenSynths ProGAN, 4 classes (car, cat, chair, horse)",
@@ -178,6 +187,7 @@ def register_detectors(register: Register) -> None:
     register(
         "rine",
         "baselines.rine:RINE",
+        protocols=PROTOCOLS,
         summary="class tokens of all CLIP ViT-L/14 blocks through learned weights and an MLP",
         paper="Leveraging Representations from Intermediate Encoder-blocks, ECCV 2024, arXiv 2402.19091",
         licence="Apache-2.0",
@@ -197,6 +207,7 @@ def register_detectors(register: Register) -> None:
     register(
         "fusing",
         "baselines.fusing:Fusing",
+        protocols=PROTOCOLS,
         summary="ResNet-50 on the picture and its most active patches, joined by attention",
         paper="Fusing Global and Local Features, ICIP 2022, arXiv 2203.13964",
         trained_on=_AIGCDETECT,
@@ -206,6 +217,7 @@ def register_detectors(register: Register) -> None:
     register(
         "linear_probe",
         "baselines.linear_probe:LinearProbe",
+        protocols=PROTOCOLS,
         summary="linear classifier on any frozen open_clip or timm backbone, to be trained",
         paper="the recipe of UnivFD, arXiv 2302.10174, on other backbones",
         licence="MIT",
@@ -214,6 +226,7 @@ def register_detectors(register: Register) -> None:
     register(
         "random_score",
         "baselines.random_score:RandomScore",
+        protocols=PROTOCOLS,
         summary="uniform scores drawn from the picture's bytes: the floor, and a check for leaks",
         licence="MIT",
         needs_weights=False,
@@ -234,6 +247,7 @@ def register_detectors(register: Register) -> None:
             paper=_IAR,
             licence="MIT",
             trained_on="nothing: the tokenizer's weights are all there is",
+            protocols=PROTOCOLS,
             needs_weights=False,
         )
     for name, target, head, generator, digest in (
@@ -249,6 +263,7 @@ def register_detectors(register: Register) -> None:
             paper=_PRADA,
             licence="none stated",
             trained_on=f"250 pictures of {generator} and 250 of ImageNet",
+            protocols=PROTOCOLS,
             weights=(PublishedWeights(f"{_PRADA_WEIGHTS}/{head}", "final.pt", "none stated", digest),),
         )
     for name, generator in (("prada_mini", "raster"), ("prada_scale_mini", "next_scale")):

@@ -26,7 +26,7 @@ class Names:
     attention: Callable[[int, int], nn.Module]
 
 
-class ConvEncoder(nn.Module):
+class ConvolutionalEncoder(nn.Module):
     """Pictures (N, 3, height, width) to (N, z_channels, h, w), halved once between neighbouring levels.
 
     channels: of each level, from full resolution down. blocks: residual blocks of each. groups: of every
@@ -55,7 +55,7 @@ class ConvEncoder(nn.Module):
         return self.conv_out(F.silu(self.norm_out(self.mid(x))))
 
 
-class ConvDecoder(nn.Module):
+class Decoder(nn.Module):
     """The encoder mirrored, with one residual block more at each level."""
 
     def __init__(self, channels: list[int], blocks: int, groups: int, z_channels: int, names: Names) -> None:
@@ -173,8 +173,8 @@ class MergedAttention(nn.Module):
 
 def _attended(query: Tensor, key: Tensor, value: Tensor) -> Tensor:
     # (N, C, h, w) -> (N, h·w, C)
-    q, k, v = (part.flatten(2).transpose(1, 2) for part in (query, key, value))
-    return F.scaled_dot_product_attention(q, k, v).transpose(1, 2).unflatten(2, query.shape[2:])
+    query_, key_, value_ = (part.flatten(2).transpose(1, 2) for part in (query, key, value))
+    return F.scaled_dot_product_attention(query_, key_, value_).transpose(1, 2).unflatten(2, query.shape[2:])
 
 
 class _Halve(nn.Module):

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from torch import Tensor, nn
 
-from d3qe_plugin.convolutions import Attention, ConvDecoder, ConvEncoder, Names
+from d3qe_plugin.convolutions import Attention, ConvolutionalEncoder, Decoder, Names
 from registry.tokenizer import Autoencoder
 from registry.weights import load_strict, read_state_dict
 
@@ -41,12 +41,12 @@ class LlamaGenTokenizer(Autoencoder):
     ) -> None:
         super().__init__()
         channels = [width * multiplier for multiplier in multipliers]
-        self.encoder = ConvEncoder(channels, blocks, groups, z_channels, _NAMES)
+        self.encoder = ConvolutionalEncoder(channels, blocks, groups, z_channels, _NAMES)
         self.quant_conv = nn.Conv2d(z_channels, code_channels, 1)
         self.quantize = nn.ModuleDict({"embedding": nn.Embedding(codebook_size, code_channels)})
         # last, so that a seed draws the encoder as it did before there was a decoder
         self.post_quant_conv = nn.Conv2d(code_channels, z_channels, 1)
-        self.decoder = ConvDecoder(channels, blocks, groups, z_channels, _NAMES)
+        self.decoder = Decoder(channels, blocks, groups, z_channels, _NAMES)
 
     @property
     def codebook(self) -> Tensor:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from registry import PublishedWeights, Reported, hookimpl
+from registry import PROTOCOLS, PublishedWeights, Reported, hookimpl
 from registry.hookspecs import Register
 
 _PAPER = "D³QE, ICCV 2025, arXiv 2510.05891"
@@ -57,6 +57,7 @@ def register_detectors(register: Register) -> None:
     register(
         "d3qe",
         "d3qe_plugin.network:D3QE",
+        protocols=PROTOCOLS,
         summary="quantisation error of a frozen VQ tokenizer, code statistics in attention, CLIP feature",
         paper=_PAPER,
         licence="MIT",

@@ -12,7 +12,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from d3qe_plugin.convolutions import ConvDecoder, ConvEncoder, MergedAttention, Names
+from d3qe_plugin.convolutions import ConvolutionalEncoder, Decoder, MergedAttention, Names
 from registry.tokenizer import Autoencoder, nearest_codes
 from registry.weights import load_strict, read_state_dict
 
@@ -44,7 +44,7 @@ class VARTokenizer(Autoencoder):
         super().__init__()
         self.scales = tuple(scales)
         channels = [width * multiplier for multiplier in multipliers]
-        self.encoder = ConvEncoder(channels, blocks, groups, code_channels, _NAMES)
+        self.encoder = ConvolutionalEncoder(channels, blocks, groups, code_channels, _NAMES)
         self.quant_conv = nn.Conv2d(code_channels, code_channels, 3, padding=1)
         shared = [nn.Conv2d(code_channels, code_channels, 3, padding=1) for _ in range(smoothers)]
         self.quantize = nn.ModuleDict(
@@ -54,7 +54,7 @@ class VARTokenizer(Autoencoder):
             }
         )
         self.post_quant_conv = nn.Conv2d(code_channels, code_channels, 3, padding=1)
-        self.decoder = ConvDecoder(channels, blocks, groups, code_channels, _NAMES)
+        self.decoder = Decoder(channels, blocks, groups, code_channels, _NAMES)
 
     @property
     def codebook(self) -> Tensor:

@@ -29,6 +29,7 @@ class TokenLikelihood(Encoder):
         unconditional_log_likelihood: (N, tokens), given no class.
     """
 
+    composite = True
     outputs = ("class_log_likelihood", "own_log_likelihood", "unconditional_log_likelihood")
 
     def __init__(

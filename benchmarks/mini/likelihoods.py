@@ -10,12 +10,13 @@ from torch import Tensor
 
 from benchmarks.mini import packed
 from benchmarks.mini.autoregressive import RasterTransformer
+from benchmarks.mini.encoders import MiniScaleTokenizer
+from benchmarks.mini.generators import CLASSES
 from benchmarks.mini.multiscale import MultiScaleTokenizer
 from benchmarks.mini.next_scale import ScaleTransformer, coarser
 from registry.likelihood import TokenLikelihood
 
-_CLASSES = tuple(range(9))
-"""The photographs that the generators learned from."""
+_CLASSES = tuple(range(CLASSES))
 
 
 class _MiniLikelihood(TokenLikelihood):
@@ -53,5 +54,5 @@ class ScaleLikelihood(_MiniLikelihood):
         self.transformer = ScaleTransformer(len(_CLASSES))
 
     def logits(self, indices: Tensor, labels: Tensor | None) -> Tensor:
-        tokenizer = cast(MultiScaleTokenizer, self.part("tokenizer").get_submodule("network"))
-        return self.transformer(labels, coarser(tokenizer, indices))
+        tokenizer = cast(MiniScaleTokenizer, self.part("tokenizer")).network
+        return self.transformer(labels, coarser(cast(MultiScaleTokenizer, tokenizer), indices))

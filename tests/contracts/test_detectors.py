@@ -1,5 +1,7 @@
 """Every registered detector keeps the contract; at a size that a laptop runs in a second."""
 
+import inspect
+
 import pytest
 
 from registry import check_detector, load_plugins
@@ -139,3 +141,9 @@ def test_card_states_its_facts(name):
     for figure in card.reported:
         assert 0 <= figure.value <= 1, figure
         assert figure.source, figure
+
+
+def test_who_promises_the_uniform_protocol_takes_it():
+    promised = [entry for entry in CATALOGS.detectors if len(entry.card.protocols) > 1]
+    assert [e.name for e in promised if "protocol" not in inspect.signature(e.load()).parameters] == []
+    assert len(promised) > 10

@@ -6,14 +6,17 @@ import csv
 import json
 
 import pytest
+import torch
 import yaml
 from PIL import Image
 
 from benchmarks.study.matrix import build_matrices
 from benchmarks.study.render import render
 from registry import UserError
+from registry.encoder import seeded_init
+from registry.weights import sha256
 from tests.training.conftest import TOY_PLUGIN
-from tests.training.toy import write_pictures
+from tests.training.toy import ToyFamily, write_pictures
 
 
 def cell(detector, dataset, paradigm, ap, status="complete", perturbation="none"):
@@ -138,6 +141,27 @@ def test_a_failed_training_is_named_and_the_others_go_on(invoke, tmp_path):
     matrices = json.loads((tmp_path / "out/study.json").read_text())["matrices"]
     assert all(v is not None for row in matrices[0]["rows"] for v in row["values"].values())
     assert all(v is None for row in matrices[1]["rows"] for v in row["values"].values())
+
+
+def test_weights_of_one_detectors_encoder_are_no_others_business(invoke, tmp_path):
+    with seeded_init("weights", 1):
+        torch.save(ToyFamily().state_dict(), tmp_path / "one.pth")
+    training = {
+        "epochs": 1, "batch_size": 8, "device": "cpu", "allow_untrained": True, "plugins": [str(TOY_PLUGIN)],
+        "weights": {"toy_family/one": str(tmp_path / "one.pth")},
+    }  # fmt: skip
+    detectors = [{"name": "plain"}, {"name": "probe"}]
+    config = write_study(tmp_path, detectors=detectors, training=training)
+    done = invoke("study", config)
+    assert done.code == 0, done.err
+    recorded = json.loads((tmp_path / "out/run/run.json").read_text())["detectors"]
+    assert recorded["probe on AR"]["encoders"] == {"toy_family/one": sha256(tmp_path / "one.pth")}
+    training["weights"] = {"toy_family/oen": str(tmp_path / "one.pth")}
+    refused = invoke(
+        "study", write_study(tmp_path, detectors=detectors, training=training), "--out", tmp_path / "b"
+    )
+    assert (refused.code, "did you mean 'toy_family/one'" in refused.err) == (2, True), refused.err
+    assert not (tmp_path / "b").exists()
 
 
 @pytest.mark.parametrize(
