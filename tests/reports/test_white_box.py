@@ -46,3 +46,10 @@ def test_cards_name_the_generator() -> None:
     assert white["iar_mini"] == ("raster",)
     assert white["prada_var_d30"] == ("VAR-d30", "VAR")
     assert not {name for name in white if not name.startswith(("iar", "prada", "aeroblade"))}
+
+
+def test_every_mark_has_a_form_in_latex() -> None:
+    from benchmarks.reports import latex
+    from benchmarks.reports.notes import LEGEND
+
+    assert set(LEGEND) <= set(latex._MARKS)
