@@ -247,6 +247,7 @@ def register_detectors(register: Register) -> None:
             paper=_IAR,
             licence="MIT",
             trained_on="nothing: the tokenizer's weights are all there is",
+            white_box_for=(generator,),
             protocols=PROTOCOLS,
             needs_weights=False,
         )
@@ -263,6 +264,7 @@ def register_detectors(register: Register) -> None:
             paper=_PRADA,
             licence="none stated",
             trained_on=f"250 pictures of {generator} and 250 of ImageNet",
+            white_box_for=(generator, generator.partition("-")[0]),
             protocols=PROTOCOLS,
             weights=(PublishedWeights(f"{_PRADA_WEIGHTS}/{head}", "final.pt", "none stated", digest),),
         )
@@ -274,6 +276,7 @@ def register_detectors(register: Register) -> None:
             paper=_PRADA,
             licence="MIT",
             trained_on="nothing: the transformer's weights are all there is",
+            white_box_for=(generator,),
             protocols=("original",),
             needs_weights=False,
         )

@@ -57,6 +57,8 @@ class DetectorCard(Card):
         preprocessing; `uniform` is the same resize and crop for all detectors. One that offers more
         than one takes `protocol` in its constructor.
     needs_weights: False for detectors that have nothing to learn.
+    white_box_for: generators whose own parts it reads. It is marked on their test sets and has no rank in
+        means over others.
     """
 
     trained_on: str = ""
@@ -64,6 +66,7 @@ class DetectorCard(Card):
     weights: tuple[PublishedWeights, ...] = ()
     reported: tuple[Reported, ...] = ()
     needs_weights: bool = True
+    white_box_for: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)

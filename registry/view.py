@@ -127,7 +127,7 @@ class EncoderSpec:
 
     @classmethod
     def of(cls, name: str, options: Mapping[str, object] | None = None) -> EncoderSpec:
-        """The spec with these options; lists become tuples, and the order in which they were given is lost."""
+        """The spec with these options; lists become tuples, mappings tuples of pairs, and the order in which they were given is lost."""
         return cls(name, tuple(sorted((key, _frozen(value)) for key, value in (options or {}).items())))
 
     @property

@@ -37,13 +37,17 @@ class Column:
 
 @dataclass(frozen=True)
 class BoardRow:
-    """One detector of one run. parts: what of it is untrained, empty for a trained detector."""
+    """One detector of one run.
+
+    parts: what of it is untrained, empty for a trained detector. white_box_for: generators whose own parts it reads.
+    """
 
     run: str
     detector: str
     label: str
     untrained: bool
     parts: tuple[str, ...] = ()
+    white_box_for: tuple[str, ...] = ()
 
     @property
     def key(self) -> Key:
@@ -56,7 +60,7 @@ class BoardEntry:
 
     rank: 1 for the best of its column and all that do not differ from it significantly, 2 for the best of
     the rest and all like it, and so on; None for what is not ranked. tied: it is not itself the best of
-    its rank, but not significantly different from it.
+    its rank, but not significantly different from it. own: a white box on pictures of its own generator.
     """
 
     value: float | None
@@ -66,6 +70,7 @@ class BoardEntry:
     reason: str
     rank: int | None = None
     tied: bool = False
+    own: bool = False
 
     @property
     def failed(self) -> bool:
@@ -156,8 +161,9 @@ def _rows(runs: Sequence[Run]) -> list[BoardRow]:
         untrained = {cell["detector"] for cell in run.cells() if cell["untrained"]}
         for detector in run.detectors:
             label = detector if names.count(detector) == 1 else f"{detector} ({run.label})"
-            parts = tuple(run.facts(detector).untrained_parts)
-            rows.append(BoardRow(run.label, detector, label, detector in untrained, parts))
+            facts = run.facts(detector)
+            parts, own = tuple(facts.untrained_parts), tuple(facts.card.white_box_for)
+            rows.append(BoardRow(run.label, detector, label, detector in untrained, parts, own))
     return rows
 
 
@@ -174,7 +180,9 @@ def _board(
     by_name = {(row.run, row.detector): row for row in rows}
     for run in runs:
         for item, column in _columns(run, metric, perturbation, several):
-            found[by_name[run.label, item["detector"]], column] = _entry(item, metric)
+            row = by_name[run.label, item["detector"]]
+            own = not column.is_mean and item["generator"] in row.white_box_for
+            found[row, column] = replace(_entry(item, metric), own=own)
     columns = sorted(dict.fromkeys(column for _, column in found), key=position)
     board = Board(metric, perturbation, higher_is_better, columns, list(rows), found)
     for column in columns:
@@ -239,10 +247,12 @@ def _nothing_alike(metric: str, perturbation: str, pictures: Pictures, first: Ke
 
 
 def _rank(board: Board, column: Column, alike: Alike) -> None:
-    """Rank what can be compared: trained detectors with complete cells."""
+    """Rank what can be compared: trained detectors with complete cells, in means without white boxes."""
     values: dict[BoardRow, float] = {}
     for row in board.rows:
         entry = board.entries.get((row, column))
+        if column.is_mean and row.white_box_for:
+            continue
         if entry and not row.untrained and entry.status == COMPLETE and entry.value is not None:
             values[row] = entry.value
     if len(values) < 2:

@@ -15,6 +15,7 @@ from pathlib import Path
 
 import filelock
 
+from benchmarks.ranks import Processes
 from registry.errors import UserError
 
 LOCK, OWNER = ".lock", ".owner.json"
@@ -22,7 +23,7 @@ LOCK, OWNER = ".lock", ".owner.json"
 
 @contextlib.contextmanager
 def sole_owner(folder: Path) -> Iterator[None]:
-    """Hold `folder` until the block ends. Of several ranks of one run, the first holds it for all.
+    """Hold `folder` until the block ends.
 
     Raises:
         UserError: another process holds it, on this machine or on one that shares the disk; it is named.
@@ -43,6 +44,20 @@ def sole_owner(folder: Path) -> Iterator[None]:
     finally:
         note.unlink(missing_ok=True)
         lock.release()
+
+
+@contextlib.contextmanager
+def owned_by_all(folder: Path, processes: Processes) -> Iterator[None]:
+    """As `sole_owner`, for processes that work together: the first holds it, and all go on or all are refused."""
+    with contextlib.ExitStack() as stack:
+        problem = None
+        if processes.first:
+            try:
+                stack.enter_context(sole_owner(folder))
+            except UserError as error:
+                problem = str(error)
+        processes.agree(problem)
+        yield
 
 
 def _owner(folder: Path) -> str:

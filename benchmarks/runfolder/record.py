@@ -44,6 +44,7 @@ class CardRecord(Document):
     trained_on: str = ""
     licence: str = ""
     reported: list[ReportedRecord] = Field([])
+    white_box_for: list[str] = Field([])
 
 
 class DetectorRecord(Document):

@@ -6,7 +6,8 @@ import os
 import sys
 import tempfile
 import uuid
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -23,6 +24,7 @@ from benchmarks.perturbations import Perturbation, parse_perturbation
 from benchmarks.ranks import Processes, decoding_processes, joined
 from benchmarks.runfolder.evaluate import evaluate_run
 from benchmarks.runfolder.metrics_file import MetricsFile
+from benchmarks.runfolder.owner import owned_by_all
 from benchmarks.runfolder.picture_digests import write_picture_digests
 from benchmarks.runfolder.provenance import new_record
 from benchmarks.runfolder.record import find_record, read_record, write_record
@@ -61,7 +63,7 @@ def run_benchmark(settings: RunSettings, command: Sequence[str], console: Consol
     Raises:
         UserError: the request is wrong; nothing was scored then.
     """
-    with joined(settings.launcher, settings.device) as processes:
+    with joined(settings.launcher, settings.device) as processes, _own(settings.out, processes):
         plan = make_plan(settings, processes)
         processes.agree(_record_problem(plan, command) if processes.first else None)
         stopped = score_pending(plan, console)
@@ -73,7 +75,6 @@ def run_benchmark(settings: RunSettings, command: Sequence[str], console: Consol
 
 def make_plan(settings: RunSettings, processes: Processes) -> Plan:
     """Resolve every name and load every weight, the quick checks first."""
-    _check_writable(settings.out)
     catalogs = load_catalogs(settings.plugins, quiet=not processes.first)
     names = [*([CLEAN] if settings.clean else []), *settings.perturbations]
     if not names:
@@ -87,7 +88,9 @@ def make_plan(settings: RunSettings, processes: Processes) -> Plan:
     return Plan(settings, test_sets, {one.name: one for one in parsed}, session, processes)
 
 
-def _check_writable(out: Path) -> None:
+@contextmanager
+def _own(out: Path, processes: Processes) -> Iterator[None]:
+    """The run folder, which can be written to, for this run alone."""
     try:
         out.mkdir(parents=True, exist_ok=True)
         probe = out / f".writable-{os.getpid()}"
@@ -95,6 +98,8 @@ def _check_writable(out: Path) -> None:
         probe.unlink()
     except OSError as error:
         raise UserError(f"cannot write to the run folder {out}: {error.strerror}") from error
+    with owned_by_all(out, processes):
+        yield
 
 
 def _record_problem(plan: Plan, command: Sequence[str]) -> str | None:

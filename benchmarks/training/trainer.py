@@ -19,6 +19,7 @@ from benchmarks.files import write_json
 from benchmarks.loading import Locator, load_catalogs, open_session
 from benchmarks.pictures import PictureError
 from benchmarks.ranks import Processes, cpu_threads, joined
+from benchmarks.runfolder.owner import owned_by_all
 from benchmarks.training.batches import Loader, build_loaders
 from benchmarks.training.checkpoints import BEST, Checkpoints
 from benchmarks.training.engine import NonFiniteLoss, build_runner
@@ -125,7 +126,11 @@ def train_detector(
     """
     # sums that are shared out among more or fewer threads end in other last bits
     same_threads = cpu_threads(threads_of(settings.out))
-    with joined(settings.launcher, settings.device) as processes, same_threads:
+    with (
+        joined(settings.launcher, settings.device) as processes,
+        owned_by_all(settings.out, processes),
+        same_threads,
+    ):
         shown = console or Console(stderr=True, quiet=not processes.first)
         splits = take_splits(settings, training, validation, processes, shown)
         detector, encoders, weights = build(settings, catalogs, processes.device)

@@ -13,7 +13,8 @@ import pytest
 
 from benchmarks.runfolder.owner import OWNER, sole_owner
 from registry import UserError
-from tests.conftest import ROOT
+from tests.conftest import ROOT, Invoked
+from tests.pictures import make_class_folders
 
 HOLD = """
 import sys, time
@@ -63,3 +64,23 @@ def test_a_damaged_note_does_not_hide_the_refusal(tmp_path: Path, held: subproce
     (tmp_path / OWNER).write_text("{")
     with pytest.raises(UserError, match="in use by another process"), sole_owner(tmp_path):
         pytest.fail("two owners")
+
+
+@pytest.mark.parametrize("command", ["run", "train"])
+def test_a_second_command_on_a_folder_is_refused(
+    tmp_path: Path, held: subprocess.Popen[str], invoke: type[Invoked], command: str
+) -> None:
+    make_class_folders(tmp_path / "data" / "VAR", 2)
+    config = tmp_path / "train.yaml"
+    config.write_text(
+        f"detector: {{name: cnnspot, options: {{blocks: [1, 1, 1, 1]}}}}\n"
+        f"data: {{sets: ['{tmp_path / 'data'}']}}\nout: '{tmp_path}'\nbatch_size: 2\n"
+    )
+    request = {
+        "run": ("--data", tmp_path / "data", "--detectors", "random_score", "--out", tmp_path),
+        "train": (config,),
+    }[command]
+    done = invoke(command, *request)
+    assert done.code == 2
+    assert f"in use by process {held.pid} on {socket.gethostname()}" in done.err
+    assert not (tmp_path / "scores").exists()

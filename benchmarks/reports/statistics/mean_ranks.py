@@ -45,7 +45,7 @@ def summarise(values: NDArray[np.float64], higher_is_better: bool) -> RankSummar
 
 @dataclass(frozen=True)
 class BoardRanks:
-    """Ranks of the detectors that are trained and complete on every test set of a board.
+    """Ranks of the detectors that are trained, complete on every test set of a board, and no white boxes.
 
     labels: those detectors, in the order of `summary.mean_ranks`; left_out: the others.
     """
@@ -63,7 +63,7 @@ def rank_board(board: Board) -> BoardRanks:
     for row in board.rows:
         entries = [board.entries.get((row, column)) for column in sets]
         known = [e.value for e in entries if e and e.status == COMPLETE and e.value is not None]
-        if row.untrained or len(known) < len(sets):
+        if row.untrained or row.white_box_for or len(known) < len(sets):
             left_out.append(row.label)
         else:
             ranked.append(row.label)
