@@ -251,6 +251,24 @@ def register_detectors(register: Register) -> None:
             protocols=PROTOCOLS,
             needs_weights=False,
         )
+    register(
+        "aeroblade",
+        "baselines.aeroblade:Aeroblade",
+        summary="white box for LlamaGen: LPIPS distance of a picture and its reconstruction",
+        paper="AEROBLADE, CVPR 2024, arXiv 2401.17879; on tokenizers by PRADA, github.com/jonasricker/prada",
+        licence="MIT; LPIPS BSD-2-Clause; VGG-16 BSD-3-Clause",
+        trained_on="nothing: LPIPS' weights, of human judgements",
+        white_box_for=("LlamaGen",),
+        weights=(
+            PublishedWeights(_TORCHVISION, "vgg16-397923af.pth", "BSD-3-Clause", "397923af"),
+            PublishedWeights(
+                f"{_GITHUB}/richzhang/PerceptualSimilarity/082bb24f84c091ea94de2867d34c4544f68e0963/lpips/weights/v0.1",
+                "vgg.pth",
+                "BSD-2-Clause",
+                "a78928a0af1e5f0fcb1f3b9e8f8c3a2a5a3de244d830ad5c1feddc79b8432868",
+            ),
+        ),
+    )
     for name, target, head, generator, digest in (
         ("prada", "PRADA", "llamagen_b256", "LlamaGen-B", "6849730ed5536b7eb2e450655cf2b0cbe8d399f5c46f4d264ed9c3e2f089a498"),
         ("prada_llamagen_l", "prada_llamagen_l", "llamagen_l256", "LlamaGen-L", "2e2453474e531006925d91f3a0f8518455e59495eb4840e6fa56a84f5584773c"),

@@ -9,6 +9,8 @@ from dataclasses import dataclass
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from registry.tokenizer import Autoencoder
+
 
 @dataclass(frozen=True)
 class Names:
@@ -87,6 +89,20 @@ def _middle(channels: int, groups: int, names: Names) -> nn.Sequential:
         _Residual(channels, channels, groups),
     )
     return nn.Sequential(OrderedDict(zip(names.middle, parts, strict=True)))
+
+
+class ConvAutoencoder(Autoencoder):
+    """A tokenizer of such an encoder and decoder, with a convolution on either side of the codebook."""
+
+    @property
+    def codebook(self) -> Tensor:
+        return self.get_parameter("quantize.embedding.weight")
+
+    def encode(self, images: Tensor) -> Tensor:
+        return self.get_submodule("quant_conv")(self.get_submodule("encoder")(images))
+
+    def decode(self, vectors: Tensor) -> Tensor:
+        return self.get_submodule("decoder")(self.get_submodule("post_quant_conv")(vectors))
 
 
 class _Level(nn.Module):

@@ -8,17 +8,16 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
-from torch import Tensor, nn
+from torch import nn
 
-from d3qe_plugin.convolutions import Attention, ConvolutionalEncoder, Decoder, Names
-from registry.tokenizer import Autoencoder
+from d3qe_plugin.convolutions import Attention, ConvAutoencoder, ConvolutionalEncoder, Decoder, Names
 from registry.weights import load_strict, read_state_dict
 
 _NAMES = Names("conv_blocks", "conv_blocks", "res", ("0", "1", "2"), deepest_first=True, attention=Attention)
 _UNUSED = "quantize.codebook_used"
 
 
-class LlamaGenTokenizer(Autoencoder):
+class LlamaGenTokenizer(ConvAutoencoder):
     """A convolutional encoder of stride 2^(levels − 1), an L2-normalised codebook and a mirrored decoder.
 
     width: channels at full resolution; multipliers: channels of each level in units of it.
@@ -47,16 +46,6 @@ class LlamaGenTokenizer(Autoencoder):
         # last, so that a seed draws the encoder as it did before there was a decoder
         self.post_quant_conv = nn.Conv2d(code_channels, z_channels, 1)
         self.decoder = Decoder(channels, blocks, groups, z_channels, _NAMES)
-
-    @property
-    def codebook(self) -> Tensor:
-        return self.get_parameter("quantize.embedding.weight")
-
-    def encode(self, images: Tensor) -> Tensor:
-        return self.quant_conv(self.encoder(images))
-
-    def decode(self, vectors: Tensor) -> Tensor:
-        return self.decoder(self.post_quant_conv(vectors))
 
     def load_weights(self, path: Path) -> None:
         state = {name: value for name, value in read_state_dict(path).items() if not name.startswith(_UNUSED)}

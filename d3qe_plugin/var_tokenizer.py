@@ -12,8 +12,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from d3qe_plugin.convolutions import ConvolutionalEncoder, Decoder, MergedAttention, Names
-from registry.tokenizer import Autoencoder, nearest_codes
+from d3qe_plugin.convolutions import ConvAutoencoder, ConvolutionalEncoder, Decoder, MergedAttention, Names
+from registry.tokenizer import nearest_codes
 from registry.weights import load_strict, read_state_dict
 
 _NAMES = Names(
@@ -22,7 +22,7 @@ _NAMES = Names(
 _UNUSED = "quantize.ema_vocab_hit_SV"
 
 
-class VARTokenizer(Autoencoder):
+class VARTokenizer(ConvAutoencoder):
     """Each token map, coarse to fine, quantises what the coarser ones left over; codes keep their length.
 
     width: channels at full resolution; multipliers: channels of each level in units of it; blocks: residual
@@ -55,16 +55,6 @@ class VARTokenizer(Autoencoder):
         )
         self.post_quant_conv = nn.Conv2d(code_channels, code_channels, 3, padding=1)
         self.decoder = Decoder(channels, blocks, groups, code_channels, _NAMES)
-
-    @property
-    def codebook(self) -> Tensor:
-        return self.get_parameter("quantize.embedding.weight")
-
-    def encode(self, images: Tensor) -> Tensor:
-        return self.quant_conv(self.encoder(images))
-
-    def decode(self, vectors: Tensor) -> Tensor:
-        return self.decoder(self.post_quant_conv(vectors))
 
     def to_codes(self, latents: Tensor) -> tuple[Tensor, Tensor]:
         total, found = torch.zeros_like(latents), []

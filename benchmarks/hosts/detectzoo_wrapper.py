@@ -20,8 +20,10 @@ from benchmarks.hosts.suite import Notes
 from registry import Detector, View, WeightsError
 from registry.weights import parameter_digest, read_checkpoint
 
-NOT_PROBABILITIES = frozenset({"aeroblade", "manifold_bias"})
-"""Detectors whose score is an error measure: their logit is the score less the suite's threshold."""
+NOT_PROBABILITIES = frozenset(
+    name.removeprefix("detectzoo:") for name in ("detectzoo:aeroblade", "detectzoo:manifold_bias")
+)
+"""DetectZoo's detectors, not ours of these names, whose score is an error measure: their logit is the score less the suite's threshold."""
 
 # DetectZoo takes the sigmoid in float32, which is exactly 0 or 1 for confident pictures
 _SMALLEST, _LARGEST = 2.0**-126, 1 - 2.0**-24

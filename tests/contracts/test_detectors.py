@@ -92,6 +92,7 @@ TOY = {
         for name in names
     },
     **{name: {} for name in ("prada_mini", "prada_scale_mini")},
+    "aeroblade": {"tokenizer_options": TOKENIZER, "size": 32},
     "univfd_mini": {},
     "cnnspot_mini": {},
     "d3qe_mini": {},

@@ -45,4 +45,4 @@ def test_cards_name_the_generator() -> None:
     assert white["iar"] == ("LlamaGen",)
     assert white["iar_mini"] == ("raster",)
     assert white["prada_var_d30"] == ("VAR-d30", "VAR")
-    assert not {name for name in white if not name.startswith(("iar", "prada"))}
+    assert not {name for name in white if not name.startswith(("iar", "prada", "aeroblade"))}
