@@ -14,6 +14,7 @@ from benchmarks.metrics.cell import COMPLETE, FAILED, PARTIAL
 from benchmarks.metrics.means import ALL
 from benchmarks.reports.load import Pictures, Run, directions, perturbations
 from benchmarks.runfolder.scores import CLEAN
+from benchmarks.runfolder.sharing import find_sharing
 from registry.dataset import PARADIGMS
 
 DIGITS = 4
@@ -83,7 +84,10 @@ class BoardEntry:
 
 @dataclass
 class Board:
-    """The table of one metric under one perturbation. entries: by (row, column)."""
+    """The table of one metric under one perturbation. entries: by (row, column).
+
+    sharing: the test sets that hold pictures which others hold, too.
+    """
 
     metric: str
     perturbation: str
@@ -91,6 +95,7 @@ class Board:
     columns: list[Column]
     rows: list[BoardRow]
     entries: dict[tuple[BoardRow, Column], BoardEntry] = field(default_factory=dict)
+    sharing: frozenset[str] = frozenset()
 
     def blocks(self, width: int) -> Iterator[list[Column]]:
         """The columns in tables of at most `width`, whole groups together where they fit."""
@@ -125,8 +130,11 @@ def boards(runs: Sequence[Run], metrics: Sequence[str], alike: Alike | None = No
     share a rank.
     """
     rows, known = _rows(runs), directions(runs)
+    sharing = frozenset(name for run in runs if run.folder for name in find_sharing(run.folder).datasets)
     return [
-        _board(runs, rows, metric, perturbation, known[metric], alike or _nothing_alike)
+        replace(
+            _board(runs, rows, metric, perturbation, known[metric], alike or _nothing_alike), sharing=sharing
+        )
         for metric in metrics
         for perturbation in perturbations(runs)
     ]

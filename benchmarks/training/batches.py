@@ -233,3 +233,11 @@ def build_loaders(
         len(held_out), batches.part_size, rank=processes.rank, processes=processes.count
     )
     return training, DataLoader(held_out, batch_sampler=shared, **common)
+
+
+def end_workers(loader: Loader) -> None:
+    """End the decoding processes that a loader keeps from epoch to epoch.
+
+    Left to the garbage collector, torch waits 5 s for each of them.
+    """
+    loader._iterator = None  # torch has no public way

@@ -22,7 +22,7 @@ from torch import Tensor, nn
 from torch.utils.data import DataLoader
 
 from benchmarks.ranks import Processes
-from benchmarks.training.batches import Batch, Loader
+from benchmarks.training.batches import Batch, Loader, end_workers
 from benchmarks.training.schedule import build_optimizer
 from benchmarks.training.settings import TrainSettings
 from registry import Detector
@@ -126,6 +126,15 @@ class TrainLoop(EpochBasedTrainLoop):
         self._iter = epoch * len(self.dataloader)
 
     def run(self) -> nn.Module:
+        try:
+            self._run()
+        finally:
+            end_workers(self.dataloader)
+            if self.validation is not None:
+                end_workers(self.validation)
+        return self.runner.model
+
+    def _run(self) -> None:
         self.runner.call_hook("before_train")
         while self._epoch < self._max_epochs and not self.stop_training:
             torch.manual_seed(zlib.crc32(f"{self.seed} {self._epoch} {self.processes.rank}".encode()))
@@ -133,7 +142,6 @@ class TrainLoop(EpochBasedTrainLoop):
             self.run_epoch()
             self.runner.call_hook("after_epoch", metrics=self._validate())
         self.runner.call_hook("after_train")
-        return self.runner.model
 
     def _validate(self) -> dict[str, float]:
         model = self.runner.model
