@@ -214,6 +214,8 @@ def _columns(
     for cell in run.cells():
         if cell["perturbation"] == perturbation:
             label = cell["dataset"].removeprefix(f"{cell['paradigm']}/")
+            if seen := run.view(cell["dataset"]):
+                label = label.partition("@")[0] + seen
             if cell["dataset"] in several:
                 label += f" #{_short(run.fingerprint(cell['dataset']))}"
             yield cell, Column(cell["paradigm"], label, False, sets[cell["dataset"]])

@@ -77,7 +77,9 @@ class Asked(Document):
 
 
 class DatasetRecord(Document):
-    """One test set of a run. fingerprint: of its pictures, made of `fingerprint_of`; prepare: its fair view."""
+    """One test set of a run. fingerprint: of its pictures, made of `fingerprint_of`; prepare: its fair view;
+    omitted: paths of the pictures that the view leaves out because they are too small.
+    """
 
     paradigm: str | None = None
     generator: str | None = None
@@ -85,6 +87,13 @@ class DatasetRecord(Document):
     fingerprint: str | None = None
     fingerprint_of: str = ""
     prepare: str | None = None
+    omitted: list[str] = Field([])
+
+    @property
+    def view(self) -> str:
+        """The fair view as tables show it: the size it came to and how many pictures it left out."""
+        left_out = f", {len(self.omitted)} left out" if self.omitted else ""
+        return f"@{self.prepare}{left_out}" if self.prepare else ""
 
 
 class PluginEntry(Document):

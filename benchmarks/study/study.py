@@ -11,8 +11,9 @@ from rich.console import Console
 from benchmarks.config import RunSettings, SessionSettings, parse_settings
 from benchmarks.loading import load_catalogs, open_session
 from benchmarks.runfolder.metrics_file import incomplete
+from benchmarks.runfolder.record import read_record
 from benchmarks.runner.run import command_line, run_benchmark
-from benchmarks.study.matrix import build_matrices, label_of
+from benchmarks.study.matrix import Origin, build_matrices, label_of
 from benchmarks.study.render import render
 from benchmarks.study.settings import StudySettings, TrainingSet
 from benchmarks.training.settings import TrainSettings
@@ -35,7 +36,7 @@ def run_study(settings: StudySettings, console: Console) -> int:
     """
     trainings = _trainings(settings)
     catalogs = load_catalogs(next(iter(trainings.values())).plugins)
-    paradigms = _paradigms(settings, trainings, catalogs)
+    origins = _origins(settings, trainings, catalogs)
     _run_settings(settings, {})
     trainings = _with_own_weights(settings, trainings, catalogs)
     problems: list[str] = []
@@ -59,7 +60,9 @@ def run_study(settings: StudySettings, console: Console) -> int:
     assert metrics is not None, "a study is one process"
     problems += incomplete(run.out, metrics)
     names = [detector.shown for detector in settings.detectors]
-    for path in render(build_matrices(metrics, names, paradigms, settings.metric), settings.out):
+    generators = {name: one.generator or "" for name, one in read_record(run.out).datasets.items()}
+    matrices = build_matrices(metrics, names, origins, generators, settings.metric)
+    for path in render(matrices, settings.out):
         console.print(f"written: {path}", markup=False, soft_wrap=True, highlight=False)
     for problem in problems:
         console.print(problem, style="yellow", markup=False, soft_wrap=True)
@@ -127,16 +130,20 @@ def _run_settings(settings: StudySettings, weights: Mapping[str, Path]) -> RunSe
     return parse_settings(RunSettings, values, "test")
 
 
-def _paradigms(
+def _origins(
     settings: StudySettings, trainings: Mapping[str, TrainSettings], catalogs: Catalogs
-) -> dict[str, str]:
-    """The paradigm of each training set's pictures."""
-    paradigms = {}
+) -> dict[str, Origin]:
+    """Paradigm and generators of each training set's pictures."""
+    origins = {}
     for name in settings.training_sets:
         asked = trainings[label_of(settings.detectors[0].shown, name)]
-        found = {test_set.paradigm for test_set in find_pictures(asked.data, asked, catalogs)}
-        paradigms[name] = found.pop() if len(found) == 1 else _MIXED
-    return paradigms
+        found = find_pictures(asked.data, asked, catalogs)
+        paradigms = {test_set.paradigm for test_set in found}
+        origins[name] = Origin(
+            paradigms.pop() if len(paradigms) == 1 else _MIXED,
+            frozenset(test_set.generator for test_set in found),
+        )
+    return origins
 
 
 def _with_own_weights(

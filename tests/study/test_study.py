@@ -10,7 +10,7 @@ import torch
 import yaml
 from PIL import Image
 
-from benchmarks.study.matrix import build_matrices
+from benchmarks.study.matrix import Origin, build_matrices
 from benchmarks.study.render import render
 from registry import UserError
 from registry.encoder import seeded_init
@@ -40,21 +40,29 @@ METRICS = {
 }
 
 
-def test_means_within_and_across_paradigms():
-    (matrix,) = build_matrices(METRICS, ["a"], {"AR": "AR", "GAN": "GAN"}, "ap")
+ORIGINS = {"AR": Origin("AR", frozenset({"var"})), "GAN": Origin("GAN", frozenset({"ProGAN"}))}
+GENERATORS = {name: name for name in ("VAR", "RAR", "BigGAN")}
+
+
+def test_means_tell_the_own_generator_from_unseen_ones():
+    (matrix,) = build_matrices(METRICS, ["a"], ORIGINS, GENERATORS, "ap")
     assert list(matrix.test_sets) == ["RAR", "VAR", "BigGAN"]
     first, second = matrix.rows
     assert first.values == {"RAR": 0.8, "VAR": 0.9, "BigGAN": 0.6}
-    assert first.means == pytest.approx({"within": 0.85, "across": 0.6, "all": 2.3 / 3})
+    assert first.means == pytest.approx(
+        {"same generator": 0.9, "same paradigm": 0.8, "other paradigms": 0.6, "all": 2.3 / 3}
+    )
     # a partial cell is no value, and a mean over what is left would not compare
     assert second.values["RAR"] is None
-    assert second.means == {"within": 1.0, "across": None, "all": None}
+    assert second.means == {
+        "same generator": None, "same paradigm": 1.0, "other paradigms": None, "all": None,
+    }  # fmt: skip
     with pytest.raises(UserError, match="unknown metric 'app', did you mean 'ap'"):
-        build_matrices(METRICS, ["a"], {"AR": "AR"}, "app")
+        build_matrices(METRICS, ["a"], ORIGINS, GENERATORS, "app")
 
 
 def test_files_hold_the_same_numbers(tmp_path):
-    matrices = build_matrices(METRICS, ["a"], {"AR": "AR", "GAN": "GAN"}, "ap")
+    matrices = build_matrices(METRICS, ["a"], ORIGINS, GENERATORS, "ap")
     written = {path.name: path for path in render(matrices, tmp_path)}
     assert set(written) == {"study.json", "study.csv", "study.md", "study.html", "study_a.png", "study_a.svg"}
     rows = list(csv.DictReader(written["study.csv"].read_text().splitlines()))
@@ -62,10 +70,11 @@ def test_files_hold_the_same_numbers(tmp_path):
         ("AR", "RAR", "0.8"),
         ("AR", "VAR", "0.9"),
     ]
-    assert "| AR (AR) | 80.0 | 90.0 | 60.0 | 85.0 | 60.0 | 76.7 |" in written["study.md"].read_text()
+    assert "| AR (AR) | 80.0 | 90.0 | 60.0 | 90.0 | 80.0 | 60.0 | 76.7 |" in written["study.md"].read_text()
     page = written["study.html"].read_text()
-    assert page.count("<td") == 2 * (3 + 3)
-    assert page.count('class="same"') == 3
+    assert page.count("<td") == 2 * (3 + 4)
+    assert (page.count('class="own"'), page.count('class="same"')) == (1, 2)
+    assert [row["relation"] for row in rows[:3]] == ["same paradigm", "same generator", "other paradigms"]
     assert "http" not in page
     with Image.open(written["study_a.png"]) as image:
         assert min(image.size) > 200
@@ -102,6 +111,10 @@ def test_a_study_runs_and_resumes(invoke, tmp_path):
     assert [m["detector"] for m in result["matrices"]] == ["toy", "plain"]
     for matrix in result["matrices"]:
         assert [row["training_set"] for row in matrix["rows"]] == ["AR", "GAN"]
+        assert [list(row["relations"].values()) for row in matrix["rows"]] == [
+            ["same generator", "other paradigms"],
+            ["other paradigms", "same generator"],
+        ]
         assert all(0 <= v <= 1 for row in matrix["rows"] for v in row["values"].values())
     again = invoke("study", config)
     assert again.code == 0, again.err
