@@ -162,7 +162,7 @@ def test_one_icon_is_warned_of_and_a_floor_leaves_it_out(
         arguments = ["run", "--data", str(data), "--plugin", str(PLUGIN), "--detectors", "brightness"]
         done = invoke(*arguments, "--out", str(tmp_path / out), "--bootstrap", "0", "--fair", fair)
         assert done.code == 0, done.err
-        said = caplog.text
+        said = caplog.text + done.out
         record = json.loads((tmp_path / out / "run.json").read_text())
         report = invoke("report", str(tmp_path / out), "--out", str(tmp_path / f"{out}-report"))
         assert report.code == 0, report.err
@@ -171,6 +171,7 @@ def test_one_icon_is_warned_of_and_a_floor_leaves_it_out(
     said, record, table = run("size", "all")
     assert "keeps 2.0% of the pictures' area (16×12), because of 1_fake/icon.png" in said
     assert "ADM@size:16x12" in table
+    assert "ADM@size:16x12" in said
     said, record, table = run("size:64,jpeg90", "floor")
     assert "1 of 25 pictures left out, smaller than 64 pixels on a side" in said
     assert "of the pictures' area" not in said
