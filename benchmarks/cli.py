@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import typer
 
+from benchmarks.commands.attribute_command import attribute
 from benchmarks.commands.audit_command import audit
 from benchmarks.commands.data_command import app as data_app
 from benchmarks.commands.doctor_command import doctor
@@ -34,6 +35,7 @@ app.command("run")(run)
 app.command("report")(report)
 app.command("submit")(submit)
 app.command("predict")(predict)
+app.command("attribute")(attribute)
 app.command("train")(train)
 app.command("figures")(figures)
 app.command("study")(study)

@@ -93,7 +93,12 @@ Launcher = Annotated[
 Limit = Annotated[
     StrictInt | None, Field(ge=1, description="at most this many pictures per class and test set")
 ]
-Fair = Annotated[list[str], Field(description="fair view of all pictures: size, jpeg96, or both")]
+Fair = Annotated[
+    list[str],
+    Field(
+        description="fair view of all pictures: size, size:256 (without pictures under 256 pixels), jpeg96, or size and jpeg"
+    ),
+]
 MaxPixels = Annotated[StrictInt, Field(ge=1, description="larger pictures are refused undecoded")]
 Seed = Annotated[StrictInt, Field(ge=0)]
 Bootstrap = Annotated[StrictInt, Field(ge=0, description="resamples for confidence intervals; 0 for none")]

@@ -45,6 +45,13 @@ class Processes:
         gathered: list[T] = dist.all_gather_object(value)
         return gathered
 
+    def agree(self, problem: str | None) -> None:
+        """All processes go on, or all raise the first one's problem as `UserError`."""
+        shared = [problem]
+        dist.broadcast_object_list(shared, src=0)
+        if shared[0] is not None:
+            raise UserError(shared[0])
+
     def wait(self) -> None:
         """Go on when all processes have come here."""
         dist.barrier()
@@ -62,12 +69,12 @@ def joined(launcher: str, device: str) -> Iterator[Processes]:
     chosen = torch.device(choose_device(device))
     if chosen.type == "cuda":
         torch.cuda.set_device(chosen)
-    start_ranks(launcher, chosen.type)
+    _start_ranks(launcher, chosen.type)
     try:
         rank, count = dist.get_dist_info()
         yield Processes(rank, count, chosen)
     finally:
-        finish_ranks()
+        _finish_ranks()
 
 
 def choose_device(wanted: str) -> str:
@@ -106,7 +113,7 @@ def cpu_threads(count: int) -> Iterator[None]:
         torch.set_num_threads(before)
 
 
-def start_ranks(launcher: str, device: str) -> None:
+def _start_ranks(launcher: str, device: str) -> None:
     """Join the process group that `launcher` (none, pytorch, slurm or auto) prepared, if any.
 
     Raises:
@@ -152,28 +159,7 @@ def _environment_from_slurm() -> None:
         os.environ["MASTER_ADDR"] = listed.stdout.split()[0]
 
 
-def finish_ranks() -> None:
+def _finish_ranks() -> None:
     """Leave the process group."""
     if torch.distributed.is_initialized():
         torch.distributed.destroy_process_group()
-
-
-def agree(problem: str | None) -> None:
-    """All ranks go on, or all raise the first rank's problem as `UserError`."""
-    shared = [problem]
-    dist.broadcast_object_list(shared, src=0)
-    if shared[0] is not None:
-        raise UserError(shared[0])
-
-
-def gather(value: dict[str, str]) -> dict[str, str]:
-    """The dictionaries of all ranks in one; where keys repeat, the first rank's value stands."""
-    merged: dict[str, str] = {}
-    for part in dist.all_gather_object(value):
-        merged = {**part, **merged}
-    return merged
-
-
-def is_main() -> bool:
-    """Whether this process is the one that writes what belongs to the whole run."""
-    return bool(dist.is_main_process())

@@ -127,7 +127,7 @@ class EncoderSpec:
 
     @classmethod
     def of(cls, name: str, options: Mapping[str, object] | None = None) -> EncoderSpec:
-        """The spec with these options; lists become tuples, and the order in which they were given is lost."""
+        """The spec with these options; lists become tuples, mappings tuples of pairs, and the order in which they were given is lost."""
         return cls(name, tuple(sorted((key, _frozen(value)) for key, value in (options or {}).items())))
 
     @property
@@ -137,6 +137,8 @@ class EncoderSpec:
 
 
 def _frozen(value: object) -> object:
+    if isinstance(value, Mapping):
+        return tuple(sorted((key, _frozen(item)) for key, item in value.items()))
     return tuple(map(_frozen, value)) if isinstance(value, list | tuple) else value
 
 

@@ -65,13 +65,22 @@ CUES = (
     Cue("bit depth", lambda f: [f.depth], show=lambda f: f.depth),
     Cue("encoder", lambda f: [f.encoder], show=lambda f: f.encoder or "plain"),
     Cue("metadata", lambda f: [f.metadata], show=lambda f: f.metadata or "none"),
+    Cue("jpeg past", numbers=lambda f: [f.past], measure=lambda f: f.past, digits=".1f"),
+    Cue(
+        "resampling",
+        numbers=lambda f: [f.resampling],
+        measure=lambda f: f.resampling,
+        digits=".1f",
+        content=True,
+    ),
     Cue("8-pixel grid", numbers=lambda f: [f.grid], measure=lambda f: f.grid, digits=".3f", content=True),
     Cue("byte size", numbers=lambda f: [f.bytes], measure=lambda f: f.bytes, content=True),
     Cue("colours", numbers=lambda f: f.colours, measure=lambda f: f.colours[0], content=True),
 )
 """Colour statistics of a thumbnail and, among files of one format, the byte size follow from the content:
 generators have colours and smoothness of their own, and the classes may show other things. An 8-pixel grid
-is a JPEG past or the generator's own upsampling; only the maker of the data knows which."""
+is a JPEG past or the generator's own upsampling, and a period of resampling may be its upsampling too; only the
+maker of the data knows which. Coefficients on a quantisation lattice ("jpeg past") come from no generator."""
 
 
 def design(cue: Cue, pictures: Sequence[Facts]) -> np.ndarray:

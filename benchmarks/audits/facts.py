@@ -15,7 +15,9 @@ from PIL import Image
 from PIL.Image import Resampling
 
 from benchmarks.audits.block_grid import grid_strength
+from benchmarks.audits.jpeg_past import lattice_strength
 from benchmarks.audits.jpeg_quality import estimate_quality
+from benchmarks.audits.resampling import resampling_strength
 from benchmarks.pictures import MAX_PIXELS, picture_file, to_rgb
 
 _METADATA = (
@@ -40,7 +42,8 @@ class Facts:
     than the mode says. quality: estimated JPEG quality. tables: hash of the JPEG quantisation tables.
     encoder: chroma subsampling and progressive or interlaced coding. metadata: kinds of metadata present.
     bytes: size of the file. colours: mean and standard deviation of R, G, B and of the saturation (max −
-    min of a pixel) of a 16×16 thumbnail, in 8-bit levels. grid: see `grid_strength`. pixels: SHA-256 of the size and RGB pixels.
+    min of a pixel) of a 16×16 thumbnail, in 8-bit levels. grid, past, resampling: see
+    `grid_strength`, `lattice_strength`, `resampling_strength`. pixels: SHA-256 of the size and RGB pixels.
     phash: 64-bit perceptual hash (imagehash). thumbnail: 16×16 grey levels, uint8.
     """
 
@@ -55,6 +58,8 @@ class Facts:
     bytes: int
     colours: tuple[float, ...]
     grid: float
+    past: float
+    resampling: float
     pixels: str
     phash: int
     thumbnail: np.ndarray
@@ -84,6 +89,7 @@ def _facts(image: Image.Image, size: int) -> Facts:
     depth = _depth(image)
     picture = to_rgb(image)
     grey = picture.convert("L")
+    levels = np.asarray(grey, float)
     tables: Any = getattr(image, "quantization", None) or None
     return Facts(
         format=image.format or "unknown",
@@ -96,7 +102,9 @@ def _facts(image: Image.Image, size: int) -> Facts:
         metadata=_metadata(image),
         bytes=size,
         colours=_colours(picture),
-        grid=grid_strength(np.asarray(grey, float)),
+        grid=grid_strength(levels),
+        past=lattice_strength(np.asarray(picture)),
+        resampling=resampling_strength(levels),
         pixels=hashlib.sha256(f"{picture.size}".encode() + picture.tobytes()).hexdigest(),
         phash=int(str(imagehash.phash(picture)), 16),
         thumbnail=np.asarray(grey.resize((THUMBNAIL, THUMBNAIL), Resampling.BOX)),

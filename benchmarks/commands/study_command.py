@@ -19,7 +19,8 @@ def study(
 ) -> None:
     """Train on each of several training sets, test on all.
 
-    Writes one matrix per detector with means within and across paradigms. Exit code 0: all
+    Writes one matrix per detector with means over test sets of the generators trained on,
+    of others of the paradigm, and of other paradigms. Exit code 0: all
     complete; 1: a training or a cell is not, and is named; 2: the request was wrong.
     """
     from benchmarks.study.study import run_study

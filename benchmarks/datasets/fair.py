@@ -8,6 +8,7 @@ as they are and does not replace them.
 
 from __future__ import annotations
 
+import logging
 import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
@@ -17,26 +18,36 @@ from PIL.Image import Image
 
 from benchmarks.perturbations.codec import reencode
 from benchmarks.pictures import PictureError, picture_file
-from registry.dataset import TestSet
+from registry.dataset import FAKE, REAL, Picture, TestSet
 from registry.errors import UserError, nearest
 
 FAIR_VIEWS = {
     "size": "every picture cropped to the set's smallest width and height, without resampling",
+    "size:256": "the same after pictures with a side under 256 pixels (any floor) are left out",
     "jpeg96": "every picture encoded as JPEG of quality 96 (any quality: jpeg90)",
 }
+_SIZE = re.compile(r"size(?::([1-9]\d*))?")
 _JPEG = re.compile(r"jpeg(\d+)")
+_LITTLE = 0.5
+"""A crop that keeps a smaller share of all area is warned of."""
 _ALIGNMENT = 16
 """Crops start at whole JPEG blocks, so that pictures keep the block grid where it was in all sizes."""
+
+logger = logging.getLogger(__name__)
 
 Step = Callable[[Image], Image]
 
 
 @dataclass(frozen=True)
 class FairView:
-    """What is done to every decoded RGB picture, before any perturbation. name: such as `size:256x256+jpeg96`."""
+    """What is done to every decoded RGB picture, before any perturbation.
+
+    name: such as `size:256x256+jpeg96`. omitted: paths of pictures that are smaller than the floor asked for.
+    """
 
     name: str
     steps: tuple[Step, ...]
+    omitted: tuple[str, ...] = ()
 
     def __str__(self) -> str:
         return self.name
@@ -60,55 +71,87 @@ def with_fair_view(test_set: TestSet, names: Sequence[str]) -> TestSet:
 
     names: `size` crops every picture, in the middle, to the smallest width and the smallest height of
     the set's readable pictures. Cropping needs no resampling, whose traces would differ with the size
-    that a class came in. `jpeg96` encodes every picture with Pillow at quality 96.
+    that a class came in; a warning says so where little of them is left. `size:256` first leaves out the
+    pictures with a side under 256 pixels. `jpeg96` encodes every picture with Pillow at quality 96.
 
     Raises:
-        UserError: a view that does not exist.
+        UserError: a view that does not exist, or none of a class is left.
     """
     if not names:
         return test_set
-    named = [_step(name, test_set) for name in names]
-    view = FairView("+".join(name for name, _ in named), tuple(step for _, step in named))
-    return replace(test_set, name=f"{test_set.name}@{'+'.join(names)}", prepare=view)
+    omitted: tuple[str, ...] = ()
+    named: list[tuple[str, Step]] = []
+    for name in names:
+        if size := _SIZE.fullmatch(name):
+            kept, named_step = _size_step(test_set, int(size[1] or 0))
+            omitted = tuple(sorted({p.path for p in test_set.pictures} - {p.path for p in kept}))
+            named.append(named_step)
+        else:
+            named.append((name, partial(reencode, codec="JPEG", quality=int(name.removeprefix("jpeg")))))
+    view = FairView("+".join(name for name, _ in named), tuple(step for _, step in named), omitted)
+    pictures = tuple(picture for picture in test_set.pictures if picture.path not in set(omitted))
+    return replace(test_set, name=f"{test_set.name}@{'+'.join(names)}", pictures=pictures, prepare=view)
+
+
+def omitted_of(test_set: TestSet) -> tuple[str, ...]:
+    """Paths of the pictures that the test set's fair view leaves out."""
+    return test_set.prepare.omitted if isinstance(test_set.prepare, FairView) else ()
 
 
 def check_fair_views(names: Sequence[str]) -> None:
     """Raise `UserError` for a view that does not exist or is given twice."""
     for name in names:
         jpeg = _JPEG.fullmatch(name)
-        if name != "size" and not (jpeg and 1 <= int(jpeg[1]) <= 100):
+        if not _SIZE.fullmatch(name) and not (jpeg and 1 <= int(jpeg[1]) <= 100):
             known = "; ".join(f"{known}: {summary}" for known, summary in FAIR_VIEWS.items())
             raise UserError(f"fair view {name!r} does not exist{nearest(name, FAIR_VIEWS)} ({known})")
-    if len(set(names)) < len(names):
+    kinds = [name.partition(":")[0] for name in names]
+    if len(set(kinds)) < len(kinds):
         raise UserError(f"fair views {', '.join(names)}: one is given twice")
 
 
-def _step(name: str, test_set: TestSet) -> tuple[str, Step]:
-    """The view's name with what it comes to on this set, and its function."""
-    jpeg = _JPEG.fullmatch(name)
-    if jpeg:
-        return name, partial(reencode, codec="JPEG", quality=int(jpeg[1]))
-    width, height = smallest_size(test_set)
-    return f"size:{width}x{height}", partial(centre_crop, width=width, height=height)
+def _size_step(test_set: TestSet, floor: int) -> tuple[list[Picture], tuple[str, Step]]:
+    """The pictures that are not smaller than the floor, and the crop to the smallest sides among them.
 
-
-def smallest_size(test_set: TestSet) -> tuple[int, int]:
-    """Smallest width and smallest height among the pictures whose headers can be read, in pixels.
+    Unreadable pictures are kept: they become error rows when they are scored.
 
     Raises:
-        UserError: none can be read.
+        UserError: none can be read, or the floor leaves nothing of a class.
     """
-    sizes = []
-    for picture in test_set.pictures:
-        try:
-            with picture_file(test_set.root / picture.path) as image:
-                sizes.append(image.size)
-        except PictureError:
-            # it becomes an error row when it is scored
-            continue
+    sizes = {picture: size for picture in test_set.pictures if (size := _size(test_set, picture))}
     if not sizes:
         raise UserError(f"no picture of {test_set.name} can be read")
-    return min(width for width, _ in sizes), min(height for _, height in sizes)
+    kept = [picture for picture in test_set.pictures if min(sizes.get(picture, (floor,))) >= floor]
+    for label, shown in ((REAL, "real"), (FAKE, "generated")):
+        if not any(picture.label == label and picture in sizes for picture in kept):
+            raise UserError(f"{test_set.name}: no {shown} picture has {floor} pixels or more on each side")
+    left = [sizes[picture] for picture in kept if picture in sizes]
+    width, height = min(width for width, _ in left), min(height for _, height in left)
+    if len(kept) < len(test_set.pictures):
+        omitted = len(test_set.pictures) - len(kept)
+        logger.warning(
+            "%s: %d of %d pictures left out, smaller than %d pixels on a side",
+            test_set.name, omitted, len(test_set.pictures), floor,
+        )  # fmt: skip
+    share = width * height * len(left) / sum(width * height for width, height in left)
+    if share < _LITTLE:
+        causes = [p.path for p in kept if p in sizes and (sizes[p][0] == width or sizes[p][1] == height)]
+        logger.warning(
+            "%s: --fair size keeps %.1f%% of the pictures' area (%d×%d), because of %s%s; "
+            "--fair size:256 leaves out what is smaller than 256 pixels",
+            test_set.name, 100 * share, width, height, causes[0],
+            f" and {len(causes) - 1} more" if causes[1:] else "",
+        )  # fmt: skip
+    return kept, (f"size:{width}x{height}", partial(centre_crop, width=width, height=height))
+
+
+def _size(test_set: TestSet, picture: Picture) -> tuple[int, int] | None:
+    """Width and height in pixels by the file's header, None if it cannot be read."""
+    try:
+        with picture_file(test_set.root / picture.path) as image:
+            return image.size
+    except PictureError:
+        return None
 
 
 def centre_crop(picture: Image, *, width: int, height: int) -> Image:

@@ -32,13 +32,17 @@ def fingerprint(test_set: TestSet, how: str = "content", threads: int = 4) -> Fi
     """SHA-256 over path, label and content of every picture, sorted by path; the set's name is not in it.
 
     how: `content` hashes the files' bytes; `names` takes their sizes, which needs no reading.
-    A file that cannot be read counts as the reason why.
+    A file that cannot be read counts as the reason why. Digests that an index has recorded are taken from it,
+    as long as the file has the size that it had then.
+
+    Raises:
+        UserError: no such method, or a file that has another size than its index says.
     """
     if how not in METHODS:
         raise UserError(
             f"fingerprint {how!r} does not exist{nearest(how, METHODS)} (known: {', '.join(METHODS)})"
         )
-    describe = partial(_describe, sha256 if how == "content" else _size, test_set.root)
+    describe = partial(_describe, _digest if how == "content" else _size, test_set.root)
     pictures = sorted(test_set.pictures, key=lambda picture: (picture.path, picture.label))
     total = hashlib.sha256()
     known: dict[str, str] = {}
@@ -50,12 +54,23 @@ def fingerprint(test_set: TestSet, how: str = "content", threads: int = 4) -> Fi
     return Fingerprint(total.hexdigest(), known)
 
 
-def _describe(measure: Callable[[Path], object], root: Path, picture: Picture) -> str:
+def _describe(measure: Callable[[Path, Picture], str], root: Path, picture: Picture) -> str:
     try:
-        return str(measure(root / picture.path))
+        return measure(root / picture.path, picture)
     except OSError as error:
         return f"{_UNREADABLE}{type(error).__name__}"
 
 
-def _size(path: Path) -> int:
-    return path.stat().st_size
+def _digest(path: Path, picture: Picture) -> str:
+    if not picture.sha256:
+        return sha256(path)
+    if (size := path.stat().st_size) != picture.size:
+        raise UserError(
+            f"{path} has {size:,} bytes, {picture.size:,} when its data set was indexed: `d3qe-bench data verify` "
+            "names all that changed, `data prepare` indexes anew"
+        )
+    return picture.sha256
+
+
+def _size(path: Path, picture: Picture) -> str:
+    return str(path.stat().st_size)

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from benchmarks.metrics import bootstrap
 from benchmarks.metrics.bootstrap import Metric
+from benchmarks.metrics.shared import SharedPictures
 from benchmarks.metrics.tally import CountedMetric, Floats, Tally, Undefined
 from registry.dataset import FAKE, REAL
 
@@ -39,6 +40,7 @@ def measure(
     logits: NDArray[Any],
     resamples: int,
     rng: np.random.Generator,
+    shared: SharedPictures | None = None,
 ) -> Measurement:
     """Every metric on one sample of finite logits, with 95 % intervals if `resamples` is not 0."""
     values: dict[str, float | None] = dict.fromkeys(metrics)
@@ -62,7 +64,7 @@ def measure(
     known = {name: metric for name, metric in metrics.items() if values[name] is not None}
     replicates = {}
     if resamples and known and bootstrap.enough(labels):
-        replicates = bootstrap.replicates(known, labels, logits, resamples, rng)
+        replicates = bootstrap.replicates(known, labels, logits, resamples, rng, shared)
     intervals = {
         name: bootstrap.interval(replicates[name]) if name in replicates else None for name in metrics
     }

@@ -33,8 +33,9 @@ def mean_of(
     Every test set weighs the same, however many pictures it has. Where one of them lacks a metric
     the mean is None, with the reason: a mean over fewer sets is not comparable.
 
-    replicates: bootstrap replicates of each cell by metric. Resamples of different test sets are
-    independent, so the interval of the mean comes from averaging replicate by replicate.
+    replicates: bootstrap replicates of each cell by metric. Replicate i of all of them draws the pictures that
+    they share alike and the others independently, so the interval of the mean comes from averaging replicate
+    by replicate.
     left_out: a test set that the mean of a metric does not include, by metric.
     """
     chosen = [i for i, cell in enumerate(cells) if scope in (ALL, cell["paradigm"])]

@@ -9,6 +9,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from benchmarks.metrics.accuracy import acc, acc_fake, acc_real
 from benchmarks.metrics.cell import Measurement, measure
+from benchmarks.metrics.shared import SharedPictures
 from benchmarks.metrics.tally import Tally, Undefined
 
 ACCURACIES = {"acc": acc, "acc_real": acc_real, "acc_fake": acc_fake}
@@ -59,6 +60,7 @@ def measure_calibrated(
     logits: NDArray[Any],
     resamples: int,
     rng: np.random.Generator,
+    shared: SharedPictures | None = None,
 ) -> Measurement:
     """Accuracies of test set `here` at a threshold chosen on `dataset`; threshold: a text says why none."""
     names = calibrated_names(dataset)
@@ -68,7 +70,7 @@ def measure_calibrated(
         nothing = dict.fromkeys(names.values())
         return Measurement(dict(nothing), dict(nothing), dict.fromkeys(names.values(), threshold))
     metrics = {names[name]: metric for name, metric in ACCURACIES.items()}
-    return measure(metrics, labels, logits.astype(float) - threshold, resamples, rng)
+    return measure(metrics, labels, logits.astype(float) - threshold, resamples, rng, shared)
 
 
 def joined(first: Measurement, second: Measurement) -> Measurement:

@@ -4,11 +4,16 @@ likelihoods they may."""
 from __future__ import annotations
 
 from pathlib import Path
+from typing import TypeVar
+
+from torch import nn
 
 from benchmarks.mini import packed
 from benchmarks.mini.autoregressive import RasterGenerator
 from benchmarks.mini.next_scale import ScaleGenerator
 from benchmarks.mini.tokenizer import Tokenizer
+
+Network = TypeVar("Network", bound=nn.Module)
 
 WEIGHTS = Path(__file__).parent / "weights"
 CLASSES = 9
@@ -24,10 +29,7 @@ def load_raster(weights: Path = WEIGHTS) -> RasterGenerator:
     Raises:
         WeightsError: a file is missing or does not fit.
     """
-    network = RasterGenerator(CLASSES)
-    packed.load(weights / "tokenizer.safetensors", network.tokenizer)
-    packed.load(weights / "raster.safetensors", network.transformer)
-    return network.eval().requires_grad_(False)
+    return _loaded(RasterGenerator(CLASSES), weights, tokenizer="tokenizer", transformer="raster")
 
 
 def load_next_scale(weights: Path = WEIGHTS) -> ScaleGenerator:
@@ -39,10 +41,9 @@ def load_next_scale(weights: Path = WEIGHTS) -> ScaleGenerator:
     Raises:
         WeightsError: a file is missing or does not fit.
     """
-    network = ScaleGenerator(CLASSES)
-    packed.load(weights / "multiscale_tokenizer.safetensors", network.tokenizer)
-    packed.load(weights / "next_scale.safetensors", network.transformer)
-    return network.eval().requires_grad_(False)
+    return _loaded(
+        ScaleGenerator(CLASSES), weights, tokenizer="multiscale_tokenizer", transformer="next_scale"
+    )
 
 
 def load_tokenizer(weights: Path = WEIGHTS) -> Tokenizer:
@@ -51,6 +52,11 @@ def load_tokenizer(weights: Path = WEIGHTS) -> Tokenizer:
     Raises:
         WeightsError: the file is missing or does not fit.
     """
-    tokenizer = Tokenizer()
-    packed.load(weights / "tokenizer.safetensors", tokenizer)
-    return tokenizer.eval().requires_grad_(False)
+    return _loaded(Tokenizer(), weights, **{"": "tokenizer"})
+
+
+def _loaded(network: Network, weights: Path, **files: str) -> Network:
+    """Fill each submodule (`""`: all) from the file of that name; frozen."""
+    for part, file in files.items():
+        packed.load(weights / f"{file}.safetensors", network.get_submodule(part))
+    return network.eval().requires_grad_(False)

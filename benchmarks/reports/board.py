@@ -14,6 +14,7 @@ from benchmarks.metrics.cell import COMPLETE, FAILED, PARTIAL
 from benchmarks.metrics.means import ALL
 from benchmarks.reports.load import Pictures, Run, directions, perturbations
 from benchmarks.runfolder.scores import CLEAN
+from benchmarks.runfolder.sharing import find_sharing
 from registry.dataset import PARADIGMS
 
 DIGITS = 4
@@ -37,13 +38,17 @@ class Column:
 
 @dataclass(frozen=True)
 class BoardRow:
-    """One detector of one run. parts: what of it is untrained, empty for a trained detector."""
+    """One detector of one run.
+
+    parts: what of it is untrained, empty for a trained detector. white_box_for: generators whose own parts it reads.
+    """
 
     run: str
     detector: str
     label: str
     untrained: bool
     parts: tuple[str, ...] = ()
+    white_box_for: tuple[str, ...] = ()
 
     @property
     def key(self) -> Key:
@@ -56,7 +61,7 @@ class BoardEntry:
 
     rank: 1 for the best of its column and all that do not differ from it significantly, 2 for the best of
     the rest and all like it, and so on; None for what is not ranked. tied: it is not itself the best of
-    its rank, but not significantly different from it.
+    its rank, but not significantly different from it. own: a white box on pictures of its own generator.
     """
 
     value: float | None
@@ -66,6 +71,7 @@ class BoardEntry:
     reason: str
     rank: int | None = None
     tied: bool = False
+    own: bool = False
 
     @property
     def failed(self) -> bool:
@@ -78,7 +84,10 @@ class BoardEntry:
 
 @dataclass
 class Board:
-    """The table of one metric under one perturbation. entries: by (row, column)."""
+    """The table of one metric under one perturbation. entries: by (row, column).
+
+    sharing: the test sets that hold pictures which others hold, too.
+    """
 
     metric: str
     perturbation: str
@@ -86,6 +95,7 @@ class Board:
     columns: list[Column]
     rows: list[BoardRow]
     entries: dict[tuple[BoardRow, Column], BoardEntry] = field(default_factory=dict)
+    sharing: frozenset[str] = frozenset()
 
     def blocks(self, width: int) -> Iterator[list[Column]]:
         """The columns in tables of at most `width`, whole groups together where they fit."""
@@ -120,8 +130,11 @@ def boards(runs: Sequence[Run], metrics: Sequence[str], alike: Alike | None = No
     share a rank.
     """
     rows, known = _rows(runs), directions(runs)
+    sharing = frozenset(name for run in runs if run.folder for name in find_sharing(run.folder).datasets)
     return [
-        _board(runs, rows, metric, perturbation, known[metric], alike or _nothing_alike)
+        replace(
+            _board(runs, rows, metric, perturbation, known[metric], alike or _nothing_alike), sharing=sharing
+        )
         for metric in metrics
         for perturbation in perturbations(runs)
     ]
@@ -156,8 +169,9 @@ def _rows(runs: Sequence[Run]) -> list[BoardRow]:
         untrained = {cell["detector"] for cell in run.cells() if cell["untrained"]}
         for detector in run.detectors:
             label = detector if names.count(detector) == 1 else f"{detector} ({run.label})"
-            parts = tuple(run.facts(detector).untrained_parts)
-            rows.append(BoardRow(run.label, detector, label, detector in untrained, parts))
+            facts = run.facts(detector)
+            parts, own = tuple(facts.untrained_parts), tuple(facts.card.white_box_for)
+            rows.append(BoardRow(run.label, detector, label, detector in untrained, parts, own))
     return rows
 
 
@@ -174,7 +188,9 @@ def _board(
     by_name = {(row.run, row.detector): row for row in rows}
     for run in runs:
         for item, column in _columns(run, metric, perturbation, several):
-            found[by_name[run.label, item["detector"]], column] = _entry(item, metric)
+            row = by_name[run.label, item["detector"]]
+            own = not column.is_mean and item["generator"] in row.white_box_for
+            found[row, column] = replace(_entry(item, metric), own=own)
     columns = sorted(dict.fromkeys(column for _, column in found), key=position)
     board = Board(metric, perturbation, higher_is_better, columns, list(rows), found)
     for column in columns:
@@ -198,6 +214,8 @@ def _columns(
     for cell in run.cells():
         if cell["perturbation"] == perturbation:
             label = cell["dataset"].removeprefix(f"{cell['paradigm']}/")
+            if seen := run.view(cell["dataset"]):
+                label = label.partition("@")[0] + seen
             if cell["dataset"] in several:
                 label += f" #{_short(run.fingerprint(cell['dataset']))}"
             yield cell, Column(cell["paradigm"], label, False, sets[cell["dataset"]])
@@ -239,10 +257,12 @@ def _nothing_alike(metric: str, perturbation: str, pictures: Pictures, first: Ke
 
 
 def _rank(board: Board, column: Column, alike: Alike) -> None:
-    """Rank what can be compared: trained detectors with complete cells."""
+    """Rank what can be compared: trained detectors with complete cells, in means without white boxes."""
     values: dict[BoardRow, float] = {}
     for row in board.rows:
         entry = board.entries.get((row, column))
+        if column.is_mean and row.white_box_for:
+            continue
         if entry and not row.untrained and entry.status == COMPLETE and entry.value is not None:
             values[row] = entry.value
     if len(values) < 2:

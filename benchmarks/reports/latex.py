@@ -5,7 +5,7 @@ from __future__ import annotations
 from pylatexenc.latexencode import UnicodeToLatexEncoder
 
 from benchmarks.reports.board import DIGITS, BoardEntry, grouped
-from benchmarks.reports.notes import FAILED, PARTIAL, TIED, UNDEFINED, UNTRAINED, legend, mark, notes
+from benchmarks.reports.notes import FAILED, OWN, PARTIAL, TIED, UNDEFINED, UNTRAINED, legend, mark, notes
 from benchmarks.reports.report import Report
 from benchmarks.reports.templates import environment
 
@@ -19,6 +19,7 @@ _MARKS = {
     FAILED: r"$\times$",
     UNDEFINED: "--",
     TIED: r"\textsuperscript{$\approx$}",
+    OWN: r"\textsuperscript{$\diamond$}",
 }
 
 

@@ -47,6 +47,11 @@ class Run:
         known = self.record.datasets.get(dataset)
         return (known and known.fingerprint) or ""
 
+    def view(self, dataset: str) -> str:
+        """The fair view of a test set as tables show it, empty without one."""
+        known = self.record.datasets.get(dataset)
+        return known.view if known else ""
+
     def set_pictures(self) -> dict[str, Pictures]:
         """What each test set held, by name."""
         names = dict.fromkeys(cell["dataset"] for cell in self.cells())

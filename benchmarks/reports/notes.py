@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from benchmarks.reports.board import Board, BoardEntry
 
-UNTRAINED, PARTIAL, FAILED, UNDEFINED, TIED, ABSENT = "†", "‡", "✗", "–", "≈", ""
+UNTRAINED, PARTIAL, FAILED, UNDEFINED, TIED, OWN, ABSENT = "†", "‡", "✗", "–", "≈", "◇", ""
 _ORDER = [PARTIAL, FAILED, UNDEFINED]
 
 LEGEND = {
@@ -14,6 +14,7 @@ LEGEND = {
     PARTIAL: "partial: not every picture has a score",
     FAILED: "failed: no picture has a score",
     UNDEFINED: "undefined",
+    OWN: "white box on its own generator; without a rank in means",
     TIED: "not significantly different from the best of its rank (p ≥ 0.05, Holm-corrected)",
 }
 """What each mark means; what carries one of the first four is never ranked."""
@@ -29,6 +30,8 @@ def mark(entry: BoardEntry | None) -> str:
         return PARTIAL
     if entry.value is None:
         return UNDEFINED
+    if entry.own:
+        return OWN
     return TIED if entry.tied and entry.rank in (1, 2) else ""
 
 

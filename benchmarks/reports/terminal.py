@@ -13,6 +13,7 @@ from benchmarks.reports.board import Board, BoardEntry, BoardRow, boards, groupe
 from benchmarks.reports.load import Run, check_metrics
 from benchmarks.reports.notes import UNTRAINED, legend, mark, notes
 from benchmarks.runfolder.metrics_file import METRICS, MetricsFile
+from benchmarks.runfolder.record import RunRecord
 
 DIGITS = 3
 _CELL = 12
@@ -20,12 +21,18 @@ _BOX = box.Box("    \n    \n ── \n    \n    \n    \n    \n    \n")
 _LABEL = 30
 
 
-def print_leaderboard(metrics: MetricsFile, console: Console, names: Sequence[str] | None = None) -> None:
+def print_leaderboard(
+    metrics: MetricsFile,
+    console: Console,
+    names: Sequence[str] | None = None,
+    record: RunRecord | None = None,
+) -> None:
     """Print the leaderboard of one run.
 
     metrics: the content of metrics.json. names: metrics to show, by default `METRICS`.
+    record: its run.json, for what is untrained and for fair views.
     """
-    print_runs([Run("", metrics)], console, names)
+    print_runs([Run("", metrics, record) if record else Run("", metrics)], console, names)
 
 
 def print_runs(runs: Sequence[Run], console: Console, names: Sequence[str] | None = None) -> None:

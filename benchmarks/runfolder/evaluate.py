@@ -25,6 +25,7 @@ from benchmarks.runfolder.replicates import (
     replicates_writer,
 )
 from benchmarks.runfolder.scores import CLEAN, Cell, cells, read_cell
+from benchmarks.runfolder.sharing import find_sharing
 from registry.card import MetricCard
 from registry.catalog import Catalog
 from registry.dataset import UNKNOWN_PARADIGM
@@ -99,6 +100,7 @@ def compute_metrics(
     left_out = {name: facts["left_out"] for name, facts in known.items() if "left_out" in facts}
     found: list[dict[str, Any]] = []
     means: list[dict[str, Any]] = []
+    sharing = find_sharing(run)
     paradigms = [_paradigm(facts) for facts in record.datasets.values()]
     for detector in record.detectors:
         for perturbation in record.perturbations:
@@ -106,16 +108,18 @@ def compute_metrics(
             for dataset in record.datasets:
                 cell = Cell(detector, dataset, perturbation)
                 rows, labels, logits = _scored(run, cell)
-                measurement = measure(metrics, labels, logits, bootstrap, generator(seed, dataset))
+                shared = sharing.of(dataset, rows["path"][rows["scored"]], labels, seed)
+                rng = generator(seed, dataset)
+                measurement = measure(metrics, labels, logits, bootstrap, rng, shared)
                 if calibrate_on is not None:
                     rng = generator(seed, dataset)
                     more = measure_calibrated(
-                        calibrate_on, thresholds[detector], dataset, labels, logits, bootstrap, rng
+                        calibrate_on, thresholds[detector], dataset, labels, logits, bootstrap, rng, shared
                     )
                     measurement = joined(measurement, more)
                 members.append(_cell(record, cell, rows, measurement))
                 if keep and members[-1]["status"] == COMPLETE and not members[-1]["untrained"]:
-                    digest = replicates_digest(labels, logits, seed, bootstrap)
+                    digest = replicates_digest(labels, logits, seed, bootstrap, shared)
                     keep.add(cell, digest, measurement.replicates)
                 replicates.append(measurement.replicates)
             found += members

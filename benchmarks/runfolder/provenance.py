@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks.config import RunSettings
+from benchmarks.datasets.fair import omitted_of
 from benchmarks.datasets.fingerprint import Fingerprint
 from benchmarks.runfolder.document import SCHEMA_VERSION
 from benchmarks.runfolder.record import RunRecord, make_record
@@ -66,6 +67,7 @@ def new_record(
                     "fingerprint": fingerprint.digest,
                     "fingerprint_of": settings.fingerprint,
                     **({"prepare": str(test_set.prepare)} if test_set.prepare else {}),
+                    **({"omitted": list(omitted)} if (omitted := omitted_of(test_set)) else {}),
                 }
                 for test_set, fingerprint in test_sets
             },

@@ -44,12 +44,13 @@ class CardRecord(Document):
     trained_on: str = ""
     licence: str = ""
     reported: list[ReportedRecord] = Field([])
+    white_box_for: list[str] = Field([])
 
 
 class DetectorRecord(Document):
     """One detector of a run.
 
-    name: in the registry. encoders: weights digest, or the seed of untrained weights, by encoder; inputs:
+    name: in the registry. identity: of weights that come another way, see `Detector.identity`. encoders: weights digest, or the seed of untrained weights, by encoder; inputs:
     the view or feature behind each of its inputs; both empty where it could not be built. failed: why it
     could not be built or was stopped.
     """
@@ -59,6 +60,7 @@ class DetectorRecord(Document):
     options: dict[str, Any] = Field({})
     protocol: str = ""
     weights: WeightsRecord | None = None
+    identity: str = ""
     encoders: dict[str, str] = Field({})
     inputs: dict[str, str] = Field({})
     untrained: bool = False
@@ -75,7 +77,9 @@ class Asked(Document):
 
 
 class DatasetRecord(Document):
-    """One test set of a run. fingerprint: of its pictures, made of `fingerprint_of`; prepare: its fair view."""
+    """One test set of a run. fingerprint: of its pictures, made of `fingerprint_of`; prepare: its fair view;
+    omitted: paths of the pictures that the view leaves out because they are too small.
+    """
 
     paradigm: str | None = None
     generator: str | None = None
@@ -83,6 +87,13 @@ class DatasetRecord(Document):
     fingerprint: str | None = None
     fingerprint_of: str = ""
     prepare: str | None = None
+    omitted: list[str] = Field([])
+
+    @property
+    def view(self) -> str:
+        """The fair view as tables show it: the size it came to and how many pictures it left out."""
+        left_out = f", {len(self.omitted)} left out" if self.omitted else ""
+        return f"@{self.prepare}{left_out}" if self.prepare else ""
 
 
 class PluginEntry(Document):

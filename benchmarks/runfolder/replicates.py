@@ -22,6 +22,7 @@ import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
 from benchmarks.metrics.bootstrap import METHOD
+from benchmarks.metrics.shared import SharedPictures
 from benchmarks.metrics.tally import Floats
 from benchmarks.runfolder.scores import Cell
 from registry.files import atomic
@@ -33,12 +34,19 @@ _ROWS = b"resamples"
 
 
 def replicates_digest(
-    labels: NDArray[np.integer[Any]], logits: NDArray[np.float32], seed: int, resamples: int
+    labels: NDArray[np.integer[Any]],
+    logits: NDArray[np.float32],
+    seed: int,
+    resamples: int,
+    shared: SharedPictures | None = None,
 ) -> str:
     """What the replicates of a cell depend on; labels (N,), logits (N,), both by path."""
     digest = hashlib.sha256(f"{METHOD}\0{seed}\0{resamples}\n".encode())
     digest.update(labels.astype(np.int8).tobytes())
     digest.update(logits.astype(np.float32).tobytes())
+    if shared is not None:
+        digest.update(f"{sorted(shared.classes)}\n".encode())
+        digest.update(shared.identities.tobytes())
     return digest.hexdigest()
 
 

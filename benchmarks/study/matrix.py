@@ -1,4 +1,4 @@
-"""A study's result: per detector, training sets × test sets, with means within and across paradigms."""
+"""A study's result: per detector, training sets × test sets, with means over its own generators, its paradigm and the others."""
 
 from __future__ import annotations
 
@@ -7,25 +7,42 @@ from dataclasses import dataclass
 from statistics import fmean
 from typing import Any
 
+from benchmarks.datasets.paradigms import same_generator
 from benchmarks.runfolder.scores import CLEAN
 from registry import UserError
 from registry.errors import nearest
 
-MEANS = ("within", "across", "all")
+MEANS = ("same generator", "same paradigm", "other paradigms", "all")
+"""Test sets of a generator that was trained on; others of its paradigm; of other paradigms; and over all."""
+
+
+@dataclass(frozen=True)
+class Origin:
+    """What made a training set's pictures. paradigm: `mixed` where there are several. generators: their names."""
+
+    paradigm: str
+    generators: frozenset[str]
+
+    def relation(self, generator: str, paradigm: str) -> str:
+        """Which of `MEANS` a test set counts for besides `all`."""
+        if any(same_generator(generator, own) for own in self.generators):
+            return MEANS[0]
+        return MEANS[1] if paradigm == self.paradigm else MEANS[2]
 
 
 @dataclass(frozen=True)
 class MatrixRow:
     """One training set's values. paradigm: of its pictures, `mixed` where there are several.
 
-    values: test set → value, None where there is none. means: within the paradigm it was trained on,
-    across to the others, and over all; None where no value counts. A mean over an incomplete row is
-    None, too: it would not compare.
+    values: test set → value, None where there is none. relations: test set → which of `MEANS` it counts for
+    besides `all`. means: None where no value counts. A mean over an incomplete row is None, too: it would
+    not compare.
     """
 
     training_set: str
     paradigm: str
     values: Mapping[str, float | None]
+    relations: Mapping[str, str]
     means: Mapping[str, float | None]
 
 
@@ -45,11 +62,15 @@ def label_of(detector: str, training_set: str) -> str:
 
 
 def build_matrices(
-    metrics: Mapping[str, Any], detectors: Sequence[str], paradigms: Mapping[str, str], metric: str
+    metrics: Mapping[str, Any],
+    detectors: Sequence[str],
+    origins: Mapping[str, Origin],
+    generators: Mapping[str, str],
+    metric: str,
 ) -> list[Matrix]:
     """Matrices from the content of a run's metrics.json; perturbed cells are left out.
 
-    paradigms: training set → paradigm.
+    origins: of each training set. generators: test set → generator.
 
     Raises:
         UserError: the cells have no such metric.
@@ -71,8 +92,13 @@ def build_matrices(
             metric,
             ordered,
             [
-                _row(name, paradigm, ordered, {s: found.get((label_of(detector, name), s)) for s in ordered})
-                for name, paradigm in paradigms.items()
+                _row(
+                    name,
+                    origin.paradigm,
+                    {s: found.get((label_of(detector, name), s)) for s in ordered},
+                    {s: origin.relation(generators[s], paradigm) for s, paradigm in ordered.items()},
+                )
+                for name, origin in origins.items()
             ],
         )
         for detector in detectors
@@ -80,12 +106,13 @@ def build_matrices(
 
 
 def _row(
-    name: str, paradigm: str, test_sets: Mapping[str, str], values: Mapping[str, float | None]
+    name: str, paradigm: str, values: Mapping[str, float | None], relations: Mapping[str, str]
 ) -> MatrixRow:
-    within = [values[s] for s, other in test_sets.items() if other == paradigm]
-    across = [values[s] for s, other in test_sets.items() if other != paradigm]
-    means = (_mean(within), _mean(across), _mean(values.values()))
-    return MatrixRow(name, paradigm, values, dict(zip(MEANS, means, strict=True)))
+    means = {
+        mean: _mean(value for test_set, value in values.items() if mean in (relations[test_set], MEANS[-1]))
+        for mean in MEANS
+    }
+    return MatrixRow(name, paradigm, values, relations, means)
 
 
 def _mean(values: Iterable[float | None]) -> float | None:

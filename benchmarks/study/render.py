@@ -34,10 +34,12 @@ def render(matrices: Sequence[Matrix], out: Path) -> list[Path]:
 
 
 def _csv(matrices: Sequence[Matrix]) -> str:
-    """One line per value: detector, training set, its paradigm, test set, its paradigm, metric, value."""
+    """One line per value: detector, training set, its paradigm, test set, its paradigm, relation, metric, value."""
     stream = io.StringIO()
     writer = csv.writer(stream, lineterminator="\n")
-    writer.writerow(["detector", "trained_on", "paradigm", "tested_on", "test_paradigm", "metric", "value"])
+    writer.writerow(
+        ["detector", "trained_on", "paradigm", "tested_on", "test_paradigm", "relation", "metric", "value"]
+    )
     for matrix in matrices:
         for row in matrix.rows:
             for name, value in row.values.items():
@@ -49,6 +51,7 @@ def _csv(matrices: Sequence[Matrix]) -> str:
                         row.paradigm,
                         name,
                         matrix.test_sets[name],
+                        row.relations[name],
                         matrix.metric,
                         shown,
                     ]

@@ -8,17 +8,17 @@ from typing import Any
 
 from rich.console import Console
 
-from benchmarks.catalogs import load_catalogs
-from benchmarks.config import RunSettings, parse_settings
-from benchmarks.datasets import find_test_sets
+from benchmarks.config import RunSettings, SessionSettings, parse_settings
+from benchmarks.loading import load_catalogs, open_session
 from benchmarks.runfolder.metrics_file import incomplete
+from benchmarks.runfolder.record import read_record
 from benchmarks.runner.run import command_line, run_benchmark
-from benchmarks.study.matrix import build_matrices, label_of
+from benchmarks.study.matrix import Origin, build_matrices, label_of
 from benchmarks.study.render import render
 from benchmarks.study.settings import StudySettings, TrainingSet
 from benchmarks.training.settings import TrainSettings
-from benchmarks.training.trainer import train
-from registry import UserError
+from benchmarks.training.trainer import find_pictures, train
+from registry import Catalogs, UserError
 
 _MIXED = "mixed"
 _ENCODERS = ("weights", "allow_untrained", "seed")
@@ -35,8 +35,10 @@ def run_study(settings: StudySettings, console: Console) -> int:
         UserError: a wrong request; it shows before the first training starts.
     """
     trainings = _trainings(settings)
-    paradigms = _paradigms(settings)
+    catalogs = load_catalogs(next(iter(trainings.values())).plugins)
+    origins = _origins(settings, trainings, catalogs)
     _run_settings(settings, {})
+    trainings = _with_own_weights(settings, trainings, catalogs)
     problems: list[str] = []
     weights: dict[str, Path] = {}
     for label, asked in trainings.items():
@@ -52,12 +54,15 @@ def run_study(settings: StudySettings, console: Console) -> int:
             problems.append(f"{label}: {result.reason}")
     if not weights:
         raise UserError(f"no training succeeded: {'; '.join(problems)}")
-    run = _run_settings(settings, weights)
+    read = {name: path for label in weights for name, path in trainings[label].weights.items()}
+    run = _run_settings(settings, weights).model_copy(update={"weights": read})
     metrics = run_benchmark(run, command_line(), console)
     assert metrics is not None, "a study is one process"
     problems += incomplete(run.out, metrics)
     names = [detector.shown for detector in settings.detectors]
-    for path in render(build_matrices(metrics, names, paradigms, settings.metric), settings.out):
+    generators = {name: one.generator or "" for name, one in read_record(run.out).datasets.items()}
+    matrices = build_matrices(metrics, names, origins, generators, settings.metric)
+    for path in render(matrices, settings.out):
         console.print(f"written: {path}", markup=False, soft_wrap=True, highlight=False)
     for problem in problems:
         console.print(problem, style="yellow", markup=False, soft_wrap=True)
@@ -125,17 +130,44 @@ def _run_settings(settings: StudySettings, weights: Mapping[str, Path]) -> RunSe
     return parse_settings(RunSettings, values, "test")
 
 
-def _paradigms(settings: StudySettings) -> dict[str, str]:
-    """The paradigm of each training set's pictures."""
-    catalogs = load_catalogs([Path(plugin) for plugin in settings.training.get("plugins", [])])
-    paradigms = {}
-    for name, training_set in settings.training_sets.items():
-        split = training_set.data
-        found = {
-            test_set.paradigm
-            for test_set in find_test_sets(
-                catalogs.datasets, split.sets, layout=split.layout or None, options=split.options
-            )
-        }
-        paradigms[name] = found.pop() if len(found) == 1 else _MIXED
-    return paradigms
+def _origins(
+    settings: StudySettings, trainings: Mapping[str, TrainSettings], catalogs: Catalogs
+) -> dict[str, Origin]:
+    """Paradigm and generators of each training set's pictures."""
+    origins = {}
+    for name in settings.training_sets:
+        asked = trainings[label_of(settings.detectors[0].shown, name)]
+        found = find_pictures(asked.data, asked, catalogs)
+        paradigms = {test_set.paradigm for test_set in found}
+        origins[name] = Origin(
+            paradigms.pop() if len(paradigms) == 1 else _MIXED,
+            frozenset(test_set.generator for test_set in found),
+        )
+    return origins
+
+
+def _with_own_weights(
+    settings: StudySettings, trainings: Mapping[str, TrainSettings], catalogs: Catalogs
+) -> dict[str, TrainSettings]:
+    """The trainings without the files of networks that only other detectors of the study read.
+
+    Raises:
+        UserError: a detector, an option, a file or a name in `weights` is wrong.
+    """
+    first = next(iter(trainings.values()))
+    shared = first.model_dump(include={"weights", "allow_untrained", "seed", "plugins"})
+    every = SessionSettings(detectors=settings.detectors, device="cpu", **shared)
+    session = open_session(every, catalogs=catalogs, training=True)
+    read = {label: set(record["encoders"]) for label, record in session.records.items()}
+    variants = set().union(*read.values())
+    own = {
+        label: {name: path for name, path in first.weights.items() if name not in variants - read[label]}
+        for label in read
+    }
+    return {
+        label_of(detector.shown, name): trainings[label_of(detector.shown, name)].model_copy(
+            update={"weights": own[detector.shown]}
+        )
+        for detector in settings.detectors
+        for name in settings.training_sets
+    }

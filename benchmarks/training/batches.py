@@ -20,7 +20,7 @@ from benchmarks.training.augmentation import augmented_views, draw
 from benchmarks.training.inventory import Item, Splits
 from benchmarks.training.settings import AugmentationSettings, TrainSettings, validation_augmentation
 from registry import Feature, UserError, View
-from registry.pipeline import view_of
+from registry.inputs import view_of
 
 Key = tuple[int, int]
 """(epoch, picture): workers need no state of their own to know which version to make."""
@@ -233,3 +233,11 @@ def build_loaders(
         len(held_out), batches.part_size, rank=processes.rank, processes=processes.count
     )
     return training, DataLoader(held_out, batch_sampler=shared, **common)
+
+
+def end_workers(loader: Loader) -> None:
+    """End the decoding processes that a loader keeps from epoch to epoch.
+
+    Left to the garbage collector, torch waits 5 s for each of them.
+    """
+    loader._iterator = None  # torch has no public way

@@ -22,11 +22,11 @@ from torch import Tensor, nn
 from torch.utils.data import DataLoader
 
 from benchmarks.ranks import Processes
-from benchmarks.training.batches import Batch, Loader
-from benchmarks.training.reader import InputReader
+from benchmarks.training.batches import Batch, Loader, end_workers
 from benchmarks.training.schedule import build_optimizer
 from benchmarks.training.settings import TrainSettings
 from registry import Detector
+from registry.inputs import InputReader
 
 
 class ToDevice(BaseDataPreprocessor):
@@ -52,7 +52,7 @@ class TrainingModel(BaseModel):
 
     def forward(self, batch: Batch, mode: str = "loss") -> dict[str, Tensor] | Tensor:
         """`loss`: the batch's loss, and the detector's training-time state moves on; `predict`: logits."""
-        inputs = self.reader(batch)
+        inputs = self.reader(batch.tensors)
         if mode == "predict":
             return self.detector(inputs)
         loss = self.detector.training_loss(inputs, batch.labels)
@@ -126,6 +126,15 @@ class TrainLoop(EpochBasedTrainLoop):
         self._iter = epoch * len(self.dataloader)
 
     def run(self) -> nn.Module:
+        try:
+            self._run()
+        finally:
+            end_workers(self.dataloader)
+            if self.validation is not None:
+                end_workers(self.validation)
+        return self.runner.model
+
+    def _run(self) -> None:
         self.runner.call_hook("before_train")
         while self._epoch < self._max_epochs and not self.stop_training:
             torch.manual_seed(zlib.crc32(f"{self.seed} {self._epoch} {self.processes.rank}".encode()))
@@ -133,7 +142,6 @@ class TrainLoop(EpochBasedTrainLoop):
             self.run_epoch()
             self.runner.call_hook("after_epoch", metrics=self._validate())
         self.runner.call_hook("after_train")
-        return self.runner.model
 
     def _validate(self) -> dict[str, float]:
         model = self.runner.model

@@ -16,7 +16,9 @@ from skimage.data import astronaut, chelsea, coffee
 from benchmarks.audits.block_grid import grid_strength
 from benchmarks.audits.duplicates import NEAR_BITS, Member, _sharing_a_band, find_twins
 from benchmarks.audits.facts import read_facts
+from benchmarks.audits.jpeg_past import lattice_strength
 from benchmarks.audits.jpeg_quality import estimate_quality
+from benchmarks.audits.resampling import resampling_strength
 from benchmarks.pictures import PictureError
 
 
@@ -105,6 +107,46 @@ def test_grid_of_plain_and_tiny_pictures_is_zero() -> None:
     assert grid_strength(np.arange(90.0).reshape(9, 10)) == 0
     blocks = np.kron(np.random.default_rng(0).integers(0, 256, (12, 12)), np.ones((8, 8)))
     assert grid_strength(blocks) > 1
+
+
+@pytest.mark.parametrize("quality", [100, 95, 85, 60])
+@pytest.mark.parametrize("offset", [0, 3])
+def test_coefficients_stay_on_the_lattice_of_a_jpeg_past(quality: int, offset: int) -> None:
+    def strength(image: Image.Image) -> float:
+        return lattice_strength(np.asarray(image.crop((offset, offset, 200, 200))))
+
+    assert strength(photo()) < 5
+    assert strength(recompressed(photo(), quality)) > 12
+
+
+def test_a_lattice_made_by_hand_is_found_and_plain_or_tiny_pictures_have_none() -> None:
+    rng = np.random.default_rng(0)
+    coefficients = 6 * np.round(rng.laplace(0, 8, (12, 12, 8, 8)) / 6)
+    coefficients[..., 0, 0] += 1024
+    blocks = cv2_inverse(coefficients)
+    grey = blocks.transpose(0, 2, 1, 3).reshape(96, 96)
+    assert lattice_strength(np.repeat(np.clip(np.round(grey), 0, 255)[..., None], 3, 2)) > 12
+    assert lattice_strength(np.full((64, 64, 3), 7, np.uint8)) == 0
+    assert lattice_strength(np.zeros((23, 90, 3), np.uint8)) == 0
+
+
+def cv2_inverse(coefficients: np.ndarray) -> np.ndarray:
+    flat = coefficients.reshape(-1, 8, 8)
+    return np.stack([cv2.idct(block) for block in flat]).reshape(coefficients.shape)
+
+
+def test_enlarged_pictures_have_a_period_and_others_none() -> None:
+    def strength(image: Image.Image) -> float:
+        return resampling_strength(np.asarray(image.convert("L"), float))
+
+    # halved first: the photograph as it is published was resampled itself
+    original = Image.fromarray(astronaut()).resize((256, 256), Image.Resampling.LANCZOS)
+    for factor in (1.1, 1.2, 1.5):
+        assert strength(original.resize((int(256 * factor),) * 2, Image.Resampling.BICUBIC)) > 1.3 * strength(
+            original
+        )
+    assert resampling_strength(np.full((64, 64), 7.0)) == 0
+    assert resampling_strength(np.zeros((15, 15))) == 0
 
 
 def members(count: int) -> list[Member]:

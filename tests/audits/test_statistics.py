@@ -70,6 +70,8 @@ def random_facts(count: int, rng: np.random.Generator) -> list[Facts]:
             bytes=int(rng.lognormal(10, 1)),
             colours=tuple(rng.normal(128, 30, COLOURS)),
             grid=float(rng.exponential(0.02)),
+            past=float(rng.normal(3, 0.5)),
+            resampling=float(rng.exponential(5)),
             pixels=str(rng.random()),
             phash=int(rng.integers(1 << 62)),
             thumbnail=rng.integers(0, 256, (16, 16), np.uint8),

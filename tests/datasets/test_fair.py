@@ -89,7 +89,8 @@ def test_a_view_takes_the_shortcut_away(catalogs: Catalogs, data: Path) -> None:
     assert {"format", "size", "aspect"} <= cues()
     assert {"size", "aspect"} <= cues("jpeg96")
     assert "format" not in cues("jpeg96")
-    assert cues("size", "jpeg96") == set()
+    # the real pictures were JPEG twice now, and that still shows
+    assert cues("size", "jpeg96") == {"jpeg past"}
 
 
 @pytest.mark.parametrize(
@@ -99,6 +100,9 @@ def test_a_view_takes_the_shortcut_away(catalogs: Catalogs, data: Path) -> None:
         (["jpeg0"], r"fair view 'jpeg0' does not exist"),
         (["jpeg101"], r"fair view 'jpeg101' does not exist"),
         (["size", "size"], r"one is given twice"),
+        (["size", "size:64"], r"one is given twice"),
+        (["size:0"], r"fair view 'size:0' does not exist"),
+        (["size:500"], r"ADM: no real picture has 500 pixels or more on each side"),
     ],
 )
 def test_views_that_do_not_exist_are_refused(
@@ -145,3 +149,38 @@ def test_scores_come_from_the_view(invoke, data: Path, tmp_path: Path) -> None:
         assert invoke("run", "--data", str(data), *arguments, *fair, "--bootstrap", "0").code == 0
     plain, fair = (read_scores(tmp_path / out).set_index("path")["logit"] for out in ("plain", "fair"))
     assert (plain != fair).mean() > 0.9
+
+
+def test_one_icon_is_warned_of_and_a_floor_leaves_it_out(
+    invoke, data: Path, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    (data / "0_real" / "broken.jpg").unlink()
+    noise(16, 12, 7).save(data / "1_fake" / "icon.png")
+
+    def run(fair: str, out: str) -> tuple[str, dict[str, object], str]:
+        caplog.clear()
+        arguments = ["run", "--data", str(data), "--plugin", str(PLUGIN), "--detectors", "brightness"]
+        done = invoke(*arguments, "--out", str(tmp_path / out), "--bootstrap", "0", "--fair", fair)
+        assert done.code == 0, done.err
+        said = caplog.text + done.out
+        record = json.loads((tmp_path / out / "run.json").read_text())
+        report = invoke("report", str(tmp_path / out), "--out", str(tmp_path / f"{out}-report"))
+        assert report.code == 0, report.err
+        return said, record, (tmp_path / f"{out}-report" / "leaderboard.md").read_text()
+
+    said, record, table = run("size", "all")
+    assert "keeps 2.0% of the pictures' area (16×12), because of 1_fake/icon.png" in said
+    assert "ADM@size:16x12" in table
+    assert "ADM@size:16x12" in said
+    said, record, table = run("size:64,jpeg90", "floor")
+    assert "1 of 25 pictures left out, smaller than 64 pixels on a side" in said
+    assert "of the pictures' area" not in said
+    assert record["datasets"] == {
+        "ADM@size:64+jpeg90": {
+            **record["datasets"]["ADM@size:64+jpeg90"],  # type: ignore[index]
+            "asked": {"real": 12, "fake": 12},
+            "prepare": "size:96x90+jpeg90",
+            "omitted": ["1_fake/icon.png"],
+        }
+    }
+    assert "ADM@size:96x90+jpeg90, 1 left out" in table

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import io
 import json
+import sys
 import zipfile
 from pathlib import Path
 
 import pandas as pd
 import pytest
 
-from benchmarks.datasets import find_test_sets, prepared
+from benchmarks.datasets import find_test_sets, fingerprint, prepared
 from benchmarks.datasets.prepared import PreparedSet, read_index, scan
 from benchmarks.datasets.published import PublishedSet, published_set, published_sets
 from registry import UserError, load_plugins
@@ -134,6 +135,19 @@ def test_an_index_saves_walking_and_hashing(ready: Path, monkeypatch: pytest.Mon
     formats = dict(zip(table["path"].to_pylist(), table["format"].to_pylist(), strict=True))
     assert formats.pop("test/Infinity/1_fake/broken.png") == ""
     assert set(formats.values()) == {"PNG"}
+
+
+def test_a_run_hashes_nothing_of_an_indexed_set(ready: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    by_name = {one.name: one for one in find_test_sets(load_plugins().datasets, ["ARForensics"])}
+    walked = {one.name: one for one in find_test_sets(load_plugins().datasets, [str(ready)])}
+    expected = fingerprint(walked["VAR"])
+    module = sys.modules["benchmarks.datasets.fingerprint"]  # its name is the function's, too
+    monkeypatch.setattr(module, "sha256", lambda path: pytest.fail("hashed"))
+    assert fingerprint(by_name["VAR"]) == expected
+    first = ready / by_name["VAR"].pictures[0].path
+    first.write_bytes(first.read_bytes() + b"more")
+    with pytest.raises(UserError, match="when its data set was indexed: `d3qe-bench data verify`"):
+        fingerprint(by_name["VAR"])
 
 
 def test_verify_names_what_is_missing_extra_or_changed(ready: Path, invoke: type[Invoked]) -> None:

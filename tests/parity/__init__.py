@@ -33,6 +33,9 @@ NAMES = (
     "fgts",
     "modern_preprocess",
     "iar",
+    "prada",
+    "llamagen_gpt",
+    "var",
 )
 
 

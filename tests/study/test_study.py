@@ -6,14 +6,17 @@ import csv
 import json
 
 import pytest
+import torch
 import yaml
 from PIL import Image
 
-from benchmarks.study.matrix import build_matrices
+from benchmarks.study.matrix import Origin, build_matrices
 from benchmarks.study.render import render
 from registry import UserError
+from registry.encoder import seeded_init
+from registry.weights import sha256
 from tests.training.conftest import TOY_PLUGIN
-from tests.training.toy import write_pictures
+from tests.training.toy import ToyFamily, write_pictures
 
 
 def cell(detector, dataset, paradigm, ap, status="complete", perturbation="none"):
@@ -37,21 +40,29 @@ METRICS = {
 }
 
 
-def test_means_within_and_across_paradigms():
-    (matrix,) = build_matrices(METRICS, ["a"], {"AR": "AR", "GAN": "GAN"}, "ap")
+ORIGINS = {"AR": Origin("AR", frozenset({"var"})), "GAN": Origin("GAN", frozenset({"ProGAN"}))}
+GENERATORS = {name: name for name in ("VAR", "RAR", "BigGAN")}
+
+
+def test_means_tell_the_own_generator_from_unseen_ones():
+    (matrix,) = build_matrices(METRICS, ["a"], ORIGINS, GENERATORS, "ap")
     assert list(matrix.test_sets) == ["RAR", "VAR", "BigGAN"]
     first, second = matrix.rows
     assert first.values == {"RAR": 0.8, "VAR": 0.9, "BigGAN": 0.6}
-    assert first.means == pytest.approx({"within": 0.85, "across": 0.6, "all": 2.3 / 3})
+    assert first.means == pytest.approx(
+        {"same generator": 0.9, "same paradigm": 0.8, "other paradigms": 0.6, "all": 2.3 / 3}
+    )
     # a partial cell is no value, and a mean over what is left would not compare
     assert second.values["RAR"] is None
-    assert second.means == {"within": 1.0, "across": None, "all": None}
+    assert second.means == {
+        "same generator": None, "same paradigm": 1.0, "other paradigms": None, "all": None,
+    }  # fmt: skip
     with pytest.raises(UserError, match="unknown metric 'app', did you mean 'ap'"):
-        build_matrices(METRICS, ["a"], {"AR": "AR"}, "app")
+        build_matrices(METRICS, ["a"], ORIGINS, GENERATORS, "app")
 
 
 def test_files_hold_the_same_numbers(tmp_path):
-    matrices = build_matrices(METRICS, ["a"], {"AR": "AR", "GAN": "GAN"}, "ap")
+    matrices = build_matrices(METRICS, ["a"], ORIGINS, GENERATORS, "ap")
     written = {path.name: path for path in render(matrices, tmp_path)}
     assert set(written) == {"study.json", "study.csv", "study.md", "study.html", "study_a.png", "study_a.svg"}
     rows = list(csv.DictReader(written["study.csv"].read_text().splitlines()))
@@ -59,10 +70,11 @@ def test_files_hold_the_same_numbers(tmp_path):
         ("AR", "RAR", "0.8"),
         ("AR", "VAR", "0.9"),
     ]
-    assert "| AR (AR) | 80.0 | 90.0 | 60.0 | 85.0 | 60.0 | 76.7 |" in written["study.md"].read_text()
+    assert "| AR (AR) | 80.0 | 90.0 | 60.0 | 90.0 | 80.0 | 60.0 | 76.7 |" in written["study.md"].read_text()
     page = written["study.html"].read_text()
-    assert page.count("<td") == 2 * (3 + 3)
-    assert page.count('class="same"') == 3
+    assert page.count("<td") == 2 * (3 + 4)
+    assert (page.count('class="own"'), page.count('class="same"')) == (1, 2)
+    assert [row["relation"] for row in rows[:3]] == ["same paradigm", "same generator", "other paradigms"]
     assert "http" not in page
     with Image.open(written["study_a.png"]) as image:
         assert min(image.size) > 200
@@ -99,6 +111,10 @@ def test_a_study_runs_and_resumes(invoke, tmp_path):
     assert [m["detector"] for m in result["matrices"]] == ["toy", "plain"]
     for matrix in result["matrices"]:
         assert [row["training_set"] for row in matrix["rows"]] == ["AR", "GAN"]
+        assert [list(row["relations"].values()) for row in matrix["rows"]] == [
+            ["same generator", "other paradigms"],
+            ["other paradigms", "same generator"],
+        ]
         assert all(0 <= v <= 1 for row in matrix["rows"] for v in row["values"].values())
     again = invoke("study", config)
     assert again.code == 0, again.err
@@ -138,6 +154,27 @@ def test_a_failed_training_is_named_and_the_others_go_on(invoke, tmp_path):
     matrices = json.loads((tmp_path / "out/study.json").read_text())["matrices"]
     assert all(v is not None for row in matrices[0]["rows"] for v in row["values"].values())
     assert all(v is None for row in matrices[1]["rows"] for v in row["values"].values())
+
+
+def test_weights_of_one_detectors_encoder_are_no_others_business(invoke, tmp_path):
+    with seeded_init("weights", 1):
+        torch.save(ToyFamily().state_dict(), tmp_path / "one.pth")
+    training = {
+        "epochs": 1, "batch_size": 8, "device": "cpu", "allow_untrained": True, "plugins": [str(TOY_PLUGIN)],
+        "weights": {"toy_family/one": str(tmp_path / "one.pth")},
+    }  # fmt: skip
+    detectors = [{"name": "plain"}, {"name": "probe"}]
+    config = write_study(tmp_path, detectors=detectors, training=training)
+    done = invoke("study", config)
+    assert done.code == 0, done.err
+    recorded = json.loads((tmp_path / "out/run/run.json").read_text())["detectors"]
+    assert recorded["probe on AR"]["encoders"] == {"toy_family/one": sha256(tmp_path / "one.pth")}
+    training["weights"] = {"toy_family/oen": str(tmp_path / "one.pth")}
+    refused = invoke(
+        "study", write_study(tmp_path, detectors=detectors, training=training), "--out", tmp_path / "b"
+    )
+    assert (refused.code, "did you mean 'toy_family/one'" in refused.err) == (2, True), refused.err
+    assert not (tmp_path / "b").exists()
 
 
 @pytest.mark.parametrize(

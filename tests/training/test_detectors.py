@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
+import numpy as np
 import pytest
 import torch
+from PIL import Image
 from torch.nn.functional import binary_cross_entropy_with_logits
 
 from benchmarks.training.batches import Batch
 from benchmarks.training.checkpoints import newest
 from benchmarks.training.engine import TrainingModel
-from benchmarks.training.reader import InputReader
 from benchmarks.training.trainer import train_detector
 from registry import EncoderPool, Feature, UserError, load_plugins
 from registry.encoder import seeded_init
+from registry.inputs import InputReader
 from tests.contracts.test_detectors import CATALOGS, TOKENIZER, TOY
 
 TRAINABLE = [name for name in TOY if CATALOGS.detectors.entry(name).card.needs_weights]
@@ -25,13 +27,18 @@ OPTIONS = {
 
 
 def toy_batch(detector, count: int = 2, size: int = 40) -> Batch:
-    generator = torch.Generator().manual_seed(0)
+    rng = np.random.default_rng(0)
     views = {s.view if isinstance(s, Feature) else s for s in detector.inputs.values()}
-    pictures = {
-        view: torch.rand(count, 3, view.crop or size, view.crop or size, generator=generator)
-        for view in views
-    }
+    pictures = {}
+    for view in views:
+        side = view.crop or size
+        levels = rng.integers(0, 256, (count, side, side, 3), np.uint8)
+        pictures[view] = torch.stack([view(Image.fromarray(one)) for one in levels])
     return Batch(torch.arange(count), torch.arange(count) % 2, pictures)
+
+
+CANCELS = {"patchcraft": {"network.group1_b.1.bias"}}
+"""Parameters without an effect by construction: PatchCraft takes the difference of two pictures after this bias."""
 
 
 @pytest.mark.parametrize("name", TRAINABLE)
@@ -51,7 +58,7 @@ def test_gradients_reach_every_trainable_parameter(name):
         if len(reached) == len(wanted):
             break
         optimizer.step()
-    without = sorted(set(wanted) - reached)
+    without = sorted(set(wanted) - reached - CANCELS.get(name, set()))
     assert not without, f"no gradient reaches {', '.join(without)}"
     assert not any(p.requires_grad for encoder in pool._built.values() for p in encoder.parameters())
 
@@ -60,7 +67,7 @@ def test_a_detached_parameter_would_be_named():
     """The check above, on a network with a part that the loss does not see."""
     detector = CATALOGS.detectors.create("d3qe", **{**OPTIONS["d3qe"], "delta_mode": "off"})
     pool = EncoderPool(CATALOGS.encoders, allow_untrained=True)
-    inputs = InputReader(detector.inputs, pool)(toy_batch(detector))
+    inputs = InputReader(detector.inputs, pool)(toy_batch(detector).tensors)
     binary_cross_entropy_with_logits(detector(inputs), torch.ones(2)).backward()
     assert not detector.get_parameter("feature_processor.3.layers.0.freq_proj.0.weight").grad.any()
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import multiprocessing
 
 import pytest
 import torch
@@ -53,6 +54,8 @@ def test_workers_do_not_change_the_outcome(settings, catalogs, training_set, val
         train_detector(asked, catalogs, [training_set], [validation_set])
         runs.append(newest(asked.out))
     assert same(runs[0]["model"], runs[1]["model"])
+    # left to the garbage collector, each would be waited for
+    assert not [process for process in multiprocessing.active_children() if process.daemon]
 
 
 def test_accumulated_parts_add_up_to_the_batch(settings, catalogs, training_set, tmp_path):

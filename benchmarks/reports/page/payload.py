@@ -90,6 +90,8 @@ def _cells(
                     cell["hi"] = [_short(e.high) if e else None for e in entries]
                 if any(entry.rank for entry in known):
                     cell["r"] = [(-e.rank if e.tied else e.rank) if e and e.rank else 0 for e in entries]
+                if any(entry.own for entry in known):
+                    cell["own"] = True
                 if reasons := {i: e.reason for i, e in enumerate(entries) if e and e.reason}:
                     same = len(set(reasons.values())) == 1 and len(reasons) == len(entries)
                     cell["why"] = next(iter(reasons.values())) if same else reasons

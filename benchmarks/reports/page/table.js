@@ -8,7 +8,7 @@ const make = (tag, text, attributes = {}) => {
   for (const [name, value] of Object.entries(attributes)) made.setAttribute(name, value);
   return made;
 };
-const MARK = { untrained: "†", partial: "‡", failed: "✗", none: "–", tied: "≈" };
+const MARK = { untrained: "†", partial: "‡", failed: "✗", none: "–", tied: "≈", own: "◇" };
 const state = { metric: 0, perturbation: 0, sort: null, ascending: false, hidden: new Set() };
 const at = new Map();
 for (const cell of data.cells) at.set(cell.at.join(), cell);
@@ -22,6 +22,7 @@ function markOf(cell, metric = state.metric) {
   if (statusOf(cell) === "failed") return MARK.failed;
   if (statusOf(cell) === "partial") return MARK.partial;
   if (cell.v[metric] === null) return MARK.none;
+  if (cell.own) return MARK.own;
   const rank = cell.r ? cell.r[metric] : 0;
   return rank === -1 || rank === -2 ? MARK.tied : "";
 }
@@ -152,7 +153,7 @@ function drawNotes(rows, columns) {
       const mark = markOf(cell);
       const kind = Object.keys(MARK).find((name) => MARK[name] === mark);
       if (kind) used.add(kind);
-      if (!kind || kind === "tied" || data.columns[c].mean) continue;
+      if (!kind || kind === "tied" || kind === "own" || data.columns[c].mean) continue;
       const key = `${mark} ${data.rows[r].label}: ${reasonOf(cell)}`;
       grouped.set(key, [...(grouped.get(key) || []), `${data.columns[c].group} ${data.columns[c].label}`]);
     }
@@ -160,6 +161,7 @@ function drawNotes(rows, columns) {
   const meaning = {
     untrained: "untrained: random weights, never ranked", partial: "partial: not every picture has a score, never ranked",
     failed: "failed: no picture has a score", none: "undefined", tied: "not significantly different from the best of its rank",
+    own: "white box on its own generator; without a rank in means",
   };
   $("legend").replaceChildren(
     ...[...used].map((kind) => make("li", `${MARK[kind]} ${meaning[kind]}`)),

@@ -19,6 +19,7 @@ from benchmarks.reports.statistics.paired import Floats, bootstrap_p, delong, de
 from benchmarks.runfolder.replicates import kept_replicates, replicates_digest
 from benchmarks.runfolder.run_plugins import recorded_metrics
 from benchmarks.runfolder.scores import Cell
+from benchmarks.runfolder.sharing import find_sharing
 
 BOOTSTRAP, DELONG, MCNEMAR = "paired bootstrap", "DeLong", "McNemar"
 
@@ -146,12 +147,16 @@ def _bootstrap(
         for cell in run.cells()
         if cell["perturbation"] == perturbation
     }
+    sharings = [find_sharing(run.folder) for run in runs if run.folder]
     kept = {run.label: kept_replicates(run.folder, perturbation, list(metrics)) for run in runs if run.folder}
     for sample in samples(runs, perturbation, read):
+        # one way of drawing for all of them, also where one run lacks the sets that share the pictures
+        drawn = (sharing.of(sample.dataset, None, sample.labels, seed) for sharing in sharings)
+        shared = next((one for one in drawn if one is not None), None)
         for detector, logits in sample.logits.items():
             known = values[(*detector, sample.dataset)]
             cell = Cell(detector[1], sample.dataset, perturbation)
-            digest = replicates_digest(sample.labels, logits, seed, resamples)
+            digest = replicates_digest(sample.labels, logits, seed, resamples, shared)
             found = kept[detector[0]].get((cell, digest), {})
             lacking = {
                 name: metric
@@ -160,7 +165,7 @@ def _bootstrap(
             }
             if lacking:
                 rng = generator(seed, sample.dataset)
-                found = found | replicates(lacking, sample.labels, logits, resamples, rng)
+                found = found | replicates(lacking, sample.labels, logits, resamples, rng, shared)
             for name, replicated in found.items():
                 # the value itself rides along as the last replicate
                 whole = np.append(replicated, float(known[name] or 0.0))

@@ -28,8 +28,12 @@ class RankSummary:
     reason: str = ""
 
 
-def summarise(values: NDArray[np.float64], higher_is_better: bool) -> RankSummary:
-    """Rank detectors on every test set; values (S, D) without gaps."""
+def summarise(values: NDArray[np.float64], higher_is_better: bool, sharing: int = 0) -> RankSummary:
+    """Rank detectors on every test set; values (S, D) without gaps.
+
+    sharing: how many of the sets hold pictures that others hold, too. Friedman's test and Kendall's W take the
+        sets for independent: they are withheld then.
+    """
     sets, detectors = values.shape
     if not sets or not detectors:
         return RankSummary((), reason="no detector is trained and complete on every test set")
@@ -39,13 +43,16 @@ def summarise(values: NDArray[np.float64], higher_is_better: bool) -> RankSummar
         return RankSummary(means, reason=f"{detectors} detectors on {sets} sets; 3 on 2 are needed")
     if np.ptp(ranks, axis=1).max() == 0:
         return RankSummary(means, reason="all values are tied")
+    if sharing:
+        reason = f"{sharing} of {sets} sets share pictures; Friedman's test and Kendall's W take sets for independent"
+        return RankSummary(means, reason=reason)
     statistic, p = scipy.stats.friedmanchisquare(*ranks.T)
     return RankSummary(means, float(statistic), float(p), float(statistic / (sets * (detectors - 1))))
 
 
 @dataclass(frozen=True)
 class BoardRanks:
-    """Ranks of the detectors that are trained and complete on every test set of a board.
+    """Ranks of the detectors that are trained, complete on every test set of a board, and no white boxes.
 
     labels: those detectors, in the order of `summary.mean_ranks`; left_out: the others.
     """
@@ -63,10 +70,12 @@ def rank_board(board: Board) -> BoardRanks:
     for row in board.rows:
         entries = [board.entries.get((row, column)) for column in sets]
         known = [e.value for e in entries if e and e.status == COMPLETE and e.value is not None]
-        if row.untrained or len(known) < len(sets):
+        if row.untrained or row.white_box_for or len(known) < len(sets):
             left_out.append(row.label)
         else:
             ranked.append(row.label)
             values.append(known)
     table = np.array(values, dtype=float).reshape(len(ranked), len(sets)).T
-    return BoardRanks(tuple(ranked), tuple(left_out), len(sets), summarise(table, board.higher_is_better))
+    sharing = sum(any(name in board.sharing for name, _ in column.pictures) for column in sets)
+    summary = summarise(table, board.higher_is_better, sharing)
+    return BoardRanks(tuple(ranked), tuple(left_out), len(sets), summary)
