@@ -14,12 +14,17 @@ import torch.nn.functional as F
 from open_clip.model import _build_vision_tower
 from torch import Tensor
 
+from registry.card import PublishedWeights
 from registry.encoder import Encoder
 from registry.errors import UserError, unknown_name
 from registry.view import CLIP_MEAN, CLIP_STD, EncoderSpec
 from registry.weights import load_strict, read_state_dict
 
 Triple = tuple[float, float, float]
+
+CLIP = "clip-vit-l-14/openai"
+_CLIP_BY_LIBRARY = (("ViT-L-14-quickgelu", "openai"), ("ViT-L-14", "openai"))
+"""What open_clip calls the network that is registered as `CLIP`, quick GELU or not in its name."""
 
 
 @dataclass(frozen=True)
@@ -46,19 +51,29 @@ def find_backbone(name: str) -> Backbone:
 
 
 def _open_clip(name: str) -> Backbone:
-    model, _, tag = name.partition("/")
+    model, tag = _model_and_tag(name)
     config = _open_clip_config(model)
-    tags = open_clip.list_pretrained_tags_by_model(model)
-    if tag not in tags:
-        raise unknown_name(f"pretrained tag of open_clip model {model!r}:", tag, tags)
     pretrained = open_clip.get_pretrained_cfg(model, tag)
     return Backbone(
-        EncoderSpec.of("open_clip", {"model": model}),
+        # one network has one name, so that all who read it share its passes
+        EncoderSpec(CLIP)
+        if (model, tag) in _CLIP_BY_LIBRARY
+        else EncoderSpec.of("open_clip", {"model": model, "pretrained": tag}),
         _one_side(config["vision_cfg"]["image_size"]),
         pretrained.get("mean") or CLIP_MEAN,
         pretrained.get("std") or CLIP_STD,
         config["embed_dim"],
     )
+
+
+def _model_and_tag(name: str) -> tuple[str, str]:
+    """Model and pretrained tag of `MODEL/TAG`. Raises `UserError` for an unknown one, with the nearest."""
+    model, _, tag = name.partition("/")
+    _open_clip_config(model)
+    tags = open_clip.list_pretrained_tags_by_model(model)
+    if tag not in tags:
+        raise unknown_name(f"pretrained tag of open_clip model {model!r}:", tag, tags)
+    return model, tag
 
 
 def _open_clip_config(model: str) -> dict[str, Any]:
@@ -101,24 +116,50 @@ def _fit(images: Tensor, size: int) -> Tensor:
 
 
 _LIBRARIES = {"open_clip": _open_clip, "timm": _timm}
+_OPEN_CLIP_FILES = ("open_clip_model.safetensors", "open_clip_pytorch_model.bin")
+"""What open_clip tries in a repository whose file it does not name, in this order."""
+_TIMM_FILES = ("model.safetensors", "pytorch_model.bin")
 
 
 class OpenClipBackbone(Encoder):
-    """The image tower of an open_clip model. Output `feature`: (N, embedding), not normalised.
+    """The image tower of an open_clip model as one pretrained tag has it. Output `feature`: (N, embedding), not normalised.
 
-    Squares of another size than the model's are resized to it, bicubic and antialiased.
+    The tag decides the weights and, where it says so, the activation: OpenAI's and some others' were trained with
+    quick GELU whatever the model's name. Squares of another size than the model's are resized to it, bicubic and
+    antialiased.
     """
 
     outputs = ("feature",)
 
-    def __init__(self, model: str = "ViT-L-14-quickgelu") -> None:
+    def __init__(self, model: str = "ViT-L-14-quickgelu", pretrained: str = "") -> None:
         super().__init__()
         config = _open_clip_config(model)
         self.size = _one_side(config["vision_cfg"]["image_size"])
+        tag = open_clip.get_pretrained_cfg(model, pretrained) if pretrained else {}
         # the public `create_model` builds the text tower too, and some of these download their configuration
         self.visual = _build_vision_tower(
-            config["embed_dim"], config["vision_cfg"], quick_gelu=config.get("quick_gelu", False)
+            config["embed_dim"],
+            config["vision_cfg"],
+            quick_gelu=bool(tag.get("quick_gelu") or config.get("quick_gelu", False)),
         )
+
+    @classmethod
+    def variant_options(cls, variant: str) -> dict[str, object]:
+        """`MODEL/TAG` as `open_clip.list_pretrained()` names them."""
+        model, tag = _model_and_tag(variant)
+        return {"model": model, "pretrained": tag}
+
+    @classmethod
+    def published_weights(cls, **options: object) -> tuple[PublishedWeights, ...]:
+        """Where open_clip says that the tag's file lies: on the hub, else at an address."""
+        config = open_clip.get_pretrained_cfg(str(options["model"]), str(options["pretrained"]))
+        if config.get("hf_hub"):
+            repository, _, file = str(config["hf_hub"]).rpartition("/")
+            return tuple(
+                PublishedWeights(f"hf:{repository}", one) for one in ([file] if file else _OPEN_CLIP_FILES)
+            )
+        address, _, file = str(config.get("url", "")).rpartition("/")
+        return (PublishedWeights(address, file, sha256=str(config.get("sha256", ""))),) if file else ()
 
     def forward(self, images: Tensor, outputs: Collection[str] = outputs) -> dict[str, Tensor]:
         return {"feature": self.visual(_fit(images, self.size))}
@@ -142,6 +183,25 @@ class TimmBackbone(Encoder):
         network: Any = timm.create_model(model, num_classes=0)
         self.network = network
         self.size = _one_side(network.pretrained_cfg["input_size"][1:])
+
+    @classmethod
+    def variant_options(cls, variant: str) -> dict[str, object]:
+        """`MODEL`, with the pretrained tag after a dot, as `timm.list_pretrained()` names them."""
+        if not timm.is_model(variant):
+            raise unknown_name("timm model", variant, timm.list_models())
+        return {"model": variant}
+
+    @classmethod
+    def published_weights(cls, **options: object) -> tuple[PublishedWeights, ...]:
+        """Where timm says that the model's file lies: on the hub, else at an address."""
+        config = timm.get_pretrained_cfg(str(options["model"]))
+        if config is None:
+            return ()
+        if config.hf_hub_id:
+            files = (config.hf_hub_filename,) if config.hf_hub_filename else _TIMM_FILES
+            return tuple(PublishedWeights(f"hf:{config.hf_hub_id}", file) for file in files)
+        address, _, file = str(config.url or "").rpartition("/")
+        return (PublishedWeights(address, file),) if file else ()
 
     def forward(self, images: Tensor, outputs: Collection[str] = outputs) -> dict[str, Tensor]:
         return {"feature": self.network(_fit(images, self.size))}

@@ -6,6 +6,7 @@ from functools import partial
 
 from baselines.cnnspot import CNNSpot
 from baselines.iar import IAR
+from baselines.prada import PRADA
 from baselines.univfd import UnivFD
 
 
@@ -27,3 +28,14 @@ def iar_mini(protocol: str = "original", score: str = "enc", tokenizer: str = "m
 iar_quant_mini = partial(iar_mini, score="quant")
 iar_combined_mini = partial(iar_mini, score="combined")
 iar_scale_mini = partial(iar_mini, score="combined", tokenizer="mini-msvq4")
+
+
+def prada_mini(
+    protocol: str = "original", condition: str = "best", head: str = "ratio", model: str = "mini-raster"
+) -> PRADA:
+    """PRADA on a transformer of the mini benchmark, by default without a learned head."""
+    scales = (1, 4, 16, 64, 256) if model == "mini-next-scale" else ()
+    return PRADA(protocol, condition, head, model=model, scales=scales, size=64, input="bilinear")
+
+
+prada_scale_mini = partial(prada_mini, model="mini-next-scale")

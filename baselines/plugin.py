@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from baselines.plugin_modern import register_modern, register_modern_encoders
-from registry import PublishedWeights, Reported, hookimpl
+from registry import PROTOCOLS, PublishedWeights, Reported, hookimpl
 from registry.hookspecs import Register
 
 _GITHUB = "https://raw.githubusercontent.com"
@@ -11,6 +11,8 @@ _TORCHVISION = "https://download.pytorch.org/models"
 _SIDBENCH = "hf:dkarageo/sidbench"
 _RINE = f"{_GITHUB}/mever-team/rine/9b7fd5857cc205d0412be6aeee0d7611b95bd620/ckpt"
 _IAR = "Data Provenance for Image Auto-Regressive Generation, github.com/sprintml/DataProvenanceIAR"
+_PRADA = "PRADA, CVPR 2026 Findings, github.com/jonasricker/prada"
+_PRADA_WEIGHTS = f"{_GITHUB}/jonasricker/prada/a2e3670516e404d293c59f71602c7fc46d87d13e/prada_weights"
 _AIGCDETECT = "ForenSynths ProGAN, 20 classes, by AIGCDetectBenchmark"
 _RETRAINED = "D³QE, arXiv 2510.05891, after retraining on ARForensics' LlamaGen split"
 
@@ -43,17 +45,42 @@ def register_encoders(register: Register) -> None:
                 ),
             ),
         )
+    for name, target, file in (
+        ("llamagen-gpt-b", "LlamaGenGPT", "c2i_B_256.pt"),
+        ("llamagen-gpt-l", "llamagen_gpt_l", "c2i_L_256.pt"),
+    ):
+        register(
+            name,
+            f"baselines.llamagen_gpt:{target}",
+            summary="LlamaGen's transformer: likelihoods of the 256 tokens of llamagen-vq16",
+            paper="LlamaGen, arXiv 2406.06525",
+            licence="MIT",
+            trained_on="ImageNet",
+            weights=(PublishedWeights("hf:FoundationVision/LlamaGen", file, licence="MIT"),),
+        )
+    for depth in (20, 30):
+        register(
+            f"var-d{depth}",
+            f"baselines.var:var_d{depth}",
+            summary=f"VAR's transformer of depth {depth}: likelihoods of the 680 tokens of var-vq16",
+            paper="VAR, NeurIPS 2024, arXiv 2404.02905",
+            licence="MIT",
+            trained_on="ImageNet",
+            weights=(PublishedWeights("hf:FoundationVision/var", f"var_d{depth}.pth", licence="MIT"),),
+        )
     register(
         "open_clip",
         "baselines.backbones:OpenClipBackbone",
-        summary="image tower of any open_clip model (option model)",
+        summary="image tower of any open_clip model",
         licence="MIT",
+        variants="MODEL/TAG",
     )
     register(
         "timm",
         "baselines.backbones:TimmBackbone",
-        summary="any timm model without its classifier (option model)",
+        summary="any timm model without its classifier",
         licence="Apache-2.0",
+        variants="MODEL",
     )
     register_modern_encoders(register)
 
@@ -64,6 +91,7 @@ def register_detectors(register: Register) -> None:
     register(
         "univfd",
         "baselines.univfd:UnivFD",
+        protocols=PROTOCOLS,
         summary="linear classifier on the frozen CLIP ViT-L/14 feature",
         paper="Towards Universal Fake Image Detectors, CVPR 2023, arXiv 2302.10174",
         licence="MIT",
@@ -82,6 +110,7 @@ def register_detectors(register: Register) -> None:
     register(
         "cnnspot",
         "baselines.cnnspot:CNNSpot",
+        protocols=PROTOCOLS,
         summary="ResNet-50 on the picture",
         paper="CNN-generated images are surprisingly easy to spot, CVPR 2020, arXiv 1912.11035",
         licence="CC BY-NC-SA 4.0",
@@ -98,6 +127,7 @@ def register_detectors(register: Register) -> None:
     register(
         "ferretnet_s",
         "baselines.ferretnet:FerretNet",
+        protocols=PROTOCOLS,
         summary="small network (126k parameters) on the difference from the neighbours' median",
         paper="FerretNet, NeurIPS 2025, arXiv 2509.20890",
         licence="Apache-2.0",
@@ -115,6 +145,7 @@ def register_detectors(register: Register) -> None:
     register(
         "fredect",
         "baselines.fredect:FreDect",
+        protocols=PROTOCOLS,
         summary="ResNet-50 on the logarithmic cosine spectrum",
         paper="Leveraging Frequency Analysis for Deep Fake Image Recognition, ICML 2020, arXiv 2003.08685",
         trained_on=_AIGCDETECT,
@@ -125,6 +156,7 @@ def register_detectors(register: Register) -> None:
     register(
         "gramnet",
         "baselines.gramnet:GramNet",
+        protocols=PROTOCOLS,
         summary="ResNet-18 with branches on Gram matrices of its feature maps",
         paper="Global Texture Enhancement for Fake Face Detection in the Wild, CVPR 2020, arXiv 2002.00133",
         trained_on=_AIGCDETECT,
@@ -133,6 +165,7 @@ def register_detectors(register: Register) -> None:
     register(
         "lnp",
         "baselines.lnp:LNP",
+        protocols=PROTOCOLS,
         summary="ResNet-50 on the noise pattern that a denoiser finds",
         paper="Detecting Generated Images by Real Images, ECCV 2022",
         trained_on=_AIGCDETECT,
@@ -140,6 +173,7 @@ def register_detectors(register: Register) -> None:
     register(
         "npr",
         "baselines.npr:NPR",
+        protocols=PROTOCOLS,
         summary="cut ResNet-50 on differences of neighbouring pixels",
         paper="Rethinking the Up-Sampling Operations in CNN-based Generative Network, CVPR 2024, arXiv 2312.10461",
         trained_on="ForenSynths ProGAN, 4 classes (car, cat, chair, horse)",
@@ -153,6 +187,7 @@ def register_detectors(register: Register) -> None:
     register(
         "rine",
         "baselines.rine:RINE",
+        protocols=PROTOCOLS,
         summary="class tokens of all CLIP ViT-L/14 blocks through learned weights and an MLP",
         paper="Leveraging Representations from Intermediate Encoder-blocks, ECCV 2024, arXiv 2402.19091",
         licence="Apache-2.0",
@@ -172,6 +207,7 @@ def register_detectors(register: Register) -> None:
     register(
         "fusing",
         "baselines.fusing:Fusing",
+        protocols=PROTOCOLS,
         summary="ResNet-50 on the picture and its most active patches, joined by attention",
         paper="Fusing Global and Local Features, ICIP 2022, arXiv 2203.13964",
         trained_on=_AIGCDETECT,
@@ -181,6 +217,7 @@ def register_detectors(register: Register) -> None:
     register(
         "linear_probe",
         "baselines.linear_probe:LinearProbe",
+        protocols=PROTOCOLS,
         summary="linear classifier on any frozen open_clip or timm backbone, to be trained",
         paper="the recipe of UnivFD, arXiv 2302.10174, on other backbones",
         licence="MIT",
@@ -189,6 +226,7 @@ def register_detectors(register: Register) -> None:
     register(
         "random_score",
         "baselines.random_score:RandomScore",
+        protocols=PROTOCOLS,
         summary="uniform scores drawn from the picture's bytes: the floor, and a check for leaks",
         licence="MIT",
         needs_weights=False,
@@ -209,6 +247,34 @@ def register_detectors(register: Register) -> None:
             paper=_IAR,
             licence="MIT",
             trained_on="nothing: the tokenizer's weights are all there is",
+            protocols=PROTOCOLS,
+            needs_weights=False,
+        )
+    for name, target, head, generator, digest in (
+        ("prada", "PRADA", "llamagen_b256", "LlamaGen-B", "6849730ed5536b7eb2e450655cf2b0cbe8d399f5c46f4d264ed9c3e2f089a498"),
+        ("prada_llamagen_l", "prada_llamagen_l", "llamagen_l256", "LlamaGen-L", "2e2453474e531006925d91f3a0f8518455e59495eb4840e6fa56a84f5584773c"),
+        ("prada_var_d20", "prada_var_d20", "var_d20", "VAR-d20", "abd17bcdba1772efe4eb48e34bb30f207cff6d54479307ef2a502f2fd6c3ddfb"),
+        ("prada_var_d30", "prada_var_d30", "var_d30", "VAR-d30", "00c30e27eda769e7d1915be256c452e22ac403a22df48a775a2ab57f41f0578f"),
+    ):  # fmt: skip
+        register(
+            name,
+            f"baselines.prada:{target}",
+            summary=f"white box for {generator}: likelihood of the tokens with and without a class",
+            paper=_PRADA,
+            licence="none stated",
+            trained_on=f"250 pictures of {generator} and 250 of ImageNet",
+            protocols=PROTOCOLS,
+            weights=(PublishedWeights(f"{_PRADA_WEIGHTS}/{head}", "final.pt", "none stated", digest),),
+        )
+    for name, generator in (("prada_mini", "raster"), ("prada_scale_mini", "next_scale")):
+        register(
+            name,
+            f"baselines.mini:{name}",
+            summary=f"white box for {generator}: likelihood ratio of the tokens, likeliest class against all",
+            paper=_PRADA,
+            licence="MIT",
+            trained_on="nothing: the transformer's weights are all there is",
+            protocols=("original",),
             needs_weights=False,
         )
     for name, summary, paper in (

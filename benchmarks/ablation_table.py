@@ -20,14 +20,12 @@ import typer
 from benchmarks.commands.outcome import run_script
 from benchmarks.config import RunSettings, parse_settings, read_settings
 from benchmarks.datasets import requested_test_sets
-from benchmarks.detectors import load_detectors
 from benchmarks.drawing import choose_figures, draw_figures
-from benchmarks.ranks import choose_device
+from benchmarks.loading import load_catalogs, open_session
 from benchmarks.reports import load_metrics
 from benchmarks.reports.markdown import escape
 from benchmarks.runfolder.scores import CLEAN
-from benchmarks.weights import Store
-from registry import Catalogs, UserError, load_plugins
+from registry import Catalogs, UserError
 from registry.files import atomic
 
 METRICS = ("acc", "ap")
@@ -68,27 +66,26 @@ def add_numbers(
 ) -> None:
     """Draw the figures into OUT/figures/NETWORK and put the numbers into the rows."""
     test_sets = requested_test_sets(settings.model_copy(update={"limit": limit or settings.limit}), catalogs)
-    store = Store(catalogs, settings.weights, settings.labels)
     figures = list(dict.fromkeys(number.partition(":")[0] for number in numbers))
     for row, detector in zip(rows, settings.detectors, strict=True):
-        loaded = load_detectors(
-            catalogs,
-            [detector],
-            store,
-            protocol=settings.protocol,
-            allow_untrained=settings.allow_untrained,
-            seed=settings.seed,
-            device=choose_device(settings.device),
-        )
-        if loaded.failed:
-            raise UserError(f"{row.name} cannot be built: {loaded.failed[row.name]}")
-        ready = loaded.detectors[row.name].to(loaded.encoders.device)
+        one = settings.model_copy(update={"detectors": [detector]})
+        session = open_session(one, catalogs=catalogs, labels=settings.labels)
+        if session.failed:
+            raise UserError(f"{row.name} cannot be built: {session.failed[row.name]}")
         choose_figures(catalogs, detector.name, figures)
         content = {}
         for figure in figures:
             folder = settings.out / "figures" / row.name
             try:
-                draw_figures(catalogs, [figure], ready, row.name, loaded.encoders, test_sets, folder)
+                draw_figures(
+                    catalogs,
+                    [figure],
+                    session.detectors[row.name],
+                    row.name,
+                    session.encoders,
+                    test_sets,
+                    folder,
+                )
                 content[figure] = json.loads((folder / f"{figure}.json").read_text(encoding="utf-8"))
             except UserError as error:
                 row.reasons.append(str(error))
@@ -128,7 +125,7 @@ def main(
     settings = parse_settings(RunSettings, read_settings(config), str(config))
     rows = mean_rows(settings)
     if number:
-        add_numbers(rows, settings, load_plugins(settings.plugins), number, limit)
+        add_numbers(rows, settings, load_catalogs(settings.plugins), number, limit)
     text = markdown(rows)
     with atomic(settings.out / "ablations.md") as draft:
         draft.write_text(text, encoding="utf-8")

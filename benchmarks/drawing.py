@@ -11,8 +11,6 @@ import torch
 
 from benchmarks.files import write_json
 from benchmarks.pictures import open_member
-from benchmarks.training.batches import Batch
-from benchmarks.training.reader import InputReader
 from registry import (
     Catalogs,
     Detector,
@@ -26,6 +24,7 @@ from registry import (
     View,
 )
 from registry.files import atomic
+from registry.inputs import InputReader
 
 _PNG_DPI = 160
 
@@ -58,10 +57,10 @@ def shown_batches(
         decoded = [open_member(test_set, picture) for test_set, picture in chosen]
         labels = torch.tensor([picture.label for _, picture in chosen])
         stacked: dict[View | Feature, torch.Tensor] = {
-            view: torch.stack([view(picture) for picture in decoded]) for view in reader.views()
+            view: torch.stack([view(picture) for picture in decoded]).to(encoders.device)
+            for view in reader.views()
         }
-        batch = Batch(torch.arange(len(chosen)), labels, stacked).to(encoders.device)
-        yield ShownBatch(decoded, [picture.path for _, picture in chosen], labels, reader(batch))
+        yield ShownBatch(decoded, [picture.path for _, picture in chosen], labels, reader(stacked))
 
 
 def draw_figures(

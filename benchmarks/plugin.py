@@ -32,6 +32,18 @@ def register_encoders(register: Register) -> None:
             PublishedWeights("package:benchmarks", "mini/weights/multiscale_tokenizer.safetensors", "MIT"),
         ),
     )
+    for name, target, tokens in (
+        ("raster", "RasterLikelihood", "256 tokens of mini-vq4"),
+        ("next_scale", "ScaleLikelihood", "341 tokens of mini-msvq4"),
+    ):
+        register(
+            f"mini-{name.replace('_', '-')}",
+            f"benchmarks.mini.likelihoods:{target}",
+            summary=f"transformer of the mini generator {name}: likelihoods of the {tokens}",
+            licence="MIT",
+            trained_on=_MINI_PHOTOGRAPHS,
+            weights=(PublishedWeights("package:benchmarks", f"mini/weights/{name}.safetensors", "MIT"),),
+        )
     register(
         "mini-image-encoder",
         "benchmarks.mini.encoders:MiniImageEncoder",

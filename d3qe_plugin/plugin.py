@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from registry import PublishedWeights, Reported, hookimpl
+from registry import PROTOCOLS, PublishedWeights, Reported, hookimpl
 from registry.hookspecs import Register
 
 _PAPER = "D³QE, ICCV 2025, arXiv 2510.05891"
@@ -19,6 +19,15 @@ def register_encoders(register: Register) -> None:
         licence="MIT",
         trained_on="ImageNet",
         weights=(PublishedWeights("hf:FoundationVision/LlamaGen", "vq_ds16_c2i.pt", licence="MIT"),),
+    )
+    register(
+        "var-vq16",
+        "d3qe_plugin.var_tokenizer:VARTokenizer",
+        summary="VQ tokenizer of stride 16 on ten scales, with 4096 codes of 32 channels",
+        paper="VAR, NeurIPS 2024, arXiv 2404.02905",
+        licence="MIT",
+        trained_on="OpenImages",
+        weights=(PublishedWeights("hf:FoundationVision/var", "vae_ch160v4096z32.pth", licence="MIT"),),
     )
     register(
         "vqvae-f4",
@@ -48,6 +57,7 @@ def register_detectors(register: Register) -> None:
     register(
         "d3qe",
         "d3qe_plugin.network:D3QE",
+        protocols=PROTOCOLS,
         summary="quantisation error of a frozen VQ tokenizer, code statistics in attention, CLIP feature",
         paper=_PAPER,
         licence="MIT",

@@ -21,7 +21,7 @@ from registry.card import (
 )
 from registry.catalog import Catalogs, PluginRecord
 from registry.dataset import PARADIGMS, Picture, TestSet
-from registry.errors import LayoutMismatch, UserError, WeightsError
+from registry.errors import LayoutMismatch, LoadError, UserError, WeightsError
 from registry.hookspecs import hookimpl
 from registry.plugins import load_plugins
 from registry.view import EncoderSpec, Feature, View
@@ -59,6 +59,7 @@ __all__ = [
     "Feature",
     "FigureCard",
     "LayoutMismatch",
+    "LoadError",
     "MetricCard",
     "PerturbationCard",
     "Picture",

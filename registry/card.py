@@ -54,12 +54,13 @@ class DetectorCard(Card):
 
     trained_on: the training set of the published weights.
     protocols: input protocols it offers, the default first. `original` is the published
-        preprocessing; `uniform` is the same resize and crop for all detectors.
+        preprocessing; `uniform` is the same resize and crop for all detectors. One that offers more
+        than one takes `protocol` in its constructor.
     needs_weights: False for detectors that have nothing to learn.
     """
 
     trained_on: str = ""
-    protocols: tuple[str, ...] = PROTOCOLS
+    protocols: tuple[str, ...] = ("original",)
     weights: tuple[PublishedWeights, ...] = ()
     reported: tuple[Reported, ...] = ()
     needs_weights: bool = True
@@ -67,10 +68,15 @@ class DetectorCard(Card):
 
 @dataclass(frozen=True)
 class EncoderCard(Card):
-    """Facts about a frozen encoder."""
+    """Facts about a frozen encoder.
+
+    variants: what follows its name and a slash where one name stands for many networks, such as `MODEL/TAG`;
+        `Encoder.published_weights` then knows where each lies.
+    """
 
     trained_on: str = ""
     weights: tuple[PublishedWeights, ...] = ()
+    variants: str = ""
 
 
 @dataclass(frozen=True)

@@ -17,7 +17,7 @@ from registry.card import (
     MetricCard,
     PerturbationCard,
 )
-from registry.errors import UserError, nearest, unknown_name
+from registry.errors import LoadError, UserError, nearest, unknown_name
 
 CardT = TypeVar("CardT", bound=Card)
 Factory = Callable[..., Any]
@@ -43,9 +43,9 @@ class Entry(Generic[CardT]):
                 found = getattr(found, part)
         except (Exception, SystemExit) as error:  # a stranger's module may raise anything when imported
             reason = f"{type(error).__name__}: {error}"
-            raise UserError(f"{self.name!r} from {self.origin} cannot be loaded: {reason}") from error
+            raise LoadError(f"{self.name!r} from {self.origin} cannot be loaded: {reason}") from error
         if not callable(found):
-            raise UserError(f"{self.name!r} from {self.origin}: {self.target} is not callable")
+            raise LoadError(f"{self.name!r} from {self.origin}: {self.target} is not callable")
         return found
 
 

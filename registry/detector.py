@@ -49,6 +49,14 @@ class Detector(nn.Module, ABC):
         """
         load_strict(self, read_state_dict(path), path)
 
+    def identity(self) -> str:
+        """What decides the scores besides weights files, encoders and options; by default nothing.
+
+        For detectors whose weights come another way: a digest, which is recorded with a run and compared
+        when it is resumed.
+        """
+        return ""
+
     def save_weights(self, path: Path) -> None:
         """Write a checkpoint that `load_weights` of an equally built detector reads, whole or not at all.
 

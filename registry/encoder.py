@@ -4,17 +4,19 @@ from __future__ import annotations
 
 import zlib
 from abc import ABC, abstractmethod
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 
 import torch
 from torch import Tensor, nn
 
+from registry.card import PublishedWeights
 from registry.catalog import Catalog
 from registry.errors import UserError, WeightsError, nearest
 from registry.view import EncoderSpec
-from registry.weights import sha256
+from registry.weights import WeightsFile, weights_file
 
 
 class Encoder(nn.Module, ABC):
@@ -22,6 +24,38 @@ class Encoder(nn.Module, ABC):
 
     outputs: tuple[str, ...]
     """Names that `forward` can compute."""
+
+    @classmethod
+    def variant_options(cls, variant: str) -> dict[str, object]:
+        """Constructor options of the variant that users write `ENCODER/variant`, such as `MODEL/TAG`.
+
+        Raises:
+            UserError: no such variant; by default there are none.
+        """
+        raise UserError(f"{cls.__name__} has no variants, got {variant!r}")
+
+    @classmethod
+    def published_weights(cls, **options: object) -> tuple[PublishedWeights, ...]:
+        """Where a library publishes the weights of the network with these options; none by default.
+
+        For encoders whose networks are too many for a card.
+        """
+        return ()
+
+    composite = False
+    """Whether networks of this class may read others; what identifies such a one, only a built one tells."""
+
+    reads: Mapping[str, EncoderSpec] = {}
+    """Other encoders that this one reads on the same images, such as a transformer's tokenizer, by name."""
+
+    def part(self, name: str) -> Encoder:
+        """The encoder that this one reads under `name`; whoever builds this one has to `connect` it."""
+        found: Encoder = self.__dict__["_parts"][name]
+        return found
+
+    def connect(self, parts: Mapping[str, Encoder]) -> None:
+        """Give it the encoders of `reads`, which stay their owner's: they are in no state of this one."""
+        self.__dict__["_parts"] = dict(parts)
 
     @abstractmethod
     def forward(self, images: Tensor, outputs: Collection[str]) -> dict[str, Tensor]:
@@ -40,25 +74,29 @@ def seeded_init(name: str, seed: int) -> Iterator[None]:
         yield
 
 
+Locate = Callable[[EncoderSpec], WeightsFile | None]
+"""Finds the weights file of an encoder, or says that there is none."""
+
+
 class EncoderPool:
     """Builds each distinct encoder once, frozen and in evaluation mode.
 
-    weights: encoder name, or variant of it, → weights file; the variant's wins. An encoder without one is
-        refused, unless `allow_untrained`, which draws its parameters from `seed` and lists its variant
-        in `untrained`.
+    weights: finds each encoder's file; or encoder name, or variant of it, → file, where the variant's wins. An
+        encoder without one is refused, unless `allow_untrained`, which draws its parameters from `seed` and
+        lists its variant in `untrained`.
     """
 
     def __init__(
         self,
         catalog: Catalog,
-        weights: Mapping[str, Path] | None = None,
+        weights: Locate | Mapping[str, Path] | None = None,
         *,
         allow_untrained: bool = False,
         seed: int = 0,
         device: torch.device | str = "cpu",
     ) -> None:
         self.catalog = catalog
-        self.weights = dict(weights or {})
+        self.locate = weights if callable(weights) else partial(_by_name, weights or {})
         self.allow_untrained = allow_untrained
         self.seed = seed
         self.device = torch.device(device)
@@ -75,41 +113,48 @@ class EncoderPool:
             self._built[spec] = self._build(spec)
         return self._built[spec]
 
-    def path(self, spec: EncoderSpec) -> Path | None:
-        """The weights file of `spec`, or None."""
-        return self.weights.get(spec.variant) or self.weights.get(spec.name)
-
-    def identity(self, spec: EncoderSpec) -> str:
-        """What besides its name and options decides the outputs: its file's SHA-256, or `untrained, seed N`.
+    def file(self, spec: EncoderSpec) -> WeightsFile | None:
+        """The weights file of `spec`; None where it is to be drawn from the seed.
 
         Raises:
-            WeightsError: it has no weights file.
+            WeightsError: it has none, and untrained encoders are not allowed.
         """
-        path = self._file(spec)
-        return f"untrained, seed {self.seed}" if path is None else sha256(path)
+        found = self.locate(spec)
+        if found is None and not self.allow_untrained:
+            raise WeightsError(
+                f"encoder {spec.variant!r} has no weights: get them with `d3qe-bench weights get {spec.variant}`, "
+                f"name a file with `--weights {spec.variant}=PATH`, or pass --allow-untrained"
+            )
+        return found
+
+    def identity(self, spec: EncoderSpec) -> str:
+        """What besides its name and options decides an encoder's outputs: its file's SHA-256, or `untrained, seed N`.
+
+        One that reads other encoders has theirs behind its own.
+
+        Raises:
+            WeightsError: as `file`.
+        """
+        found = self.file(spec)
+        own = f"untrained, seed {self.seed}" if found is None else found.sha256
+        factory = self.catalog.entry(spec.name).load()
+        parts = self.get(spec).reads if getattr(factory, "composite", True) else {}
+        return "; ".join([own, *(f"{name}: {self.identity(read)}" for name, read in sorted(parts.items()))])
 
     @property
     def variants(self) -> list[str]:
         """The variants that were built, in that order."""
         return [spec.variant for spec in self._built]
 
-    def _file(self, spec: EncoderSpec) -> Path | None:
-        path = self.path(spec)
-        if path is None and not self.allow_untrained:
-            raise WeightsError(
-                f"encoder {spec.variant!r} has no weights: get them with `d3qe-bench weights get {spec.name}`, "
-                f"name a file with `--weights {spec.variant}=PATH`, or pass --allow-untrained"
-            )
-        return path
-
     def _build(self, spec: EncoderSpec) -> Encoder:
-        path = self._file(spec)
+        found = self.file(spec)
         with seeded_init(spec.name, self.seed):
             encoder: Encoder = self.catalog.create(spec.name, **dict(spec.options))
-        if path is None:
+        if found is None:
             self.untrained.add(spec.variant)
         else:
-            encoder.load_weights(path)
+            encoder.load_weights(found.path)
+        encoder.connect({part: self.get(read) for part, read in encoder.reads.items()})
         return encoder.requires_grad_(False).eval().to(self.device)
 
     def check_output(self, spec: EncoderSpec, output: str) -> None:
@@ -120,3 +165,8 @@ class EncoderPool:
                 f"encoder {spec.name!r} has no output {output!r}{nearest(output, outputs)} "
                 f"(known: {', '.join(outputs)})"
             )
+
+
+def _by_name(weights: Mapping[str, Path], spec: EncoderSpec) -> WeightsFile | None:
+    path = weights.get(spec.variant) or weights.get(spec.name)
+    return None if path is None else weights_file(path)

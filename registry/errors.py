@@ -10,6 +10,10 @@ class UserError(Exception):
     """The request cannot be carried out as it was made; the text says what to change."""
 
 
+class LoadError(UserError):
+    """What a plugin registered cannot be used: its module fails, or is not what its card says."""
+
+
 class WeightsError(UserError):
     """A weights file is absent, unsafe, or does not fit the network it was given for."""
 

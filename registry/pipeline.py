@@ -1,15 +1,13 @@
 """Runs many detectors over pictures with no work done twice.
 
 Each distinct view is computed once per picture, each distinct (encoder, view) once per batch,
-whoever asked. A detector that raises on one picture loses that picture only.
+whoever asked and whatever else they read. A detector that raises on one picture loses that picture only.
 """
 
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Mapping, Sequence
-from contextlib import nullcontext
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING
 
 import torch
@@ -17,6 +15,7 @@ from torch import Tensor
 
 from registry.detector import Detector
 from registry.encoder import EncoderPool
+from registry.inputs import InputReader, Source, distinct_views, encoder_outputs
 from registry.view import EncoderSpec, Feature, View
 
 if TYPE_CHECKING:
@@ -25,13 +24,7 @@ if TYPE_CHECKING:
 Sample = Mapping[View, Tensor]
 Outcome = float | Exception
 
-
-@dataclass
-class _BatchCache:
-    """What has been computed for one batch: tensors by view and chunk, encoder outputs likewise."""
-
-    views: dict[tuple[View, tuple[int, ...]], Tensor] = field(default_factory=dict)
-    features: dict[tuple[EncoderSpec, View, tuple[int, ...]], dict[str, Tensor]] = field(default_factory=dict)
+DEFAULT_BATCH_PIXELS = 32 * 256 * 256
 
 
 class Pipeline:
@@ -40,7 +33,10 @@ class Pipeline:
     detectors: name → detector; put in evaluation mode on the pool's device.
     batch_pixels: pictures of any one view that are run together have at most this many pixels,
         but always at least one picture; it bounds memory where pictures keep their own size.
-    dtype: autocast to this type (`torch.bfloat16`, `torch.float16`); `None` is float32.
+    precision: autocast of encoders and heads, `bfloat16` or `float16`; float32 for none.
+
+    Raises:
+        UserError: an encoder has no such output. WeightsError: an encoder has no weights.
     """
 
     def __init__(
@@ -48,29 +44,29 @@ class Pipeline:
         detectors: Mapping[str, Detector],
         encoders: EncoderPool,
         *,
-        batch_pixels: int = 32 * 256 * 256,
-        dtype: torch.dtype | None = None,
+        batch_pixels: int = DEFAULT_BATCH_PIXELS,
+        precision: str = "float32",
     ) -> None:
         self.encoders = encoders
         self.device = encoders.device
         self.batch_pixels = batch_pixels
-        self.dtype = dtype
+        self.precision = precision
         self.detectors = {name: detector.eval().to(self.device) for name, detector in detectors.items()}
-        self.inputs = {name: dict(detector.inputs) for name, detector in self.detectors.items()}
-        self._outputs: dict[tuple[EncoderSpec, View], set[str]] = defaultdict(set)
-        for feature in self._features():
-            encoders.check_output(feature.encoder, feature.output)
-            self._outputs[feature.encoder, feature.view].add(feature.output)
-
-    def _features(self) -> list[Feature]:
-        wanted = [source for inputs in self.inputs.values() for source in inputs.values()]
-        return [source for source in wanted if isinstance(source, Feature)]
+        self.readers = {
+            name: InputReader(detector.inputs, encoders, precision)
+            for name, detector in self.detectors.items()
+        }
+        self.shared = encoder_outputs(
+            source for reader in self.readers.values() for source in reader.inputs.values()
+        )
+        for (encoder, _), outputs in self.shared.items():
+            for output in outputs:
+                encoders.check_output(encoder, output)
 
     def views(self, names: Sequence[str] | None = None) -> list[View]:
         """The distinct views that the named detectors (all by default) read, in a fixed order."""
         chosen = self.detectors if names is None else names
-        sources = (source for name in chosen for source in self.inputs[name].values())
-        return list(dict.fromkeys(view_of(source) for source in sources))
+        return distinct_views(source for name in chosen for source in self.readers[name].inputs.values())
 
     def prepare(self, picture: Image) -> dict[View, Tensor]:
         """All distinct views of one RGB picture."""
@@ -82,94 +78,125 @@ class Pipeline:
     ) -> dict[str, list[Outcome]]:
         """Logits of every sample by the named detectors (all by default).
 
-        Where a batch raises, its samples are scored one by one, so that an exception stands only
+        Where a batch raises, its samples are tried one by one, so that an exception stands only
         at the samples that cause it.
 
         Returns:
             detector name → one float logit or exception per sample, in order.
         """
-        outcomes: dict[str, list[Outcome]] = {}
-        cache = _BatchCache()
-        for name in self.detectors if names is None else names:
-            results: list[Outcome] = [RuntimeError("not scored")] * len(samples)
-            for chunk in self._chunks(name, samples):
-                for index, outcome in zip(chunk, self._score_chunk(name, samples, chunk, cache), strict=True):
-                    results[index] = outcome
-            outcomes[name] = results
+        batch = _Batch(self, samples)
+        return {name: batch.score(name) for name in (self.detectors if names is None else names)}
+
+
+class _Batch:
+    """What has been computed for some samples: encoder outputs, or why there are none, by (encoder, view)."""
+
+    def __init__(self, pipeline: Pipeline, samples: Sequence[Sample]) -> None:
+        self.pipeline = pipeline
+        self.samples = samples
+        self.encoded: dict[tuple[EncoderSpec, View], list[dict[str, Tensor] | Exception]] = {}
+        self.stacked: dict[tuple[View, tuple[int, ...]], Tensor] = {}
+
+    def score(self, name: str) -> list[Outcome]:
+        """One detector's logits of all samples."""
+        pipeline = self.pipeline
+        reader, detector = pipeline.readers[name], pipeline.detectors[name]
+        rows = [self._row(index, reader) for index in range(len(self.samples))]
+        outcomes: list[Outcome] = [row if isinstance(row, Exception) else 0.0 for row in rows]
+        whole = {index: row for index, row in enumerate(rows) if not isinstance(row, Exception)}
+
+        def forward(indices: Sequence[int]) -> list[float]:
+            tensors = {
+                source: torch.stack([whole[index][source] for index in indices])
+                for source in reader.inputs.values()
+            }
+            with _autocast(pipeline.device, pipeline.precision):
+                logits = detector(reader(tensors))
+            if logits.shape != (len(indices),):
+                raise ValueError(
+                    f"{name} returned logits of shape {tuple(logits.shape)} for {len(indices)} pictures, "
+                    f"expected ({len(indices)},)"
+                )
+            return [float(logit) for logit in logits.float().cpu()]
+
+        shapes = {index: [row[source].shape for source in row] for index, row in whole.items()}
+        pixels = {
+            index: max((_pixels(row[source]) for source in row if isinstance(source, View)), default=1)
+            for index, row in whole.items()
+        }
+        for indices in _chunks(shapes, pixels, pipeline.batch_pixels):
+            for index, outcome in zip(indices, _one_by_one(forward, indices), strict=True):
+                outcomes[index] = outcome
         return outcomes
 
-    def _chunks(self, name: str, samples: Sequence[Sample]) -> list[tuple[int, ...]]:
-        """Indices of samples that can be stacked: equal shapes in all views of the detector, bounded size."""
-        groups: dict[tuple[torch.Size, ...], list[int]] = defaultdict(list)
-        views = self.views([name])
-        for index, sample in enumerate(samples):
-            groups[tuple(sample[view].shape for view in views)].append(index)
-        chunks = []
-        for shapes, indices in groups.items():
-            largest = max(shape[-2] * shape[-1] for shape in shapes)
-            size = max(1, self.batch_pixels // largest)
-            chunks += [tuple(indices[start : start + size]) for start in range(0, len(indices), size)]
-        return chunks
+    def _row(self, index: int, reader: InputReader) -> dict[Source, Tensor] | Exception:
+        """What a detector reads of one sample, on the device; the exception of an encoder that could not read it."""
+        row: dict[Source, Tensor] = {}
+        for source in reader.inputs.values():
+            if isinstance(source, Feature):
+                outputs = self._encode(source.encoder, source.view)[index]
+                if isinstance(outputs, Exception):
+                    return outputs
+                row[source] = outputs[source.output]
+            else:
+                row[source] = self.samples[index][source].to(self.pipeline.device)
+        return row
 
-    def _score_chunk(
-        self,
-        name: str,
-        samples: Sequence[Sample],
-        chunk: tuple[int, ...],
-        cache: _BatchCache,
-    ) -> list[Outcome]:
-        try:
-            logits = self._forward(name, samples, chunk, cache)
-            return [float(logit) for logit in logits.float().cpu()]
-        except Exception as error:
-            if len(chunk) == 1:
-                return [error]
-        return [self._score_chunk(name, samples, (index,), cache)[0] for index in chunk]
+    def _stack(self, view: View, indices: Sequence[int]) -> Tensor:
+        """One view of several samples on the device: one tensor, by which encoders that read others know it again."""
+        key = view, tuple(indices)
+        if key not in self.stacked:
+            images = torch.stack([self.samples[index][view] for index in indices])
+            self.stacked[key] = images.to(self.pipeline.device)
+        return self.stacked[key]
 
-    def _forward(
-        self,
-        name: str,
-        samples: Sequence[Sample],
-        chunk: tuple[int, ...],
-        cache: _BatchCache,
-    ) -> Tensor:
-        with self._autocast():
-            tensors = {
-                key: self._tensor(source, samples, chunk, cache) for key, source in self.inputs[name].items()
-            }
-            logits = self.detectors[name](tensors)
-        if logits.shape != (len(chunk),):
-            raise ValueError(
-                f"{name} returned logits of shape {tuple(logits.shape)} for {len(chunk)} pictures, expected ({len(chunk)},)"
-            )
-        return logits
+    def _encode(self, encoder: EncoderSpec, view: View) -> list[dict[str, Tensor] | Exception]:
+        """The outputs of one encoder on one view of every sample, computed when first asked for."""
+        if (encoder, view) not in self.encoded:
+            pipeline, outputs = self.pipeline, self.pipeline.shared[encoder, view]
+            reader = next(iter(pipeline.readers.values()))
 
-    def _tensor(
-        self,
-        source: View | Feature,
-        samples: Sequence[Sample],
-        chunk: tuple[int, ...],
-        cache: _BatchCache,
-    ) -> Tensor:
-        view = view_of(source)
-        if (view, chunk) not in cache.views:
-            cache.views[view, chunk] = torch.stack([samples[index][view] for index in chunk]).to(self.device)
-        images = cache.views[view, chunk]
-        if isinstance(source, View):
-            return images
-        key = (source.encoder, view, chunk)
-        if key not in cache.features:
-            cache.features[key] = self.encoders.get(source.encoder)(
-                images, self._outputs[source.encoder, view]
-            )
-        return cache.features[key][source.output]
+            def forward(indices: Sequence[int]) -> list[dict[str, Tensor]]:
+                found = reader.encode(encoder, self._stack(view, indices), outputs)
+                return [{name: found[name][row] for name in outputs} for row in range(len(indices))]
 
-    def _autocast(self) -> torch.autocast | nullcontext[None]:
-        if self.dtype is None:
-            return nullcontext()
-        return torch.autocast(self.device.type, dtype=self.dtype)
+            views = {index: sample[view] for index, sample in enumerate(self.samples)}
+            results: list[dict[str, Tensor] | Exception] = [RuntimeError("not encoded")] * len(views)
+            shapes = {index: [tensor.shape] for index, tensor in views.items()}
+            pixels = {index: _pixels(tensor) for index, tensor in views.items()}
+            for indices in _chunks(shapes, pixels, pipeline.batch_pixels):
+                for index, result in zip(indices, _one_by_one(forward, indices), strict=True):
+                    results[index] = result
+            self.encoded[encoder, view] = results
+        return self.encoded[encoder, view]
 
 
-def view_of(source: View | Feature) -> View:
-    """The view that an input of a detector is made from."""
-    return source.view if isinstance(source, Feature) else source
+def _pixels(tensor: Tensor) -> int:
+    return tensor.shape[-2] * tensor.shape[-1]
+
+
+def _chunks(
+    shapes: Mapping[int, Sequence[torch.Size]], pixels: Mapping[int, int], most: int
+) -> Iterator[list[int]]:
+    """Indices that can be stacked: equal shapes, and at most `most` pixels together or one picture."""
+    groups: dict[tuple[torch.Size, ...], list[int]] = defaultdict(list)
+    for index, shape in shapes.items():
+        groups[tuple(shape)].append(index)
+    for indices in groups.values():
+        size = max(1, most // max(1, pixels[indices[0]]))
+        yield from (indices[start : start + size] for start in range(0, len(indices), size))
+
+
+def _one_by_one(forward: Callable[[Sequence[int]], list], indices: Sequence[int]) -> list:
+    """`forward` of all together; if that raises, each alone, with its exception in place of a result."""
+    try:
+        return forward(indices)
+    except Exception as error:
+        if len(indices) == 1:
+            return [error]
+    return [result for index in indices for result in _one_by_one(forward, [index])]
+
+
+def _autocast(device: torch.device, precision: str) -> torch.autocast:
+    dtype = getattr(torch, precision)
+    return torch.autocast(device.type, dtype=dtype, enabled=dtype != torch.float32)

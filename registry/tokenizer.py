@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from abc import abstractmethod
-from collections.abc import Collection
+from collections.abc import Collection, MutableMapping
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor
+from torch.utils.weak import WeakIdKeyDictionary
 
 from registry.encoder import Encoder
 
@@ -34,6 +35,10 @@ class Tokenizer(Encoder):
     outputs: tuple[str, ...] = ("latent", "normalized_latent", "indices", "quantized", "quantization_error")
     l2_normalized = False
 
+    def __init__(self) -> None:
+        super().__init__()
+        self._known: MutableMapping[Tensor, dict[str, Tensor]] = WeakIdKeyDictionary()
+
     @abstractmethod
     def encode(self, images: Tensor) -> Tensor:
         """Continuous latents (N, C, h, w) of images (N, 3, height, width)."""
@@ -51,21 +56,31 @@ class Tokenizer(Encoder):
         return indices.unflatten(0, (len(latents), -1)), quantized
 
     def forward(self, images: Tensor, outputs: Collection[str] = ()) -> dict[str, Tensor]:
-        """The outputs that are asked for, all by default; nothing else is computed."""
-        names = list(outputs) or list(self.outputs)
-        parts = [self.compute(chunk, names) for chunk in images.split(_chunk_size(images))]
-        return {name: torch.cat([part[name] for part in parts]) for name in names}
+        """The outputs that are asked for, all by default; nothing else is computed.
 
-    def compute(self, images: Tensor, wanted: Collection[str]) -> dict[str, Tensor]:
-        """At least the outputs `wanted`, of images that are encoded together."""
-        latent, normalized = self.encoded(images)
-        found = {"latent": latent, "normalized_latent": normalized}
-        if not found.keys() >= set(wanted):
+        What is known of a tensor of images is kept as long as the tensor: whoever asks again, a detector
+        or an encoder that reads this one, pays for what is new only.
+        """
+        names = list(outputs) or list(self.outputs)
+        known = self._known.setdefault(images, {})
+        if not known.keys() >= set(names):
+            starts = range(0, len(images), size := _chunk_size(images))
+            parts = [{name: value[start : start + size] for name, value in known.items()} for start in starts]
+            for start, part in zip(starts, parts, strict=True):
+                self.compute(images[start : start + size], names, part)
+            known.update({name: torch.cat([part[name] for part in parts]) for name in parts[0]})
+        return {name: known[name] for name in names}
+
+    def compute(self, images: Tensor, wanted: Collection[str], found: dict[str, Tensor]) -> None:
+        """Add to what was `found` of images that are encoded together, until `wanted` is among it."""
+        if "latent" not in found:
+            found["latent"], found["normalized_latent"] = self.encoded(images)
+        if "indices" not in found and not found.keys() >= set(wanted):
+            latents = found["normalized_latent"]
             # nearest codes tell apart distances that half precision cannot
-            with torch.autocast(latent.device.type, enabled=False):
-                found["indices"], found["quantized"] = self.to_codes(normalized)
-            found["quantization_error"] = found["quantized"] - normalized
-        return found
+            with torch.autocast(latents.device.type, enabled=False):
+                found["indices"], found["quantized"] = self.to_codes(latents)
+            found["quantization_error"] = found["quantized"] - latents
 
     def encoded(self, images: Tensor) -> tuple[Tensor, Tensor]:
         """Latents as the encoder gives them and as they are compared with the codes, float32."""
@@ -98,17 +113,19 @@ class Autoencoder(Tokenizer):
     def decode(self, vectors: Tensor) -> Tensor:
         """Images (N, 3, height, width), not clamped, of what codes stand for (N, C, h, w)."""
 
-    def compute(self, images: Tensor, wanted: Collection[str]) -> dict[str, Tensor]:
-        codes = set(wanted) & set(Tokenizer.outputs)
-        found = super().compute(images, codes | ({"quantized"} if "reconstruction" in wanted else set()))
-        if "reconstruction" in wanted:
+    def compute(self, images: Tensor, wanted: Collection[str], found: dict[str, Tensor]) -> None:
+        missing = set(wanted) - found.keys()
+        if "second_reconstruction" in missing and "continuous_reconstruction" not in found:
+            missing.add("continuous_reconstruction")
+        codes = missing & set(Tokenizer.outputs) | ({"quantized"} if "reconstruction" in missing else set())
+        super().compute(images, codes, found)
+        if "reconstruction" in missing:
             found["reconstruction"] = self._decoded(found["quantized"])
-        if not set(wanted).isdisjoint(("continuous_reconstruction", "second_reconstruction")):
+        if "continuous_reconstruction" in missing:
             found["continuous_reconstruction"] = self._decoded(found["normalized_latent"])
-        if "second_reconstruction" in wanted:
+        if "second_reconstruction" in missing:
             _, again = self.encoded(found["continuous_reconstruction"])
             found["second_reconstruction"] = self._decoded(again)
-        return found
 
     def _decoded(self, vectors: Tensor) -> Tensor:
         return self.decode(vectors).float().clamp(*self.value_range)

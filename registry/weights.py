@@ -7,6 +7,8 @@ import hashlib
 import pickle
 import warnings
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -24,6 +26,32 @@ def sha256(path: Path) -> str:
     """Hex digest of a file's bytes."""
     with open(path, "rb") as stream:
         return hashlib.file_digest(stream, "sha256").hexdigest()
+
+
+@dataclass(frozen=True)
+class WeightsFile:
+    """A weights file and the SHA-256 of its bytes, hex in lower case, which identifies it wherever it lies."""
+
+    path: Path
+    sha256: str
+
+
+def weights_file(path: Path) -> WeightsFile:
+    """The file at `path` with its digest; a file that has not changed is hashed once per process.
+
+    Raises:
+        WeightsError: it cannot be read.
+    """
+    try:
+        status = Path(path).stat()
+        return WeightsFile(Path(path), _digest_of(Path(path).resolve(), status.st_mtime_ns, status.st_size))
+    except OSError as error:
+        raise WeightsError(f"weights file {path}: {error.strerror}") from error
+
+
+@cache
+def _digest_of(path: Path, modified: int, size: int) -> str:
+    return sha256(path)
 
 
 def read_checkpoint(path: Path) -> Any:

@@ -60,8 +60,8 @@ def audit(given: dict[str, Any]) -> None:
     from rich.console import Console
 
     from benchmarks import audits
-    from benchmarks.catalogs import load_catalogs
     from benchmarks.datasets import find_test_sets
+    from benchmarks.loading import load_catalogs
     from benchmarks.progress import ProgressBar
     from registry.files import atomic
 

@@ -140,8 +140,8 @@ def _prepare(one: PublishedSet, folder: Path) -> int:
 
 def _test_sets(one: PublishedSet, folder: Path) -> tuple[Path, list[TestSet]]:
     """The test sets of a tree and the folder it begins in: archives often add a folder around everything."""
-    from benchmarks.catalogs import load_catalogs
     from benchmarks.datasets import find_test_sets
+    from benchmarks.loading import load_catalogs
 
     datasets = load_catalogs().datasets
     try:

@@ -6,7 +6,6 @@ import importlib
 import shutil
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Any
 
 import typer
 
@@ -68,7 +67,7 @@ def _gpu() -> Check:
 
 
 def _disk() -> Check:
-    from benchmarks.weights import weights_folder
+    from benchmarks.loading.locate import weights_folder
 
     folder = weights_folder()
     existing = next(path for path in (folder, *folder.parents) if path.exists())
@@ -77,7 +76,7 @@ def _disk() -> Check:
 
 
 def _registry() -> Iterator[Check]:
-    from benchmarks.weights import find
+    from benchmarks.loading.locate import missing_files
     from registry import load_plugins
 
     catalogs = load_plugins()
@@ -85,10 +84,5 @@ def _registry() -> Iterator[Check]:
         state = {"ok": "ok", "disabled": "note"}.get(plugin.status, "missing")
         detail = f"{plugin.origin}{': ' if plugin.error else ''}{plugin.error}"
         yield Check(f"plugin {plugin.name}", state, detail)
-    entries: list[Any] = [*(one for one in catalogs.detectors if one.card.needs_weights), *catalogs.encoders]
-    for entry in entries:
-        found = find(entry.name, entry.card)
-        own = "none published: train it, or " if entry.name in catalogs.detectors else "none of its own: "
-        get = f"`d3qe-bench weights get {entry.name}`"
-        remedy = get if entry.card.weights else f"{own}name a file with --weights"
-        yield Check(f"weights of {entry.name}", "ok" if found else "note", str(found or remedy))
+    for name, found, how in missing_files(catalogs):
+        yield Check(f"weights of {name}", "ok" if found else "note", str(found or how))

@@ -10,6 +10,7 @@ from rich.console import Console
 
 from benchmarks.commands.from_settings import takes
 from benchmarks.config import DetectorSettings, Limit, Option, Seed, SessionSettings, parse_settings
+from registry import UserError
 
 
 class FiguresSettings(SessionSettings):
@@ -34,33 +35,29 @@ def figures(given: dict[str, Any]) -> None:
     """Draw what a plugin shows of its detector.
 
     Each figure as PNG and SVG, and its numbers as JSON."""
-    from benchmarks.catalogs import load_catalogs
     from benchmarks.datasets import find_test_sets
-    from benchmarks.detectors import load_detectors
     from benchmarks.drawing import choose_figures, draw_figures
-    from benchmarks.ranks import choose_device
-    from benchmarks.weights import Store
+    from benchmarks.loading import load_catalogs, open_session
 
     settings = parse_settings(FiguresSettings, given, options=given)
     catalogs = load_catalogs(settings.plugins)
     (detector,) = settings.detectors
     chosen = choose_figures(catalogs, detector.name, settings.names)
-    store = Store(catalogs, settings.weights, settings.labels)
     test_sets = find_test_sets(catalogs.datasets, settings.data, limit=settings.limit)
-    loaded = load_detectors(
-        catalogs,
-        settings.detectors,
-        store,
-        protocol=settings.protocol,
-        allow_untrained=settings.allow_untrained,
-        seed=settings.seed,
-        device=choose_device(settings.device),
-    )
+    session = open_session(settings, catalogs=catalogs)
     shown = detector.shown
-    untrained = ", ".join(loaded.records[shown]["untrained_parts"])
+    if session.failed:
+        raise UserError(f"{shown} could not be built: {session.failed[shown]}")
+    untrained = ", ".join(session.records[shown]["untrained_parts"])
     title = f"{shown} (untrained: {untrained})" if untrained else shown
-    ready = loaded.detectors[shown].to(loaded.encoders.device)
     written = draw_figures(
-        catalogs, chosen, ready, title, loaded.encoders, test_sets, settings.out, settings.batch_size
+        catalogs,
+        chosen,
+        session.detectors[shown],
+        title,
+        session.encoders,
+        test_sets,
+        settings.out,
+        settings.batch_size,
     )
     Console().print("\n".join(f"written: {path}" for path in written), markup=False, soft_wrap=True)

@@ -45,7 +45,7 @@ def list_registered(
     plugin: Annotated[Optional[list[Path]], typer.Option(help="Plugin file to load")] = None,  # noqa: UP045
 ) -> None:
     """Show registered detectors, data sets, metrics and so on."""
-    from benchmarks.catalogs import load_catalogs
+    from benchmarks.loading import load_catalogs
 
     catalogs = load_catalogs(plugin or ())
     if as_json:
@@ -88,7 +88,7 @@ def _counts(registered: Sequence[str]) -> str:
 
 
 def _weights_state(facts: dict[str, Any]) -> str:
-    from benchmarks.weights import find
+    from benchmarks.loading.locate import find
     from registry import DetectorCard, EncoderCard, PublishedWeights
 
     card_class = DetectorCard if "needs_weights" in facts else EncoderCard
@@ -97,7 +97,7 @@ def _weights_state(facts: dict[str, Any]) -> str:
     published = tuple(PublishedWeights(**one) for one in facts["weights"])
     if find(facts["name"], card_class(weights=published)):
         return "present"
-    if published:
+    if published or facts.get("variants"):
         return "can be fetched"
     return "train your own" if card_class is DetectorCard else "name a file"
 

@@ -19,7 +19,7 @@ def new_detector(
 
     It has a detector, its card, a test and a README. Nothing is overwritten.
     """
-    from benchmarks.catalogs import load_catalogs
+    from benchmarks.loading import load_catalogs
     from benchmarks.scaffold import new_detector as write
 
     folder = write(name, into, load_catalogs())

@@ -14,6 +14,8 @@ from pydantic import Field
 from benchmarks.commands.from_settings import takes
 from benchmarks.config import DetectorSettings, Option, Seed, SessionSettings, StrictInt, parse_settings
 
+COLUMNS = ["path", "detector", "untrained", "logit", "score", "error"]
+
 
 class PredictSettings(SessionSettings):
     """What `d3qe-bench predict` does."""
@@ -36,53 +38,20 @@ def predict(given: dict[str, Any]) -> None:
 
     Exit code 0: all were scored; 1: some were not, with the reason in their row; 2: wrong request.
     """
-    from benchmarks.catalogs import load_catalogs
-    from benchmarks.detectors import load_detectors
-    from benchmarks.predict import find_pictures
-    from benchmarks.predict import predict as score
-    from benchmarks.ranks import choose_device
-    from benchmarks.runner.model import autocast_type, sigmoid
-    from benchmarks.weights import Store
-    from registry import Pipeline
+    from benchmarks.loading import open_session
+    from benchmarks.loading.memory import find_pictures
 
     settings = parse_settings(PredictSettings, given, options=given)
-    catalogs = load_catalogs(settings.plugins)
     files = find_pictures(settings.pictures)
-    loaded = load_detectors(
-        catalogs,
-        settings.detectors,
-        Store(catalogs, settings.weights, settings.labels),
-        protocol=settings.protocol,
-        allow_untrained=settings.allow_untrained,
-        seed=settings.seed,
-        device=choose_device(settings.device),
-    )
-    for name, reason in loaded.failed.items():
+    session = open_session(settings)
+    for name, reason in session.failed.items():
         typer.echo(f"failed: {name}: {reason}", err=True)
-    pipeline = Pipeline(
-        loaded.detectors,
-        loaded.encoders,
-        batch_pixels=settings.batch_size * 256 * 256,
-        dtype=autocast_type(settings.precision),
-    )
-    scored = score(
-        catalogs,
-        pipeline,
-        files,
-        batch_size=settings.batch_size,
-        workers=settings.workers,
-        max_pixels=settings.max_pixels,
-    )
+    untrained = {name: record["untrained"] for name, record in session.records.items()}
+    frame = session.score(files, workers=settings.workers)
+    frame["untrained"] = frame["detector"].map(untrained)
     rows = [
-        {
-            "path": one.picture.path,
-            "detector": one.detector,
-            "untrained": loaded.records[one.detector]["untrained"],
-            "logit": one.logit,
-            "score": None if one.logit is None else sigmoid(one.logit),
-            "error": one.error,
-        }
-        for one in scored
+        {str(name): None if value != value else value for name, value in row.items()}
+        for row in frame[COLUMNS].astype(object).to_dict("records")
     ]
     text = {"table": _table, "json": _json, "csv": _csv}[settings.format](rows)
     if settings.out is None:
@@ -92,7 +61,7 @@ def predict(given: dict[str, Any]) -> None:
 
         with atomic(settings.out) as draft:
             draft.write_text(text, encoding="utf-8")
-    raise typer.Exit(1 if loaded.failed or any(row["error"] for row in rows) else 0)
+    raise typer.Exit(1 if session.failed or any(row["error"] for row in rows) else 0)
 
 
 def _json(rows: list[dict[str, Any]]) -> str:
@@ -101,7 +70,7 @@ def _json(rows: list[dict[str, Any]]) -> str:
 
 def _csv(rows: list[dict[str, Any]]) -> str:
     stream = io.StringIO()
-    writer = csv.DictWriter(stream, ["path", "detector", "untrained", "logit", "score", "error"])
+    writer = csv.DictWriter(stream, COLUMNS)
     writer.writeheader()
     writer.writerows(rows)
     return stream.getvalue()

@@ -18,9 +18,9 @@ def list_weights(
     ] = False,
 ) -> None:
     """Show published weights files, their licences, and which are here."""
-    from benchmarks.catalogs import load_catalogs
+    from benchmarks.loading import load_catalogs
+    from benchmarks.loading.locate import stored, weights_folder
     from benchmarks.tables import print_table
-    from benchmarks.weights import stored, weights_folder
 
     catalogs = load_catalogs()
     facts = [
@@ -47,13 +47,19 @@ def list_weights(
 
 
 @app.command("get")
-def get_weights(names: Annotated[list[str], typer.Argument(help="Detectors or encoders")]) -> None:
+def get_weights(
+    names: Annotated[
+        list[str],
+        typer.Argument(
+            help="Detectors, encoders, or open_clip/MODEL/TAG and timm/MODEL by those libraries' names"
+        ),
+    ],
+) -> None:
     """Fetch published weights into the weights folder."""
-    from benchmarks.catalogs import load_catalogs
-    from benchmarks.weights import fetch
-    from registry.weights import sha256
+    from benchmarks.loading import load_catalogs
+    from benchmarks.loading.locate import fetch
 
     catalogs = load_catalogs()
     for name in names:
-        for path in fetch(catalogs, name):
-            typer.echo(f"{name}: {path} (SHA-256 {sha256(path)})")
+        for file in fetch(catalogs, name):
+            typer.echo(f"{name}: {file.path} (SHA-256 {file.sha256})")

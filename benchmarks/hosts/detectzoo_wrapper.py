@@ -11,14 +11,14 @@ from typing import Any
 from unittest.mock import patch
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 from torchvision.transforms.functional import to_pil_image
 
 from benchmarks.hosts.detectzoo import load_suite
 from benchmarks.hosts.detectzoo_batches import score_together
 from benchmarks.hosts.suite import Notes
 from registry import Detector, View, WeightsError
-from registry.weights import read_checkpoint
+from registry.weights import parameter_digest, read_checkpoint
 
 NOT_PROBABILITIES = frozenset({"aeroblade", "manifold_bias"})
 """Detectors whose score is an error measure: their logit is the score less the suite's threshold."""
@@ -30,7 +30,7 @@ _SMALLEST, _LARGEST = 2.0**-126, 1 - 2.0**-24
 class DetectZooDetector(Detector):
     """Hands the whole picture to DetectZoo's `predict`, which preprocesses and scores it.
 
-    The suite's network is built when the first picture comes: with the checkpoint given to
+    The suite's network is built when its `identity` is asked for, or when the first picture comes: with the checkpoint given to
     `load_weights`, else with the weights that DetectZoo fetches. Either is read with
     `weights_only=True`. Pictures of one size that reach the network in one shape pass it as one batch.
     """
@@ -67,6 +67,13 @@ class DetectZooDetector(Detector):
     def _build(self, options: Mapping[str, object], device: str) -> Any:
         with patch.object(torch, "load", partial(_load_tensors, torch.load)):
             return load_suite(Notes()).load_detector(self.name, device=device, **options)
+
+    def identity(self) -> str:
+        """Digest of the parameters that DetectZoo's detector works with, fetched by it or read from the file."""
+        if self._suite is None:
+            self._suite = self._build(self.options, "cpu")
+        networks = [value for value in vars(self._suite).values() if isinstance(value, nn.Module)]
+        return " ".join(parameter_digest(network) for network in networks)
 
     def forward(self, inputs: Mapping[str, Tensor]) -> Tensor:
         images = inputs["image"]

@@ -9,12 +9,10 @@ from typing import TYPE_CHECKING, Any
 
 from scipy.special import expit
 
-from benchmarks.catalogs import load_catalogs
 from benchmarks.config import RunSettings, parse_settings
-from benchmarks.detectors import Loaded, load_detectors
 from benchmarks.hosts.settings import absolute, check_keys
+from benchmarks.loading import Session, open_session
 from benchmarks.pictures import PictureError, open_picture
-from benchmarks.weights import Store
 
 if TYPE_CHECKING:
     from PIL.Image import Image
@@ -46,28 +44,16 @@ class Scorer:
         self.label = label
         self.journal = journal.absolute() if journal else None
         self.catalogs = catalogs
-        self._loaded: Loaded | None = None
-        self._pipeline: Pipeline | None = None
+        self._session: Session | None = None
 
     @property
-    def loaded(self) -> Loaded:
-        """The detector with what is recorded of it."""
-        from benchmarks.ranks import choose_device
-
-        if self._loaded is None:
-            settings = self.settings
-            wanted = [detector for detector in settings.detectors if detector.shown == self.label]
-            catalogs = self.catalogs or load_catalogs(settings.plugins)
-            self._loaded = load_detectors(
-                catalogs,
-                wanted,
-                Store(catalogs, settings.weights, settings.labels),
-                protocol=settings.protocol,
-                allow_untrained=settings.allow_untrained,
-                seed=settings.seed,
-                device=choose_device(settings.device),
-            )
-        return self._loaded
+    def session(self) -> Session:
+        """The detector with its encoders and what is recorded of it, built when first asked for."""
+        if self._session is None:
+            wanted = [detector for detector in self.settings.detectors if detector.shown == self.label]
+            settings = self.settings.model_copy(update={"detectors": wanted})
+            self._session = open_session(settings, catalogs=self.catalogs, labels=self.settings.labels)
+        return self._session
 
     @property
     def pipeline(self) -> Pipeline:
@@ -76,13 +62,9 @@ class Scorer:
         Raises:
             RuntimeError: its constructor failed.
         """
-        from registry import Pipeline
-
-        if self._pipeline is None:
-            if self.loaded.failed:
-                raise RuntimeError(f"{self.label} could not be built: {self.loaded.failed[self.label]}")
-            self._pipeline = Pipeline(self.loaded.detectors, self.loaded.encoders)
-        return self._pipeline
+        if self.session.failed:
+            raise RuntimeError(f"{self.label} could not be built: {self.session.failed[self.label]}")
+        return self.session.pipeline
 
     def changed(self, **settings: Any) -> Scorer:
         """A scorer of the same detector with other settings, of `hosts.settings.KEYS`."""
@@ -94,7 +76,7 @@ class Scorer:
 
     def release(self) -> None:
         """Let go of the networks; they are built again when the next picture comes."""
-        self._loaded = self._pipeline = None
+        self._session = None
 
     def probability(self, picture: Path | Image) -> float:
         """P(generated) of one picture, float64."""

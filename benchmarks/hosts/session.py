@@ -10,18 +10,17 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any, Protocol
 
-from benchmarks.catalogs import load_catalogs
 from benchmarks.config import RunSettings
 from benchmarks.datasets import fingerprint
 from benchmarks.hosts.results import Evaluation, SuitePicture, write_scores
 from benchmarks.hosts.scorer import Scorer, read_journal
 from benchmarks.hosts.suite import Notes, Suite
+from benchmarks.loading import Locator, load_catalogs
 from benchmarks.ranks import choose_device
 from benchmarks.runfolder.picture_digests import write_picture_digests
 from benchmarks.runfolder.provenance import new_record
 from benchmarks.runfolder.record import find_record, write_record
 from benchmarks.runfolder.scores import CLEAN
-from benchmarks.weights import Store
 from registry import Catalogs, TestSet, UserError
 
 
@@ -95,11 +94,11 @@ def run_host(bridge: Bridge, host: HostRun, command: Sequence[str]) -> list[str]
     if find_record(out) is not None or host.folder.exists():
         raise UserError(f"{out} already holds a run: choose another --out")
     labels = host.settings.labels
-    Store(host.catalogs, host.settings.weights, labels)  # wrong weights show before the suite is started
+    Locator(host.catalogs, host.settings.weights, labels)  # wrong weights show before the suite is started
     bridge.start(host)
     records = {}
     for label in labels:
-        records[label] = host.scorer(label).loaded.records[label]
+        records[label] = host.scorer(label).session.records[label]
         host.scorer(label).release()  # all are checked first, but only one at a time is held
     host.folder.mkdir(parents=True, exist_ok=True)
     test_sets: dict[str, TestSet] = {}

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
-from benchmarks.catalogs import load_catalogs
 from benchmarks.config import DetectorSettings, RunSettings, parse_settings
+from benchmarks.loading import load_catalogs
 from registry.errors import unknown_name
 
 KEYS = ("weights", "allow_untrained", "protocol", "device", "seed", "max_pixels", "plugins")

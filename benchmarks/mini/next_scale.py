@@ -51,15 +51,6 @@ class ScaleGenerator(nn.Module):
         self.tokenizer = MultiScaleTokenizer()
         self.transformer = ScaleTransformer(classes)
 
-    def coarser(self, indices: Tensor) -> Tensor:
-        """The transformer's input (N, 340, 8) for known tokens (N, 341)."""
-        total: Tensor | int = 0
-        inputs = []
-        for scale, tokens in enumerate(indices.split(LENGTHS, 1)[:-1]):
-            total = total + self.tokenizer.contribution(scale, tokens)
-            inputs.append(_pooled(total, SCALES[scale + 1]))
-        return torch.cat(inputs, 1)
-
     def sample(self, classes: Tensor, generator: torch.Generator, top_k: int = TOP_K) -> Tensor:
         """Pictures (N, 3, 64, 64) in about [-1, 1] of classes (N,)."""
         network = self.transformer
@@ -75,6 +66,16 @@ class ScaleGenerator(nn.Module):
             tokens = draw_tokens(network.head(network.norm(x)), top_k, generator)
             total = total + self.tokenizer.contribution(scale, tokens)
         return self.tokenizer.decoder(total)
+
+
+def coarser(tokenizer: MultiScaleTokenizer, indices: Tensor) -> Tensor:
+    """The transformer's input (N, 340, 8) for known tokens (N, 341)."""
+    total: Tensor | int = 0
+    inputs = []
+    for scale, tokens in enumerate(indices.split(LENGTHS, 1)[:-1]):
+        total = total + tokenizer.contribution(scale, tokens)
+        inputs.append(_pooled(total, SCALES[scale + 1]))
+    return torch.cat(inputs, 1)
 
 
 def _pooled(total: Tensor, side: int) -> Tensor:

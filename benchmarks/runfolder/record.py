@@ -49,7 +49,7 @@ class CardRecord(Document):
 class DetectorRecord(Document):
     """One detector of a run.
 
-    name: in the registry. encoders: weights digest, or the seed of untrained weights, by encoder; inputs:
+    name: in the registry. identity: of weights that come another way, see `Detector.identity`. encoders: weights digest, or the seed of untrained weights, by encoder; inputs:
     the view or feature behind each of its inputs; both empty where it could not be built. failed: why it
     could not be built or was stopped.
     """
@@ -59,6 +59,7 @@ class DetectorRecord(Document):
     options: dict[str, Any] = Field({})
     protocol: str = ""
     weights: WeightsRecord | None = None
+    identity: str = ""
     encoders: dict[str, str] = Field({})
     inputs: dict[str, str] = Field({})
     untrained: bool = False

@@ -78,6 +78,8 @@ def _changed_detector(old: DetectorRecord, new: DetectorRecord) -> Iterator[str]
     """
     if "weights" in old.model_fields_set and _digest(old) != _digest(new):
         yield "weights file"
+    if old.identity and new.identity and old.identity != new.identity:
+        yield "set of weights"
     if any(new.encoders.get(name, digest) != digest for name, digest in old.encoders.items()):
         yield "encoder"
     if old.inputs and new.inputs and old.inputs != new.inputs:

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 
-from benchmarks.catalogs import load_catalogs
+from benchmarks.loading import load_catalogs
 from benchmarks.runfolder.record import PluginEntry, RunRecord
 from registry import Catalogs
 from registry.card import MetricCard

@@ -8,12 +8,12 @@ from typing import Any
 from mmengine.runner.base_loop import BaseLoop
 from torch.utils.data import DataLoader
 
+from benchmarks.loading.samples import Prepared, PreparedPictures, keep_list
 from benchmarks.perturbations import Perturbation
 from benchmarks.runfolder.scores import Cell
 from benchmarks.runfolder.writer import ShardWriter
 from benchmarks.runner.model import ScoringModel
 from benchmarks.runner.pending import Job
-from benchmarks.runner.preparation import Prepared, PreparedPictures, keep_list
 
 
 class EvaluationLoop(BaseLoop):

@@ -15,10 +15,10 @@ from typing import Any
 from mmengine.runner import Runner
 from rich.console import Console
 
-from benchmarks.catalogs import report_broken
 from benchmarks.config import RunSettings
 from benchmarks.datasets import fingerprint, requested_test_sets
-from benchmarks.detectors import Loaded, load_detectors
+from benchmarks.loading import Locator, Session, load_catalogs, open_session
+from benchmarks.loading.samples import PreparedPictures
 from benchmarks.perturbations import Perturbation, parse_perturbation
 from benchmarks.ranks import agree, choose_device, finish_ranks, gather, is_main, start_ranks
 from benchmarks.runfolder.evaluate import evaluate_run
@@ -31,12 +31,10 @@ from benchmarks.runfolder.run_plugins import recorded_metrics
 from benchmarks.runfolder.scores import CLEAN, cells, compact_cell
 from benchmarks.runfolder.writer import ShardWriter
 from benchmarks.runner.loop import EvaluationLoop
-from benchmarks.runner.model import ScoringModel, autocast_type
+from benchmarks.runner.model import ScoringModel
 from benchmarks.runner.pending import Job, pending_jobs
-from benchmarks.runner.preparation import PreparedPictures
 from benchmarks.runner.run_progress import RunProgress
-from benchmarks.weights import Store
-from registry import Catalogs, Pipeline, TestSet, UserError, load_plugins
+from registry import TestSet, UserError
 
 _UNUSED_HOOKS = dict.fromkeys(
     ("runtime_info", "timer", "sampler_seed", "logger", "param_scheduler", "checkpoint")
@@ -44,15 +42,13 @@ _UNUSED_HOOKS = dict.fromkeys(
 
 
 @dataclass(frozen=True)
-class Request:
+class Plan:
     """Everything a run needs, checked, before the first picture is opened."""
 
     settings: RunSettings
-    catalogs: Catalogs
     test_sets: Sequence[TestSet]
     perturbations: Mapping[str, Perturbation]
-    device: str
-    loaded: Loaded
+    session: Session
 
 
 def run_benchmark(settings: RunSettings, command: Sequence[str], console: Console) -> MetricsFile | None:
@@ -67,37 +63,29 @@ def run_benchmark(settings: RunSettings, command: Sequence[str], console: Consol
     device = choose_device(settings.device)
     start_ranks(settings.launcher, device)
     try:
-        request = check_request(settings, device)
-        agree(_record_problem(request, command) if is_main() else None)
-        stopped = score_pending(request, console)
-        failed = gather({**request.loaded.failed, **stopped})
-        return _finish(request, failed) if is_main() else None
+        plan = make_plan(settings)
+        agree(_record_problem(plan, command) if is_main() else None)
+        stopped = score_pending(plan, console)
+        failed = gather({**plan.session.failed, **stopped})
+        return _finish(plan, failed) if is_main() else None
     finally:
         finish_ranks()
 
 
-def check_request(settings: RunSettings, device: str) -> Request:
+def make_plan(settings: RunSettings) -> Plan:
     """Resolve every name and load every weight, the quick checks first."""
     _check_writable(settings.out)
-    catalogs = load_plugins(settings.plugins)
-    if is_main():
-        report_broken(catalogs)
+    catalogs = load_catalogs(settings.plugins, quiet=not is_main())
     names = [*([CLEAN] if settings.clean else []), *settings.perturbations]
     if not names:
         raise UserError("nothing to score: --no-clean without any --perturb")
     parsed = [parse_perturbation(name, catalogs.perturbations) for name in names]
-    store = Store(catalogs, settings.weights, settings.labels)
+    Locator(
+        catalogs, settings.weights, settings.labels
+    )  # a wrong name shows before the pictures are looked for
     test_sets = requested_test_sets(settings, catalogs)
-    loaded = load_detectors(
-        catalogs,
-        settings.detectors,
-        store,
-        protocol=settings.protocol,
-        allow_untrained=settings.allow_untrained,
-        seed=settings.seed,
-        device=device,
-    )
-    return Request(settings, catalogs, test_sets, {one.name: one for one in parsed}, device, loaded)
+    session = open_session(settings, catalogs=catalogs)
+    return Plan(settings, test_sets, {one.name: one for one in parsed}, session)
 
 
 def _check_writable(out: Path) -> None:
@@ -110,18 +98,18 @@ def _check_writable(out: Path) -> None:
         raise UserError(f"cannot write to the run folder {out}: {error.strerror}") from error
 
 
-def _record_problem(request: Request, command: Sequence[str]) -> str | None:
-    """Write run.json; the reason if the folder's rows do not fit this request."""
-    settings = request.settings
-    fingerprints = [(test_set, fingerprint(test_set, settings.fingerprint)) for test_set in request.test_sets]
+def _record_problem(plan: Plan, command: Sequence[str]) -> str | None:
+    """Write run.json; the reason if the folder's rows do not fit this plan."""
+    settings = plan.settings
+    fingerprints = [(test_set, fingerprint(test_set, settings.fingerprint)) for test_set in plan.test_sets]
     record = new_record(
         settings,
         command,
-        request.catalogs,
-        request.loaded.records,
+        plan.session.catalogs,
+        plan.session.records,
         fingerprints,
-        list(request.perturbations),
-        request.device,
+        list(plan.perturbations),
+        plan.session.device,
     )
     try:
         write_record(settings.out, merged_record(find_record(settings.out), record, settings.out))
@@ -131,36 +119,28 @@ def _record_problem(request: Request, command: Sequence[str]) -> str | None:
     return None
 
 
-def score_pending(request: Request, console: Console) -> dict[str, str]:
+def score_pending(plan: Plan, console: Console) -> dict[str, str]:
     """Run the loop over this rank's share; why detectors were stopped, by name."""
-    settings, detectors = request.settings, request.loaded.detectors
-    pipeline = Pipeline(
-        detectors,
-        request.loaded.encoders,
-        batch_pixels=settings.batch_size * 256 * 256,
-        dtype=autocast_type(settings.precision),
-    )
-    model = ScoringModel(pipeline)
+    detectors = list(plan.session.detectors)
+    model = ScoringModel(plan.session.pipeline)
     rank, size = _rank_and_size()
-    jobs = pending_jobs(
-        settings.out, request.test_sets, list(detectors), list(request.perturbations), rank, size
-    )
+    jobs = pending_jobs(plan.settings.out, plan.test_sets, detectors, list(plan.perturbations), rank, size)
     if jobs:
-        _run_loop(request, model, jobs, console if is_main() else Console(quiet=True))
+        _run_loop(plan, model, jobs, console if is_main() else Console(quiet=True))
     return model.stopped
 
 
-def _run_loop(request: Request, model: ScoringModel, jobs: Sequence[Job], console: Console) -> None:
-    settings = request.settings
+def _run_loop(plan: Plan, model: ScoringModel, jobs: Sequence[Job], console: Console) -> None:
+    settings = plan.settings
 
     def build_loop(runner: Runner, dataloader: Any, evaluator: Any) -> EvaluationLoop:
         return EvaluationLoop(
             runner,
             jobs,
-            request.perturbations,
+            plan.perturbations,
             ShardWriter(settings.out, settings.flush_seconds),
             batch_size=settings.batch_size,
-            workers=_workers(settings.workers, request.device),
+            workers=_workers(settings.workers, plan.session.device),
             dataset=partial(PreparedPictures, seed=settings.seed, max_pixels=settings.max_pixels),
         )
 
@@ -184,19 +164,17 @@ def _run_loop(request: Request, model: ScoringModel, jobs: Sequence[Job], consol
             progress.bar.stop()
 
 
-def _finish(request: Request, failed: Mapping[str, str]) -> MetricsFile:
+def _finish(plan: Plan, failed: Mapping[str, str]) -> MetricsFile:
     """Compact the score files, note who failed, and compute metrics.json."""
-    out = request.settings.out
+    out = plan.settings.out
     for cell in cells(out):
         compact_cell(out, cell)
     record = read_record(out)
-    for name in request.loaded.records:
+    for name in plan.session.records:
         record.detectors[name].failed = failed.get(name)
     write_record(out, record)
-    metrics = recorded_metrics(record, request.settings.plugins)
-    return evaluate_run(
-        out, metrics.catalog, bootstrap=request.settings.bootstrap, not_computed=metrics.missing
-    )
+    metrics = recorded_metrics(record, plan.settings.plugins)
+    return evaluate_run(out, metrics.catalog, bootstrap=plan.settings.bootstrap, not_computed=metrics.missing)
 
 
 def _rank_and_size() -> tuple[int, int]:

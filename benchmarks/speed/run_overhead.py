@@ -15,6 +15,7 @@ import tempfile
 import time
 from collections import defaultdict
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -24,9 +25,9 @@ from rich.console import Console
 
 from benchmarks.config import DetectorSettings, RunSettings
 from benchmarks.runfolder.provenance import device_name
-from benchmarks.runner.run import Request, check_request, score_pending
+from benchmarks.runner.run import Plan, make_plan, score_pending
 from registry import EncoderSpec, Feature, View
-from registry.pipeline import view_of
+from registry.inputs import view_of
 
 
 def make_pictures(root: Path, count: int) -> None:
@@ -39,9 +40,9 @@ def make_pictures(root: Path, count: int) -> None:
 
 
 @torch.inference_mode()
-def plain_loop(request: Request, files: Sequence[Path], batch_size: int) -> list[float]:
+def plain_loop(plan: Plan, files: Sequence[Path], batch_size: int) -> list[float]:
     """What anybody would write to score one detector."""
-    (detector,) = request.loaded.detectors.values()
+    (detector,) = plan.session.detectors.values()
     detector.eval()
     outputs: dict[tuple[EncoderSpec, View], set[str]] = defaultdict(set)
     for source in detector.inputs.values():
@@ -55,7 +56,7 @@ def plain_loop(request: Request, files: Sequence[Path], batch_size: int) -> list
             for view in dict.fromkeys(map(view_of, detector.inputs.values()))
         }
         features = {
-            (spec, view): request.loaded.encoders.get(spec)(views[view], names)
+            (spec, view): plan.session.encoders.get(spec)(views[view], names)
             for (spec, view), names in outputs.items()
         }
         inputs = {
@@ -88,17 +89,17 @@ def main() -> None:
             out=root / "run",
             device="cpu",
         )
-        request = check_request(settings, "cpu")
-        plain_loop(request, files[: arguments.batch_size], arguments.batch_size)  # warm up
+        plan = make_plan(settings)
+        plain_loop(plan, files[: arguments.batch_size], arguments.batch_size)  # warm up
         ratios = []
         for number in range(arguments.rounds):
             settings = settings.model_copy(update={"out": root / f"run-{number}"})
-            request = Request(**{**vars(request), "settings": settings})
+            plan = replace(plan, settings=settings)
             began = time.perf_counter()
-            plain_loop(request, files, arguments.batch_size)
+            plain_loop(plan, files, arguments.batch_size)
             plain = time.perf_counter() - began
             began = time.perf_counter()
-            score_pending(request, quiet)
+            score_pending(plan, quiet)
             run = time.perf_counter() - began
             ratios.append(run / plain)
             per_picture = f"plain loop {plain / len(files):.3f} s, run {run / len(files):.3f} s per picture"

@@ -26,11 +26,11 @@ from benchmarks.training.batches import Loader, build_loaders
 from benchmarks.training.engine import TrainingModel
 from benchmarks.training.features import cached_features
 from benchmarks.training.inventory import Splits, take_inventory
-from benchmarks.training.reader import InputReader
 from benchmarks.training.schedule import build_optimizer
 from benchmarks.training.settings import NO_AUGMENTATION, TrainSettings
 from benchmarks.training.trainer import build
 from registry import load_plugins
+from registry.inputs import InputReader
 
 
 def epoch_seconds(model: TrainingModel, optimizer: Any, loader: Loader, device: Any) -> float:

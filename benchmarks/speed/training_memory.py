@@ -21,7 +21,7 @@ from torch.utils._pytree import tree_leaves
 
 from benchmarks.commands.options import parse_value, split_pairs
 from registry import Encoder, EncoderSpec, Feature, View, load_plugins
-from registry.pipeline import view_of
+from registry.inputs import view_of
 
 GIGABYTE = 1e9
 

@@ -8,9 +8,9 @@ from typing import Any
 
 from rich.console import Console
 
-from benchmarks.catalogs import load_catalogs
 from benchmarks.config import RunSettings, parse_settings
 from benchmarks.datasets import find_test_sets
+from benchmarks.loading import load_catalogs
 from benchmarks.runfolder.metrics_file import incomplete
 from benchmarks.runner.run import command_line, run_benchmark
 from benchmarks.study.matrix import build_matrices, label_of

@@ -20,7 +20,7 @@ from benchmarks.training.augmentation import augmented_views, draw
 from benchmarks.training.inventory import Item, Splits
 from benchmarks.training.settings import AugmentationSettings, TrainSettings, validation_augmentation
 from registry import Feature, UserError, View
-from registry.pipeline import view_of
+from registry.inputs import view_of
 
 Key = tuple[int, int]
 """(epoch, picture): workers need no state of their own to know which version to make."""

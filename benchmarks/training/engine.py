@@ -23,10 +23,10 @@ from torch.utils.data import DataLoader
 
 from benchmarks.ranks import Processes
 from benchmarks.training.batches import Batch, Loader
-from benchmarks.training.reader import InputReader
 from benchmarks.training.schedule import build_optimizer
 from benchmarks.training.settings import TrainSettings
 from registry import Detector
+from registry.inputs import InputReader
 
 
 class ToDevice(BaseDataPreprocessor):
@@ -52,7 +52,7 @@ class TrainingModel(BaseModel):
 
     def forward(self, batch: Batch, mode: str = "loss") -> dict[str, Tensor] | Tensor:
         """`loss`: the batch's loss, and the detector's training-time state moves on; `predict`: logits."""
-        inputs = self.reader(batch)
+        inputs = self.reader(batch.tensors)
         if mode == "predict":
             return self.detector(inputs)
         loss = self.detector.training_loss(inputs, batch.labels)

@@ -29,9 +29,9 @@ from benchmarks.files import write_json
 from benchmarks.ranks import Processes, decoding_processes
 from benchmarks.training.batches import FeatureTable, TrainingPictures, collate
 from benchmarks.training.inventory import Inventory, Splits
-from benchmarks.training.reader import InputReader
 from benchmarks.training.settings import AugmentationSettings, TrainSettings, validation_augmentation
 from registry import EncoderSpec, Feature, UserError, View
+from registry.inputs import InputReader
 from registry.weights import sha256
 
 logger = logging.getLogger(__name__)

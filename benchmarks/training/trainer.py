@@ -13,10 +13,10 @@ import torch
 from rich.console import Console
 from torch import nn
 
-from benchmarks.catalogs import load_catalogs
-from benchmarks.config import parse_settings, read_settings
+from benchmarks.config import SessionSettings, parse_settings, read_settings
 from benchmarks.datasets import find_test_sets
 from benchmarks.files import write_json
+from benchmarks.loading import Locator, load_catalogs, open_session
 from benchmarks.pictures import PictureError
 from benchmarks.ranks import Processes, cpu_threads, joined
 from benchmarks.training.batches import Loader, build_loaders
@@ -24,15 +24,12 @@ from benchmarks.training.checkpoints import BEST, Checkpoints
 from benchmarks.training.engine import NonFiniteLoss, build_runner
 from benchmarks.training.features import cached_features
 from benchmarks.training.inventory import Inventory, take_splits
-from benchmarks.training.reader import InputReader
 from benchmarks.training.schedule import Plateau
 from benchmarks.training.settings import SplitSettings, TrainSettings
 from benchmarks.training.training_progress import TrainingProgress
 from benchmarks.training.training_record import NAME, check_resumable, describe, threads_of
-from benchmarks.weights import Store
 from registry import Catalogs, Detector, EncoderPool, TestSet, UserError
-from registry.encoder import seeded_init
-from registry.weights import sha256
+from registry.inputs import InputReader
 
 
 @dataclass(frozen=True)
@@ -175,44 +172,44 @@ def build(
     Raises:
         UserError: unknown name or option, missing or wrong weights, or nothing in it to train.
     """
-    chosen, store = settings.detector, Store(catalogs, settings.weights)
+    chosen = settings.detector
     for name in settings.weights:
         if name in catalogs.detectors and name not in catalogs.encoders:
             raise UserError(
                 f"weights: {name!r} is a detector: what it starts from is `detector: {{weights: PATH}}`"
             )
-    with seeded_init(chosen.name, settings.seed):
-        detector: Detector = catalogs.detectors.create(chosen.name, **chosen.options)
-    if chosen.weights is not None:
-        if not chosen.weights.is_file():
-            raise UserError(f"detector.weights: there is no such file: {chosen.weights}")
-        detector.load_weights(chosen.weights)
+    session = open_session(
+        SessionSettings(
+            detectors=[chosen],
+            weights=settings.weights,
+            allow_untrained=settings.allow_untrained,
+            device=str(device),
+            seed=settings.seed,
+            plugins=settings.plugins,
+        ),
+        catalogs=catalogs,
+        training=True,
+    )
+    if session.failed:
+        raise UserError(f"detector {chosen.shown!r} cannot be built: {session.failed[chosen.shown]}")
+    detector, record = session.detectors[chosen.shown], session.records[chosen.shown]
     start = None
     if settings.start is not None:
-        start = store.path(settings.start)
+        start = Locator(catalogs, settings.weights).resolve(settings.start)
         if start is None:
             raise UserError(
                 f"start: {settings.start!r} has no weights: get them with `d3qe-bench weights get "
                 f"{settings.start}`, or name a file under weights: {{{settings.start}: PATH}}"
             )
-        detector.start_from(start)
+        detector.start_from(start.path)
     if not any(parameter.requires_grad for parameter in detector.parameters()):
         raise UserError(f"detector {chosen.name!r} has no trainable parameters")
-    encoders = EncoderPool(
-        catalogs.encoders,
-        store.for_encoders(),
-        allow_untrained=settings.allow_untrained,
-        seed=settings.seed,
-        device=device,
-    )
-    read = [encoder for encoder, _ in InputReader(detector.inputs, encoders).groups()]
-    store.check_read([encoder.variant for encoder in read])
     weights = {
-        "detector": None if chosen.weights is None else sha256(chosen.weights),
-        "start": None if start is None else sha256(start),
-        "encoders": {encoder.variant: encoders.identity(encoder) for encoder in read},
+        "detector": record["weights"] and record["weights"]["sha256"],
+        "start": start and start.sha256,
+        "encoders": record["encoders"],
     }
-    return detector, encoders, weights
+    return detector, session.encoders, weights
 
 
 @torch.no_grad()
@@ -220,7 +217,7 @@ def _prepare(detector: Detector, reader: InputReader, loader: Loader, processes:
     """Let a detector that has to know its training pictures beforehand see all of them once."""
     if type(detector).before_training is not Detector.before_training:
         batches = (batch.to(processes.device) for batch in loader)
-        detector.before_training(reader(batch) for batch in batches)
+        detector.before_training(reader(batch.tensors) for batch in batches)
 
 
 def _check_batch_norm(detector: Detector, part_size: int) -> None:

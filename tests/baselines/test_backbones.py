@@ -8,9 +8,9 @@ from safetensors.torch import save_file
 
 from baselines.backbones import OpenClipBackbone, TimmBackbone, find_backbone
 from baselines.linear_probe import LinearProbe
-from benchmarks.config import DetectorSettings
-from benchmarks.detectors import load_detectors
-from benchmarks.weights import Store
+from baselines.univfd import UnivFD
+from benchmarks.config import DetectorSettings, SessionSettings
+from benchmarks.loading import open_session
 from registry import EncoderPool, Pipeline, UserError, load_plugins
 from registry.weights import sha256
 
@@ -82,17 +82,51 @@ def test_each_backbone_of_a_library_has_a_file_of_its_own(tmp_path):
         for model in files
     ]
     given = {f"timm/{model}": path for model, path in files.items()}
-    store = Store(catalogs, given, list(files))
-    loaded = load_detectors(catalogs, wanted, store, allow_untrained=True)
-    assert {label: record["untrained_parts"] for label, record in loaded.records.items()} == {
+    settings = SessionSettings(detectors=wanted, weights=given, allow_untrained=True)
+    session = open_session(settings, catalogs=catalogs)
+    assert {label: record["untrained_parts"] for label, record in session.records.items()} == {
         label: ["linear_probe"] for label in files
     }
     for model, path in files.items():
-        assert loaded.records[model]["encoders"] == {f"timm/{model}": sha256(path)}
+        assert session.records[model]["encoders"] == {f"timm/{model}": sha256(path)}
+    wrong = settings.model_copy(update={"weights": {"timm/test_vit2": path}})
     with pytest.raises(UserError, match="variant of an encoder in --weights 'timm/test_vit2', did you mean"):
-        load_detectors(
-            catalogs, wanted, Store(catalogs, {"timm/test_vit2": path}, list(files)), allow_untrained=True
-        )
+        open_session(wrong, catalogs=catalogs)
+
+
+def test_the_tag_and_its_activation_are_part_of_an_open_clip_network():
+    one, other = (
+        find_backbone(f"open_clip/ViT-B-32/{tag}").encoder for tag in ("openai", "laion2b_s34b_b79k")
+    )
+    assert one != other
+    assert (one.variant, other.variant) == (
+        "open_clip/ViT-B-32/openai",
+        "open_clip/ViT-B-32/laion2b_s34b_b79k",
+    )
+    activations = [
+        type(OpenClipBackbone(**dict(spec.options)).visual.transformer.resblocks[0].mlp.gelu).__name__
+        for spec in (one, other)
+    ]
+    assert activations == ["QuickGELU", "GELU"], "what OpenAI's tag says wins over the model's name"
+
+
+@pytest.mark.parametrize("name", ["ViT-L-14-quickgelu/openai", "ViT-L-14/openai"])
+def test_one_network_has_one_name(name):
+    probe = LinearProbe(backbone=f"open_clip/{name}")
+    assert probe.feature.encoder == UnivFD().inputs["feature"].encoder
+
+
+@pytest.mark.parametrize(
+    ("kind", "variant", "source", "file"),
+    [
+        (OpenClipBackbone, "ViT-B-32/laion2b_s34b_b79k", "hf:laion/CLIP-ViT-B-32-laion2B-s34B-b79K", "open_clip_model.safetensors"),
+        (OpenClipBackbone, "ViT-B-32/openai", "hf:timm/vit_base_patch32_clip_224.openai", "open_clip_model.safetensors"),
+        (TimmBackbone, "vit_base_patch14_dinov2.lvd142m", "hf:timm/vit_base_patch14_dinov2.lvd142m", "model.safetensors"),
+    ],
+)  # fmt: skip
+def test_the_libraries_say_where_their_weights_are(kind, variant, source, file):
+    published = kind.published_weights(**kind.variant_options(variant))
+    assert (published[0].source, published[0].file) == (source, file)
 
 
 def test_backbone_resizes_what_is_not_its_size():

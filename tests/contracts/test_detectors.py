@@ -1,5 +1,7 @@
 """Every registered detector keeps the contract; at a size that a laptop runs in a second."""
 
+import inspect
+
 import pytest
 
 from registry import check_detector, load_plugins
@@ -17,6 +19,29 @@ TOKENIZER = {
     "z_channels": 8,
     "codebook_size": 32,
     "code_channels": 4,
+}
+
+GPT = {
+    "width": 32,
+    "depth": 1,
+    "heads": 2,
+    "tokens": 256,
+    "codes": 32,
+    "tokenizer_options": TOKENIZER,
+}
+VAR = {
+    "width": 16,
+    "depth": 2,
+    "codes": 32,
+    "code_channels": 4,
+    "tokenizer_options": {
+        "width": 8,
+        "multipliers": (1, 2, 2),
+        "blocks": 1,
+        "groups": 4,
+        "codebook_size": 32,
+        "code_channels": 4,
+    },
 }
 
 TOY = {
@@ -47,6 +72,15 @@ TOY = {
     "random_score": {},
     **{name: {"tokenizer_options": TOKENIZER, "size": 32} for name in ("iar", "iar_quant", "iar_combined")},
     **{name: {} for name in ("iar_mini", "iar_quant_mini", "iar_combined_mini", "iar_scale_mini")},
+    **{
+        name: {"size": 64, "model_options": {**transformer, "classes": (0, 1), "known_classes": 3}}
+        for names, transformer in (
+            (("prada", "prada_llamagen_l"), GPT),
+            (("prada_var_d20", "prada_var_d30"), VAR),
+        )
+        for name in names
+    },
+    **{name: {} for name in ("prada_mini", "prada_scale_mini")},
     "univfd_mini": {},
     "cnnspot_mini": {},
     "d3qe_mini": {},
@@ -96,3 +130,9 @@ def test_card_states_its_facts(name):
     for figure in card.reported:
         assert 0 <= figure.value <= 1, figure
         assert figure.source, figure
+
+
+def test_who_promises_the_uniform_protocol_takes_it():
+    promised = [entry for entry in CATALOGS.detectors if len(entry.card.protocols) > 1]
+    assert [e.name for e in promised if "protocol" not in inspect.signature(e.load()).parameters] == []
+    assert len(promised) > 10

@@ -9,7 +9,7 @@ from torch import Tensor
 
 from benchmarks.mini.autoregressive import RasterGenerator, RasterTransformer
 from benchmarks.mini.layers import draw_tokens, to_tensor
-from benchmarks.mini.next_scale import LENGTHS, ScaleGenerator
+from benchmarks.mini.next_scale import LENGTHS, ScaleGenerator, coarser
 from tools.mini.diffusion import UNet, signal_level
 from tools.mini.gan import ConvolutionalGenerator
 from tools.mini.making import to_pictures
@@ -65,7 +65,7 @@ def test_next_scale_sampling_with_a_cache_follows_the_trained_network() -> None:
     start = 0
     for length in LENGTHS:
         # greedy tokens of one map after another, by the network as it is trained
-        logits = generator.transformer(classes, generator.coarser(tokens))
+        logits = generator.transformer(classes, coarser(generator.tokenizer, tokens))
         tokens[:, start : start + length] = logits[:, start : start + length].argmax(-1)
         start += length
     torch.testing.assert_close(drawn[0], generator.tokenizer.vectors(tokens))

@@ -32,6 +32,9 @@ NAMES = (
     "warpad",
     "modern_preprocess",
     "iar",
+    "prada",
+    "llamagen_gpt",
+    "var",
 )
 
 

@@ -53,6 +53,14 @@ def filled(
     return module.requires_grad_(False).eval()
 
 
+def filled_by_own_names(build: Callable[[], Module], seed: int) -> Module:
+    """A module in evaluation mode, filled by the names that it shares with the reference."""
+    module = build()
+    shapes = {name: tuple(value.shape) for name, value in module.state_dict().items()}
+    module.load_state_dict(seeded_state_dict(shapes, seed), strict=True)
+    return module.requires_grad_(False).eval()
+
+
 def images(batch: int, size: int, seed: int) -> Tensor:
     """The images of the golden files in [0, 1], (batch, 3, size, size)."""
     return torch.from_numpy(seeded_images(batch, size, seed))

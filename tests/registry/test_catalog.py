@@ -106,4 +106,4 @@ def test_cards_refuse_unknown_facts() -> None:
 
 def test_cards_are_values() -> None:
     assert hash(DetectorCard(summary="a")) == hash(DetectorCard(summary="a"))
-    assert DetectorCard().protocols == ("original", "uniform")
+    assert DetectorCard().protocols == ("original",)

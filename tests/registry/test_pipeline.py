@@ -167,6 +167,24 @@ def test_pictures_of_different_sizes_are_batched_by_size_and_keep_their_order() 
     assert pipeline.detectors["cut"].batches == [5]
 
 
+def test_detectors_of_unequal_views_share_an_encoder_all_the_same() -> None:
+    encoders = pool()
+    both = {"x": Feature(CLIP, SMALL, "mean"), "whole": View()}
+
+    class Two(Linear):
+        @property
+        def inputs(self) -> Mapping[str, View | Feature]:
+            return both
+
+    # the second detector reads whole pictures beside, of which two fill a batch
+    pipeline = Pipeline({"one": Linear(both["x"]), "two": Two(SMALL)}, encoders, batch_pixels=4 * 16 * 16)
+    samples = [pipeline.prepare(picture(level, (20, 20))) for level in (10, 20, 30, 40)]
+    scores = pipeline.score(samples)
+    assert encoders.get(CLIP).calls == [(4, ("mean",))]
+    assert pipeline.detectors["two"].batches == [2, 2]
+    assert scores["one"] == scores["two"]
+
+
 def test_batch_pixels_bound_a_batch_but_never_below_one_picture() -> None:
     pipeline = Pipeline({"it": Linear(View())}, pool(), batch_pixels=200)
     samples = [pipeline.prepare(picture(255, (10, 10))) for _ in range(5)]
@@ -202,7 +220,7 @@ def test_autocast_is_applied() -> None:
             seen.append(product.dtype)
             return product[:, 0]
 
-    pipeline = Pipeline({"it": Product(SMALL)}, pool(), dtype=torch.bfloat16)
+    pipeline = Pipeline({"it": Product(SMALL)}, pool(), precision="bfloat16")
     (logit,) = pipeline.score([pipeline.prepare(picture(255))])["it"]
     assert seen == [torch.bfloat16]
     assert logit == 768.0

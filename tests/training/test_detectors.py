@@ -9,10 +9,10 @@ from torch.nn.functional import binary_cross_entropy_with_logits
 from benchmarks.training.batches import Batch
 from benchmarks.training.checkpoints import newest
 from benchmarks.training.engine import TrainingModel
-from benchmarks.training.reader import InputReader
 from benchmarks.training.trainer import train_detector
 from registry import EncoderPool, Feature, UserError, load_plugins
 from registry.encoder import seeded_init
+from registry.inputs import InputReader
 from tests.contracts.test_detectors import CATALOGS, TOKENIZER, TOY
 
 TRAINABLE = [name for name in TOY if CATALOGS.detectors.entry(name).card.needs_weights]
@@ -60,7 +60,7 @@ def test_a_detached_parameter_would_be_named():
     """The check above, on a network with a part that the loss does not see."""
     detector = CATALOGS.detectors.create("d3qe", **{**OPTIONS["d3qe"], "delta_mode": "off"})
     pool = EncoderPool(CATALOGS.encoders, allow_untrained=True)
-    inputs = InputReader(detector.inputs, pool)(toy_batch(detector))
+    inputs = InputReader(detector.inputs, pool)(toy_batch(detector).tensors)
     binary_cross_entropy_with_logits(detector(inputs), torch.ones(2)).backward()
     assert not detector.get_parameter("feature_processor.3.layers.0.freq_proj.0.weight").grad.any()
 

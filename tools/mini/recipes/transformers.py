@@ -8,7 +8,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from benchmarks.mini.autoregressive import RasterGenerator
-from benchmarks.mini.next_scale import ScaleGenerator
+from benchmarks.mini.next_scale import ScaleGenerator, coarser
 from tools.mini.recipes.data import TrainingCrops
 from tools.mini.recipes.recipe import Recipe, mixed_precision
 
@@ -30,7 +30,7 @@ class TransformerRecipe(Recipe):
     def logits(self, classes: Tensor, tokens: Tensor) -> Tensor:
         """Logits (N, tokens, codes) of known tokens (N, tokens)."""
         if isinstance(self.generator, ScaleGenerator):
-            return self.generator.transformer(classes, self.generator.coarser(tokens))
+            return self.generator.transformer(classes, coarser(self.generator.tokenizer, tokens))
         return self.generator.transformer(classes, tokens)
 
     def update(self, step: int, rng: np.random.Generator) -> dict[str, float]:

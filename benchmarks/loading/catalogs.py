@@ -10,18 +10,13 @@ from pathlib import Path
 from registry import Catalogs, PluginRecord, load_plugins
 
 
-def load_catalogs(files: Iterable[Path] = ()) -> Catalogs:
-    """Load all plugins, plugin files too, and name the broken ones, each once per process."""
+def load_catalogs(files: Iterable[Path] = (), *, quiet: bool = False) -> Catalogs:
+    """Load all plugins, plugin files too, and name the broken ones, each once per process, unless `quiet`."""
     catalogs = load_plugins(files)
-    report_broken(catalogs)
-    return catalogs
-
-
-def report_broken(catalogs: Catalogs) -> None:
-    """Name the plugins that could not be loaded, each once per process."""
     for record in catalogs.plugins:
-        if record.status == "failed":
+        if record.status == "failed" and not quiet:
             _report(record)
+    return catalogs
 
 
 @cache

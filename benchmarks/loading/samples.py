@@ -1,4 +1,4 @@
-"""Decodes each picture once and makes everything of it that any detector reads."""
+"""From a picture to everything that any detector reads of it: decoded once, perturbed, made into views."""
 
 from __future__ import annotations
 
@@ -22,6 +22,32 @@ class Prepared:
 
     picture: Picture
     samples: Mapping[str, Arrays | str]
+
+
+def prepare(
+    picture: Picture,
+    decoded: Image | PictureError,
+    perturbations: Sequence[Perturbation],
+    views: Sequence[View],
+    *,
+    key: str,
+    seed: int,
+) -> Prepared:
+    """All views of one decoded 8-bit RGB picture under every perturbation. key: names it, for random choices."""
+    if isinstance(decoded, PictureError):
+        return Prepared(picture, {one.name: str(decoded) for one in perturbations})
+    return Prepared(picture, {one.name: _views(decoded, one, views, key, seed) for one in perturbations})
+
+
+def _views(
+    decoded: Image, perturbation: Perturbation, views: Sequence[View], key: str, seed: int
+) -> Arrays | str:
+    try:
+        perturbed = perturbation.apply(decoded, key, seed)
+        return {view: view(perturbed).numpy() for view in views}
+    except Exception as error:
+        # one picture that a codec or a stranger's perturbation cannot take must not end the run
+        return f"{perturbation.name}: {type(error).__name__}: {error}"
 
 
 class PreparedPictures(Dataset[Prepared]):
@@ -54,25 +80,11 @@ class PreparedPictures(Dataset[Prepared]):
     def __getitem__(self, index: int) -> Prepared:
         picture = self.pictures[index]
         try:
-            decoded = open_member(self.test_set, picture, self.max_pixels)
+            decoded: Image | PictureError = open_member(self.test_set, picture, self.max_pixels)
         except PictureError as error:
-            return Prepared(picture, {perturbation.name: str(error) for perturbation in self.perturbations})
+            decoded = error
         key = f"{self.test_set.name}/{picture.path}"
-        return Prepared(
-            picture,
-            {
-                perturbation.name: self._sample(decoded, perturbation, key)
-                for perturbation in self.perturbations
-            },
-        )
-
-    def _sample(self, decoded: Image, perturbation: Perturbation, key: str) -> Arrays | str:
-        try:
-            perturbed = perturbation.apply(decoded, key, self.seed)
-            return {view: view(perturbed).numpy() for view in self.views}
-        except Exception as error:
-            # one picture that a codec or a stranger's perturbation cannot take must not end the run
-            return f"{perturbation.name}: {type(error).__name__}: {error}"
+        return prepare(picture, decoded, self.perturbations, self.views, key=key, seed=self.seed)
 
 
 def keep_list(batch: list[Prepared]) -> list[Prepared]:

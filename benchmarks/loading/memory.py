@@ -1,0 +1,101 @@
+"""Pictures that a caller hands over: files, Pillow's pictures, or an array."""
+
+from __future__ import annotations
+
+import glob
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+import numpy as np
+from PIL import Image
+from torch.utils.data import Dataset
+
+from benchmarks.loading.samples import Prepared, prepare
+from benchmarks.perturbations import Perturbation
+from benchmarks.pictures import PictureError, is_picture, open_picture, to_rgb
+from registry import Picture, UserError, View
+
+UNLABELLED = -1
+
+Given = str | Path | Image.Image
+
+
+class GivenPictures(Dataset[Prepared]):
+    """As `PreparedPictures`, of pictures that belong to no test set."""
+
+    def __init__(
+        self,
+        pictures: Sequence[Given] | np.ndarray,
+        labels: Sequence[int] | None,
+        perturbations: Sequence[Perturbation],
+        views: Sequence[View],
+        *,
+        seed: int,
+        max_pixels: int,
+    ) -> None:
+        self.pictures = _checked(pictures)
+        if labels is not None and len(labels) != len(self.pictures):
+            raise UserError(f"{len(labels)} labels for {len(self.pictures)} pictures")
+        self.labels = labels
+        self.perturbations = perturbations
+        self.views = views
+        self.seed = seed
+        self.max_pixels = max_pixels
+
+    def __len__(self) -> int:
+        return len(self.pictures)
+
+    def __getitem__(self, index: int) -> Prepared:
+        given = self.pictures[index]
+        label = UNLABELLED if self.labels is None else int(self.labels[index])
+        name = Path(given).as_posix() if isinstance(given, str | Path) else f"picture {index}"
+        try:
+            decoded: Image.Image | PictureError = self._decoded(given)
+        except PictureError as error:
+            decoded = error
+        return prepare(
+            Picture(name, label), decoded, self.perturbations, self.views, key=f"/{name}", seed=self.seed
+        )
+
+    def _decoded(self, given: Given | np.ndarray) -> Image.Image:
+        if isinstance(given, str | Path):
+            return open_picture(Path(given), self.max_pixels)
+        return to_rgb(Image.fromarray(given) if isinstance(given, np.ndarray) else given)
+
+
+def _checked(pictures: Sequence[Given] | np.ndarray) -> Sequence[Given] | np.ndarray:
+    if isinstance(pictures, str | Path | Image.Image):
+        raise UserError("give a list of pictures, even for one")
+    if isinstance(pictures, np.ndarray) and (
+        pictures.dtype != np.uint8 or pictures.ndim != 4 or pictures.shape[-1] != 3
+    ):
+        raise UserError(
+            f"an array of pictures is uint8 (N, height, width, 3), got {pictures.dtype} {pictures.shape}"
+        )
+    return pictures
+
+
+def find_pictures(patterns: Sequence[str]) -> list[Path]:
+    """The picture files that paths, folders (searched to the bottom) and glob patterns name, sorted.
+
+    Raises:
+        UserError: one of them names nothing.
+    """
+    found: dict[Path, None] = {}
+    for pattern in patterns:
+        here = list(_expand(pattern))
+        if not here:
+            raise UserError(f"no picture at {pattern}")
+        found.update(dict.fromkeys(here))
+    return list(found)
+
+
+def _expand(pattern: str) -> Iterator[Path]:
+    path = Path(pattern)
+    if path.is_file():
+        yield path
+    elif path.is_dir():
+        yield from sorted(file for file in path.rglob("*") if file.is_file() and is_picture(file))
+    else:
+        matches = map(Path, sorted(glob.glob(pattern, recursive=True)))
+        yield from (match for match in matches if match.is_file() and is_picture(match))
