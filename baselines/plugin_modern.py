@@ -28,6 +28,14 @@ def register_modern_encoders(register: Register) -> None:
             ),
         ),
     )
+    register(
+        "dinov3-vit-7b",
+        "baselines.fgts:DINOv3Encoder",
+        summary="DINOv3 ViT-7B/16: all tokens (option model: any other size in timm)",
+        paper="DINOv3, arXiv 2508.10104",
+        licence="DINOv3 licence",
+        trained_on="LVD-1689M",
+    )
 
 
 def register_modern(register: Register) -> None:
@@ -180,6 +188,29 @@ def register_modern(register: Register) -> None:
             Reported("GPT-ImgEval ReasoningEdit (generated only)", "acc", 0.9632, "SAFE's README"),
             Reported("11 benchmarks of DDA, mean", "acc", 0.476, _SECONDARY),
             Reported(_FIVE_GENERATORS, "acc", 0.011, _SECONDARY),
+        ),
+    )
+    register(
+        "fgts",
+        "baselines.fgts:FGTS",
+        summary="linear classifier on the ten DINOv3-7B tokens that tell most",
+        paper="Rethinking Cross-Generator Image Forgery Detection through DINOv3, arXiv 2511.22471",
+        licence="MIT (the head)",
+        trained_on="1,000 real and 1,000 Stable Diffusion 1.4 pictures (two more heads: ProGAN, latent diffusion)",
+        weights=(
+            # three heads of one name: the others are the user's to name
+            PublishedWeights(
+                f"{_GITHUB}/hzlsaber/FGTS/b02d79dda1fbb50327e8c9a0e1914bfc27e6310e/checkpoints/GenImage",
+                "linear_probe.pth",
+                licence="MIT",
+                sha256="87bc754e611dbae126bc786735057b516974d4c8eac0d35540737ad9aca4171d",
+            ),
+        ),
+        reported=(
+            Reported("GenImage", "acc", 0.9263, "FGTS' README"),
+            Reported("GenImage", "auroc", 0.9788, "FGTS' README"),
+            Reported("so-fake-ood", "acc", 0.8753, "FGTS' README (head of latent diffusion)"),
+            Reported("AIGCDetectBenchmark", "acc", 0.9245, "FGTS' README (head of ProGAN)"),
         ),
     )
     register(

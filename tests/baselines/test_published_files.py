@@ -14,6 +14,7 @@ from baselines.dda import DDA
 from baselines.denoiser import Denoiser
 from baselines.dinov2 import DINOv2, DINOv2Encoder
 from baselines.effort import Effort
+from baselines.fgts import FGTS
 from baselines.fredect import FreDect
 from baselines.gramnet import GramNet
 from baselines.lnp import LNP
@@ -203,6 +204,23 @@ def test_effort_checkpoint_of_the_other_program_holds_all_of_clip(tmp_path):
     _loaded(source, Effort(variant="universalfakedetect", size=28, **TOWER), tmp_path / "model.pth")
     with pytest.raises(WeightsError, match="head"):
         Effort(size=28, **TOWER).load_weights(tmp_path / "model.pth")
+
+
+def test_fgts_head_brings_its_tokens(tmp_path):
+    source = FGTS(features=32, tokens=3)
+    head = {f"fc.{name}": value for name, value in source.fc.state_dict().items()}
+    torch.save(head, tmp_path / "bare.pth")
+    published = {"model_state_dict": head, "token_indices": [200, 18, 5], "config": {"top_k": 3}}
+    torch.save(published, tmp_path / "linear_probe.pth")
+    detector = FGTS(features=32, tokens=3)
+    detector.load_weights(tmp_path / "linear_probe.pth")
+    assert detector.token_indices.tolist() == [200, 18, 5]
+    tokens = torch.randn(2, 201, 32)
+    torch.testing.assert_close(
+        detector({"tokens": tokens}), source.fc(tokens[:, [200, 18, 5]].mean(dim=1)).diff(dim=1).squeeze(1)
+    )
+    with pytest.raises(WeightsError, match="token_indices"):
+        FGTS(features=32, tokens=3).load_weights(tmp_path / "bare.pth")
 
 
 def _redrawn(module):

@@ -68,6 +68,17 @@ TOY = {
     "safe": {"blocks": (1, 1)},
     "warpad": {"size": 56, "encoder_options": DINOV2},
     "rigid": {"size": 28, "encoder_options": DINOV2},
+    "fgts": {
+        "size": 64,
+        "features": 32,
+        "encoder_options": {
+            "model": "vit_small_patch16_dinov3",
+            "size": 64,
+            "width": 32,
+            "layers": 1,
+            "heads": 2,
+        },
+    },
     "random_score": {},
     **{name: {"tokenizer_options": TOKENIZER, "size": 32} for name in ("iar", "iar_quant", "iar_combined")},
     **{name: {} for name in ("iar_mini", "iar_quant_mini", "iar_combined_mini", "iar_scale_mini")},

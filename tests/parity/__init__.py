@@ -30,6 +30,7 @@ NAMES = (
     "effort",
     "safe",
     "warpad",
+    "fgts",
     "modern_preprocess",
     "iar",
     "prada",
