@@ -137,6 +137,8 @@ class EncoderSpec:
 
 
 def _frozen(value: object) -> object:
+    if isinstance(value, Mapping):
+        return tuple(sorted((key, _frozen(item)) for key, item in value.items()))
     return tuple(map(_frozen, value)) if isinstance(value, list | tuple) else value
 
 

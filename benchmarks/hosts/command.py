@@ -54,7 +54,7 @@ def run(
 
 def _run(suite: str, settings: RunSettings, root: Path | None, arguments: list[str]) -> int:
     from benchmarks.commands.run_command import show_results
-    from benchmarks.hosts.session import HostRun, run_host
+    from benchmarks.hosts.host_run import HostRun, run_host
     from benchmarks.runfolder.evaluate import evaluate_run
     from benchmarks.runfolder.scores import cells
     from benchmarks.runner.run import command_line

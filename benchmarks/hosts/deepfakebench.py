@@ -11,10 +11,10 @@ from typing import Any
 import yaml
 
 from benchmarks.hosts.deepfakebench_imports import load_suite
+from benchmarks.hosts.host_run import HostRun
 from benchmarks.hosts.observe import observed, run_script
 from benchmarks.hosts.results import Evaluation
 from benchmarks.hosts.scorer import Scorer
-from benchmarks.hosts.session import HostRun
 from benchmarks.hosts.settings import settings_for
 from benchmarks.hosts.suite import Notes, Suite, commit_of
 

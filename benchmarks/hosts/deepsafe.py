@@ -10,10 +10,10 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks.config import RunSettings
+from benchmarks.hosts.host_run import HostRun
 from benchmarks.hosts.observe import observed
 from benchmarks.hosts.results import Evaluation, SuitePicture
 from benchmarks.hosts.scorer import Scorer
-from benchmarks.hosts.session import HostRun
 from benchmarks.hosts.settings import absolute, settings_for
 from benchmarks.hosts.suite import Suite
 

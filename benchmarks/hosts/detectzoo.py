@@ -8,9 +8,9 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any
 
+from benchmarks.hosts.host_run import HostRun
 from benchmarks.hosts.results import Evaluation, SuitePicture
 from benchmarks.hosts.scorer import Scorer
-from benchmarks.hosts.session import HostRun
 from benchmarks.hosts.settings import settings_for
 from benchmarks.hosts.stubs import stub_if_broken
 from benchmarks.hosts.suite import Notes, Suite

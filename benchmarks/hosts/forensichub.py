@@ -11,10 +11,10 @@ from unittest.mock import patch
 
 from benchmarks.hosts.cpu import cpu_for_cuda, one_rank
 from benchmarks.hosts.forensichub_config import write_configuration
+from benchmarks.hosts.host_run import HostRun
 from benchmarks.hosts.observe import observed, run_script
 from benchmarks.hosts.results import Evaluation
 from benchmarks.hosts.scorer import Scorer
-from benchmarks.hosts.session import HostRun
 from benchmarks.hosts.settings import settings_for
 from benchmarks.hosts.stubs import import_with_stubs, stub_if_broken
 from benchmarks.hosts.suite import Notes, Suite

@@ -9,7 +9,7 @@ from typing import Any
 import yaml
 
 from benchmarks.config import read_settings
-from benchmarks.hosts.session import HostRun
+from benchmarks.hosts.host_run import HostRun
 from registry import UserError
 
 _DEFAULTS = {

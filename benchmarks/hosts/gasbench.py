@@ -13,9 +13,9 @@ from unittest.mock import patch
 import yaml
 
 from benchmarks.config import RunSettings
+from benchmarks.hosts.host_run import HostRun
 from benchmarks.hosts.results import Evaluation, SuitePicture
 from benchmarks.hosts.scorer import Scorer
-from benchmarks.hosts.session import HostRun
 from benchmarks.hosts.settings import settings_for
 from benchmarks.hosts.stubs import import_with_stubs
 from benchmarks.hosts.suite import Notes, Suite, commit_of

@@ -87,7 +87,7 @@ class Locator:
         """
         if own is not None:
             if not Path(own).is_file():
-                raise WeightsError(f"weights of detector {label}: no file {own}")
+                raise WeightsError(f"{label}: detector.weights: there is no such file: {own}")
             return weights_file(own)
         named = self.given.get(label)
         return weights_file(named) if named else self.resolve(name)

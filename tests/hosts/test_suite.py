@@ -20,10 +20,10 @@ from PIL import Image
 from benchmarks.config import RunSettings
 from benchmarks.hosts import detectzoo_detectors
 from benchmarks.hosts.cpu import cpu_for_cuda
+from benchmarks.hosts.host_run import HostRun, run_host
 from benchmarks.hosts.observe import observed, run_script
 from benchmarks.hosts.results import Evaluation
 from benchmarks.hosts.scorer import Scorer, read_journal
-from benchmarks.hosts.session import HostRun, run_host
 from benchmarks.hosts.settings import absolute, settings_for
 from benchmarks.hosts.stubs import import_with_stubs
 from benchmarks.hosts.suite import Notes, Suite, commit_of

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import numpy as np
 import pytest
 import torch
+from PIL import Image
 from torch.nn.functional import binary_cross_entropy_with_logits
 
 from benchmarks.training.batches import Batch
@@ -25,12 +27,13 @@ OPTIONS = {
 
 
 def toy_batch(detector, count: int = 2, size: int = 40) -> Batch:
-    generator = torch.Generator().manual_seed(0)
+    rng = np.random.default_rng(0)
     views = {s.view if isinstance(s, Feature) else s for s in detector.inputs.values()}
-    pictures = {
-        view: torch.rand(count, 3, view.crop or size, view.crop or size, generator=generator)
-        for view in views
-    }
+    pictures = {}
+    for view in views:
+        side = view.crop or size
+        levels = rng.integers(0, 256, (count, side, side, 3), np.uint8)
+        pictures[view] = torch.stack([view(Image.fromarray(one)) for one in levels])
     return Batch(torch.arange(count), torch.arange(count) % 2, pictures)
 
 
