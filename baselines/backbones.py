@@ -54,11 +54,9 @@ def _open_clip(name: str) -> Backbone:
     model, tag = _model_and_tag(name)
     config = _open_clip_config(model)
     pretrained = open_clip.get_pretrained_cfg(model, tag)
+    own = OpenClipBackbone.registered_as(model=model, pretrained=tag)
     return Backbone(
-        # one network has one name, so that all who read it share its passes
-        EncoderSpec(CLIP)
-        if (model, tag) in _CLIP_BY_LIBRARY
-        else EncoderSpec.of("open_clip", {"model": model, "pretrained": tag}),
+        EncoderSpec(own) if own else EncoderSpec.of("open_clip", {"model": model, "pretrained": tag}),
         _one_side(config["vision_cfg"]["image_size"]),
         pretrained.get("mean") or CLIP_MEAN,
         pretrained.get("std") or CLIP_STD,
@@ -83,14 +81,21 @@ def _open_clip_config(model: str) -> dict[str, Any]:
     return config
 
 
-def _timm(name: str) -> Backbone:
+def _check_timm(name: str) -> None:
+    """Raise `UserError` for an unknown model or pretrained tag, with the nearest one."""
     if not timm.is_model(name):
         raise unknown_name("timm model", name, timm.list_models())
     try:
-        with torch.device("meta"):
-            network: Any = timm.create_model(name, num_classes=0)
-    except RuntimeError as error:  # timm's answer to an unknown tag after the dot
-        raise UserError(f"timm cannot build {name!r}: {error}") from error
+        timm.get_pretrained_cfg(name)
+    except RuntimeError:  # timm's answer to an unknown tag after the dot
+        known = timm.list_pretrained(f"{name.partition('.')[0]}.*")
+        raise unknown_name("timm model", name, known) from None
+
+
+def _timm(name: str) -> Backbone:
+    _check_timm(name)
+    with torch.device("meta"):
+        network: Any = timm.create_model(name, num_classes=0)
     config = network.pretrained_cfg
     return Backbone(
         EncoderSpec.of("timm", {"model": name}),
@@ -150,6 +155,11 @@ class OpenClipBackbone(Encoder):
         return {"model": model, "pretrained": tag}
 
     @classmethod
+    def registered_as(cls, **options: object) -> str:
+        """OpenAI's ViT-L/14 has a name of its own, which more detectors read."""
+        return CLIP if (options["model"], options["pretrained"]) in _CLIP_BY_LIBRARY else ""
+
+    @classmethod
     def published_weights(cls, **options: object) -> tuple[PublishedWeights, ...]:
         """Where open_clip says that the tag's file lies: on the hub, else at an address."""
         config = open_clip.get_pretrained_cfg(str(options["model"]), str(options["pretrained"]))
@@ -187,8 +197,7 @@ class TimmBackbone(Encoder):
     @classmethod
     def variant_options(cls, variant: str) -> dict[str, object]:
         """`MODEL`, with the pretrained tag after a dot, as `timm.list_pretrained()` names them."""
-        if not timm.is_model(variant):
-            raise unknown_name("timm model", variant, timm.list_models())
+        _check_timm(variant)
         return {"model": variant}
 
     @classmethod

@@ -16,8 +16,8 @@ class LinearProbe(Detector):
     """Short side and crop are the backbone's own size (`original`); under `uniform` the backbone resizes.
 
     backbone: `open_clip/MODEL/PRETRAINED` or `timm/MODEL` with names of these libraries, for example
-        `timm/vit_base_patch14_dinov2.lvd142m`. The backbone's weights are given to the encoder
-        `open_clip` or `timm`, or to `open_clip/MODEL` or `timm/MODEL` where one run has several.
+        `timm/vit_base_patch14_dinov2.lvd142m`. The backbone's weights are fetched and given under this
+        name, or to the encoder `open_clip` or `timm` where a run has one backbone of that library.
     """
 
     def __init__(

@@ -42,6 +42,14 @@ class Encoder(nn.Module, ABC):
         """
         return ()
 
+    @classmethod
+    def registered_as(cls, **options: object) -> str:
+        """The encoder under whose name the network with these options is registered by itself; empty for none.
+
+        One network has one name, so that all who read it share its passes and its weights file.
+        """
+        return ""
+
     composite = False
     """Whether networks of this class may read others; what identifies such a one, only a built one tells."""
 

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import inspect
+from collections.abc import Callable
 from dataclasses import replace
+from typing import Any
 
 from registry.card import PROTOCOLS
 from registry.errors import UserError, nearest
@@ -10,6 +13,11 @@ from registry.view import View
 
 UNIFORM_RESIZE = 256
 """Length of the short side in pixels under the uniform protocol."""
+
+
+def takes_protocol(factory: Callable[..., Any]) -> bool:
+    """Whether a detector's factory has the option `protocol`; one without it is of its published protocol only."""
+    return "protocol" in inspect.signature(factory).parameters
 
 
 def view_for(protocol: str, original: View, *, crop: int = 224) -> View:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import copy
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
@@ -19,6 +19,7 @@ from registry.encoder import EncoderPool, seeded_init
 from registry.errors import WeightsError
 from registry.pipeline import Pipeline
 from registry.plugins import load_plugins
+from registry.protocol import takes_protocol
 from registry.view import Feature, View
 
 SIZES = ((300, 260), (260, 300), (90, 70))
@@ -30,6 +31,7 @@ def check_detector(
     *,
     encoders: Catalog | None = None,
     tolerance: float = 1e-4,
+    protocols: Sequence[str] = ("original",),
     **options: Any,
 ) -> Detector:
     """Raise `AssertionError` with the broken rule if a detector does not keep the contract.
@@ -37,10 +39,17 @@ def check_detector(
     factory: the registered class or function; `options` are passed to it, for example to build
         it small. encoders: the encoder catalogue, by default that of the installed plugins.
     tolerance: how far a logit may move, relative to 1 + its size, between a batch and one by one.
+    protocols: the input protocols that its card promises; all are built.
 
     Returns:
         The detector, for further checks.
     """
+    if len(protocols) > 1:
+        assert takes_protocol(factory), (
+            f"the card promises the input protocols {', '.join(protocols)}, but the constructor takes no `protocol`"
+        )
+        for protocol in protocols:
+            _check_inputs(factory(**{**options, "protocol": protocol}))
     with seeded_init("check_detector", 0):
         detector = factory(**options)
     assert isinstance(detector, Detector), (

@@ -65,7 +65,7 @@ class Locator:
 
     def __init__(self, catalogs: Catalogs, given: Mapping[str, Path], labels: Sequence[str] = ()) -> None:
         self.catalogs = catalogs
-        self.given = {name: Path(path) for name, path in given.items()}
+        self.given = {one_name(catalogs, name): Path(path) for name, path in given.items()}
         self.labels = tuple(labels)
         known = [*self.labels, *catalogs.detectors.names(), *catalogs.encoders.names()]
         for name, path in self.given.items():
@@ -125,6 +125,18 @@ def _variant_of(catalogs: Catalogs, name: str) -> tuple[str, str] | None:
     return None
 
 
+def one_name(catalogs: Catalogs, name: str) -> str:
+    """The name that a network goes by here: `ENCODER/VARIANT` may be registered under another, by itself."""
+    found = _variant_of(catalogs, name)
+    if found is None or not catalogs.encoders.entry(found[0]).card.variants:
+        return name
+    factory = _class_of(catalogs.encoders.entry(found[0]))
+    try:
+        return factory.registered_as(**factory.variant_options(found[1])) or name
+    except UserError:
+        return name  # no such variant: whoever wants to read it says which there are
+
+
 def _class_of(entry: Entry[EncoderCard]) -> type[Encoder]:
     """The class of an encoder whose card promises variants. Raises `LoadError` if it is something else."""
     from registry import Encoder
@@ -151,6 +163,7 @@ def fetch(catalogs: Catalogs, name: str, **options: Any) -> list[WeightsFile]:
     Raises:
         UserError: nothing is published for it, or a download failed.
     """
+    name = one_name(catalogs, name)
     found = _variant_of(catalogs, name)
     if found is None:
         published = card_of(catalogs, name).weights

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import inspect
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -247,7 +246,9 @@ def _encoder_identities(detector: Detector, pool: EncoderPool, *, build: bool) -
 def _protocol_option(
     factory: Any, wanted: DetectorSettings, card: DetectorCard, protocol: str
 ) -> dict[str, str]:
-    takes_it = "protocol" in inspect.signature(factory).parameters
+    from registry.protocol import takes_protocol
+
+    takes_it = takes_protocol(factory)
     if len(card.protocols) > 1 and not takes_it:
         raise LoadError(
             f"{wanted.name!r} is registered with the input protocols {', '.join(card.protocols)}, but its "

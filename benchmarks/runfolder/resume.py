@@ -84,9 +84,16 @@ def _changed_detector(old: DetectorRecord, new: DetectorRecord) -> Iterator[str]
         yield "encoder"
     if old.inputs and new.inputs and old.inputs != new.inputs:
         yield "view"
-    for key, what in (("options", "set of options"), ("name", "registry name")):
-        if key in old.model_fields_set and getattr(old, key) != getattr(new, key):
-            yield what
+    if "options" in old.model_fields_set and _options(old, new) != _options(new, old):
+        yield "set of options"
+    if "name" in old.model_fields_set and old.name != new.name:
+        yield "registry name"
+
+
+def _options(detector: DetectorRecord, other: DetectorRecord) -> dict[str, Any]:
+    """Its options; whether `protocol` is among them is unknown of one that could not be imported."""
+    known = detector.inputs and other.inputs
+    return {key: value for key, value in detector.options.items() if known or key != "protocol"}
 
 
 def _digest(detector: DetectorRecord) -> str:

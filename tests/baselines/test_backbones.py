@@ -134,3 +134,19 @@ def test_backbone_resizes_what_is_not_its_size():
     images = torch.rand(1, 3, 224, 224)
     reduced = torch.nn.functional.interpolate(images, (160, 160), mode="bicubic", antialias=True)
     assert torch.equal(encoder(images)["feature"], encoder(reduced)["feature"])
+
+
+def test_the_two_names_of_a_clip_tower_are_one_network():
+    from d3qe_plugin.clip import ClipVision
+
+    backbone = OpenClipBackbone("ViT-B-32", "openai").eval()
+    clip = ClipVision(patch_size=32, width=768, layers=12, heads=12, features=512).eval()
+    clip.visual.load_state_dict(backbone.visual.state_dict())
+    images = torch.randn(2, 3, 224, 224, generator=torch.Generator().manual_seed(0))
+    with torch.inference_mode():
+        torch.testing.assert_close(clip(images)["feature"], backbone(images)["feature"])
+
+
+def test_a_probe_and_univfd_share_a_pass_under_one_protocol():
+    probe, head = LinearProbe("uniform"), UnivFD("uniform")
+    assert probe.inputs["feature"] == head.inputs["feature"]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping
 
 from torch import Tensor
@@ -30,9 +31,26 @@ class Hard(Bright):
         return logits
 
 
+class Protocolled(Bright):
+    """Takes the option that says how pictures are prepared."""
+
+    def __init__(self, protocol: str = "original") -> None:
+        super().__init__()
+
+
+class Borrowed(Bright):
+    """Its weights come from elsewhere, as those of another suite's detectors do."""
+
+    def identity(self) -> str:
+        return os.environ.get("BORROWED_WEIGHTS", "")
+
+
 @hookimpl
 def register_detectors(register) -> None:  # type: ignore[no-untyped-def]
     register("bright", Bright, needs_weights=False)
     register("hard", Hard, needs_weights=False)
+    register("borrowed", Borrowed, needs_weights=False)
     register("broken", "no_such_module_anywhere:Thing", needs_weights=False)
+    flaky = "no_such_module_anywhere:Thing" if "BREAK_FLAKY" in os.environ else Protocolled
+    register("flaky", flaky, needs_weights=False, protocols=PROTOCOLS)
     register("boaster", Bright, needs_weights=False, protocols=PROTOCOLS)

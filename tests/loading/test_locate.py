@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -12,6 +13,7 @@ from benchmarks.loading.locate import fetch, missing_files, stored
 from registry import EncoderCard, EncoderSpec, UserError
 from registry.catalog import Entry
 from registry.weights import sha256, weights_file
+from tests.conftest import Invoked
 
 CATALOGS = load_catalogs()
 
@@ -125,3 +127,23 @@ def test_what_cannot_be_fetched_says_what_to_name() -> None:
     told = {name: how for name, _, how in missing_files(CATALOGS)}
     assert told["timm"] == "`d3qe-bench weights get timm/MODEL`"
     assert told["lnp"] == "none published: train it"
+
+
+def test_one_network_under_two_names_has_one_file(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, folder: Path
+) -> None:
+    name, by_library = "clip-vit-l-14/openai", "open_clip/ViT-L-14-quickgelu/openai"
+    monkeypatch.setattr(locate, "download", lambda remote, target: written(target, remote.file))
+    (found,) = fetch(CATALOGS, by_library)
+    assert found.path.parent == folder / name
+    assert Locator(CATALOGS, {}).resolve(EncoderSpec(name)) == found
+    mine = written(tmp_path / "mine", "mine")
+    assert Locator(CATALOGS, {by_library: mine}).resolve(EncoderSpec(name)) == weights_file(mine)
+
+
+@pytest.mark.parametrize("name", ["timm/test_vit.nope", "timm/test_vi", "open_clip/ViT-B-32/nope"])
+def test_an_unknown_pretrained_tag_is_one_line(name: str, invoke: Callable[..., Invoked]) -> None:
+    done = invoke("weights", "get", name)
+    assert done.code == 2
+    assert "nope" in done.err or "did you mean" in done.err
+    assert "Traceback" not in done.err

@@ -151,3 +151,28 @@ def test_untrained_networks_come_from_the_sessions_one_seed() -> None:
         seed=7,
     )
     assert session.records["linear_probe"]["encoders"] == {"timm/test_vit": "untrained, seed 7"}
+
+
+def test_weights_that_come_another_way_are_recorded_and_hold_for_a_resume(
+    pictures: Path, tmp_path: Path, invoke: type[Invoked], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    out = tmp_path / "run"
+    request = ("run", "--data", pictures, "--plugin", PLUGIN, "--out", out, "--bootstrap", "0")
+    for weights, code in (("one", 0), ("one", 0), ("another", 2)):
+        monkeypatch.setenv("BORROWED_WEIGHTS", weights)
+        done = invoke(*request, "--detectors", "borrowed")
+        assert done.code == code, done.err
+    assert "borrowed" in done.err
+    record = json.loads((out / "run.json").read_text())["detectors"]
+    assert record["borrowed"]["identity"] == "one"
+
+
+def test_a_detector_that_no_longer_loads_does_not_keep_the_others_from_resuming(
+    pictures: Path, tmp_path: Path, invoke: type[Invoked], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    request = ("run", "--data", pictures, "--plugin", PLUGIN, "--out", tmp_path / "run", "--bootstrap", "0")
+    assert invoke(*request, "--detectors", "flaky").code == 0
+    monkeypatch.setenv("BREAK_FLAKY", "1")
+    done = invoke(*request, "--detectors", "flaky,bright")
+    assert done.code == 1, done.err
+    assert set(pd.read_parquet(tmp_path / "run" / "scores")["detector"]) == {"flaky", "bright"}

@@ -9,7 +9,8 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from registry import Detector, View, check_detector
+from registry import PROTOCOLS, Detector, View, check_detector
+from registry.protocol import view_for
 
 VIEW = View(resize=16, crop=16)
 
@@ -159,3 +160,14 @@ def test_options_reach_the_constructor() -> None:
 def test_the_broken_rule_is_named(factory: type[Detector], rule: str) -> None:
     with pytest.raises(AssertionError, match=rule):
         check_detector(factory)
+
+
+def test_a_promised_protocol_has_to_be_taken() -> None:
+    class Both(Sound):
+        def __init__(self, protocol: str = "original") -> None:
+            super().__init__()
+            self.view = view_for(protocol, VIEW, crop=16)
+
+    check_detector(Both, protocols=PROTOCOLS)
+    with pytest.raises(AssertionError, match="the constructor takes no `protocol`"):
+        check_detector(Sound, protocols=PROTOCOLS)
