@@ -15,6 +15,7 @@ from typing_extensions import TypedDict
 
 from benchmarks.files import write_json_by_line
 from benchmarks.runfolder.document import LENIENT, Count, Number, SchemaVersion, read_document, validated
+from benchmarks.runfolder.record import read_record
 from benchmarks.runfolder.scores import read_scores
 
 METRICS_FILE = "metrics.json"
@@ -135,8 +136,18 @@ def write_metrics(run: Path, metrics: MetricsFile) -> None:
 
 
 def incomplete(run: Path, metrics: MetricsFile) -> list[str]:
-    """Nothing if every cell is complete; else the cells that are not and the pictures that failed."""
+    """Nothing if every cell is complete; else the cells that are not and the pictures that failed.
+
+    A detector that failed with all its cells complete was scored by an earlier command, and is named too.
+    """
+    scored = {cell["detector"] for cell in metrics["cells"]}
+    unfinished = {cell["detector"] for cell in metrics["cells"] if cell["status"] != "complete"}
     lines = [
+        f"failed: {name}: {detector.failed}; its scores are those of an earlier command"
+        for name, detector in read_record(run).detectors.items()
+        if detector.failed and name in scored - unfinished
+    ]
+    lines += [
         f"{cell['status']}: {cell['detector']} on {cell['dataset']} ({cell['perturbation']}): {cell['reason']}"
         for cell in metrics["cells"]
         if cell["status"] != "complete"

@@ -19,6 +19,7 @@ from pathlib import Path
 import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
+from scipy.special import expit
 
 from benchmarks.files import write_json
 from benchmarks.runfolder.scores import SCHEMA, Cell
@@ -72,7 +73,7 @@ def write_run(run: Path, detectors: int, sets: int, perturbations: int, pictures
                     "path": paths,
                     "label": labels,
                     "logit": logits,
-                    "score": 1 / (1 + np.exp(-logits.astype(float))),
+                    "score": expit(logits.astype(float)),
                     "error": [None] * pictures,
                 }
                 cell.folder(run).mkdir(parents=True)

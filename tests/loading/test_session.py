@@ -175,4 +175,7 @@ def test_a_detector_that_no_longer_loads_does_not_keep_the_others_from_resuming(
     monkeypatch.setenv("BREAK_FLAKY", "1")
     done = invoke(*request, "--detectors", "flaky,bright")
     assert done.code == 1, done.err
+    assert "failed: flaky:" in done.err
+    record = json.loads((tmp_path / "run" / "run.json").read_text())["detectors"]["flaky"]
+    assert record["options"] == {"protocol": "original"}  # what its rows were made with
     assert set(pd.read_parquet(tmp_path / "run" / "scores")["detector"]) == {"flaky", "bright"}
