@@ -119,6 +119,7 @@ def open_session(
     catalogs: Catalogs | None = None,
     labels: Sequence[str] | None = None,
     training: bool = False,
+    encoder_seed: int | None = None,
     **values: Any,
 ) -> Session:
     """Load plugins, build every detector of the settings and load its weights.
@@ -128,6 +129,7 @@ def open_session(
     catalogs: what is registered; by default all plugins, those of the settings too.
     labels: the detectors that `weights` may name, where these are only some of a larger set.
     training: detectors begin from the random seed unless their own settings name a file.
+    encoder_seed: random seed of untrained encoders; that of the settings if not given.
 
     Raises:
         UserError: an unknown name or option, a protocol that a detector does not offer, or two of one label.
@@ -145,7 +147,7 @@ def open_session(
         catalogs.encoders,
         locator.resolve,
         allow_untrained=settings.allow_untrained,
-        seed=settings.seed,
+        seed=settings.seed if encoder_seed is None else encoder_seed,
         device=device,
     )
     session = Session(settings, catalogs, device, encoders)

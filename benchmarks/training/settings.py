@@ -8,7 +8,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from pydantic import Field, model_validator
+from pydantic import Field, field_validator, model_validator
 
 from benchmarks.config import (
     DetectorSettings,
@@ -28,6 +28,7 @@ from benchmarks.config import (
     Workers,
 )
 from benchmarks.pictures import MAX_PIXELS
+from benchmarks.seeds import seed_folder
 
 Probability = Annotated[Number, Field(ge=0, le=1)]
 
@@ -148,8 +149,22 @@ class TrainSettings(Settings):
     workers: Workers = None
     launcher: Launcher = "auto"
     seed: Seed = Field(42, description="random seed of initial weights, order, augmentation and dropout")
+    seeds: list[Seed] = Field([], description="train once per random seed, each into OUT/seed-N")
+    frozen_seed: Seed | None = Field(
+        None,
+        description="random seed of what every training of `seeds` shares: untrained encoders and fixed versions "
+        "of the pictures; `seed` by default",
+    )
     keep: StrictInt = Field(2, ge=2, description="checkpoints kept: this many latest, and as many best")
     plugins: Plugins = Field([])
+
+    @field_validator("seeds")
+    @classmethod
+    def _different(cls, seeds: list[int]) -> list[int]:
+        for seed in seeds:
+            if seeds.count(seed) > 1:
+                raise ValueError(f"{seed} stands twice: a training is the same each time")
+        return seeds
 
     @model_validator(mode="after")
     def _one_start(self) -> TrainSettings:
@@ -165,6 +180,32 @@ class TrainSettings(Settings):
                 "augmentation.copies to a number, or blur, jpeg and flip to 0 and random_crop to false"
             )
         return self
+
+    @property
+    def seed_of_frozen(self) -> int:
+        """The random seed of untrained encoders and of fixed versions of pictures."""
+        return self.seed if self.frozen_seed is None else self.frozen_seed
+
+    def seed_of_pictures(self, augmentation: AugmentationSettings) -> int:
+        """The random seed that pictures are changed by: fixed versions are the same for every training."""
+        return self.seed_of_frozen if augmentation.fixed else self.seed
+
+
+def each_seed(settings: TrainSettings) -> list[TrainSettings]:
+    """The trainings that settings ask for: one per seed, each in a folder of its own and all over the same frozen part."""
+    if not settings.seeds:
+        return [settings]
+    return [
+        settings.model_copy(
+            update={
+                "seed": seed,
+                "seeds": [],
+                "frozen_seed": settings.seed_of_frozen,
+                "out": settings.out / seed_folder(seed),
+            }
+        )
+        for seed in settings.seeds
+    ]
 
 
 def validation_augmentation(settings: TrainSettings) -> AugmentationSettings:
