@@ -139,7 +139,7 @@ def _over(
         Standing(
             None if math.isnan(mean) else mean,
             None if math.isnan(least) else least,
-            tuple(names[place] for place in np.flatnonzero(own)),
+            tuple(names[place] for place in np.flatnonzero(own).tolist()),
             rank,
             rank_by_worst,
         )
