@@ -13,7 +13,7 @@ from benchmarks.config import Bootstrap, Option, Settings, StrictBool, parse_set
 if TYPE_CHECKING:
     from rich.console import Console
 
-    from benchmarks.reports.failures.failures import Failures
+    from benchmarks.reports.failures.causes import Failures
 
 
 class FailuresSettings(Settings):
@@ -49,8 +49,8 @@ def failures(given: dict[str, Any]) -> None:
     From the score files: no network is run. Slices by size, format, JPEG quality and saturation need the pictures, once."""
     from rich.console import Console
 
+    from benchmarks.reports.failures.causes import study_failures
     from benchmarks.reports.failures.writing import write
-    from benchmarks.reports.failures.failures import study_failures
 
     settings = parse_settings(FailuresSettings, given, options=given)
     found = study_failures(
@@ -69,9 +69,9 @@ def failures(given: dict[str, Any]) -> None:
 
 
 def _show(found: Failures, console: Console) -> None:
-    from benchmarks.reports.failures.writing import fusion_rows, totals
     from benchmarks.reports.failures.fusion import ALL
     from benchmarks.reports.failures.slices import losing
+    from benchmarks.reports.failures.writing import fusion_rows, totals
     from benchmarks.runfolder.metrics_file import METRICS
     from benchmarks.tables import print_table
 

@@ -12,10 +12,10 @@ import pandas as pd
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
+from benchmarks.reports.failures.causes import Failures
 from benchmarks.reports.failures.fusion import ALL
 from benchmarks.reports.failures.gallery import EACH
 from benchmarks.reports.failures.slices import losing
-from benchmarks.reports.failures.failures import Failures
 from benchmarks.reports.markdown import escape
 from benchmarks.reports.templates import environment
 from benchmarks.runfolder.metrics_file import METRICS

@@ -26,10 +26,10 @@ from typer.testing import CliRunner
 from benchmarks.audits.traits import read_traits
 from benchmarks.cli import app
 from benchmarks.reports.failures.agreement import agreements, pairs, picture_table
+from benchmarks.reports.failures.causes import study_failures
 from benchmarks.reports.failures.fusion import fit
 from benchmarks.reports.failures.scored import Scored, SetScores
 from benchmarks.reports.failures.slices import within_sets
-from benchmarks.reports.failures.failures import study_failures
 from benchmarks.runfolder.scores import Cell
 from registry import UserError
 from tests.runs import dataset, detector, make_run
