@@ -26,7 +26,7 @@ from pydantic import (
 from pydantic.fields import FieldInfo
 
 from benchmarks.pictures import MAX_PIXELS
-from benchmarks.seeds import BEST, trained_seeds
+from benchmarks.seeds import BEST, of_seed, trained_seeds
 from benchmarks.yaml12 import load_yaml
 from registry import UserError
 from registry.errors import nearest
@@ -172,6 +172,15 @@ class SessionSettings(Settings):
     def _weights_of_detectors(
         cls, detectors: list[DetectorSettings], info: ValidationInfo
     ) -> list[DetectorSettings]:
+        labels = [one.shown for one in detectors]
+        for one in detectors:
+            if one.group in labels:
+                raise ValueError(f"a detector and a group of trainings are both called {one.group!r}")
+            if (
+                one.group
+                and [(other.group, other.seed) for other in detectors].count((one.group, one.seed)) > 1
+            ):
+                raise ValueError(f"group {one.group!r} has two trainings by seed {one.seed}")
         _check_files(info, {f"{one.shown}.weights": one.weights for one in detectors if one.weights})
         return detectors
 
@@ -216,13 +225,15 @@ def _with_trainings(values: Mapping[str, Any]) -> Mapping[str, Any]:
 
 def _of_folder(facts: Mapping[str, Any], shown: str, folder: Path) -> list[dict[str, Any]]:
     """The detectors whose weights a training left in a folder."""
-    if (folder / BEST).is_file():
-        return [{**facts, "weights": folder / BEST}]
-    seeds = trained_seeds(folder)
+    seeds, alone = trained_seeds(folder), folder / BEST
+    if seeds and alone.is_file():
+        raise ValueError(f"{shown}: {folder} holds trainings by seeds and {BEST} of another one: name a file")
+    if alone.is_file():
+        return [{**facts, "weights": alone}]
     if not seeds:
         raise ValueError(f"{shown}: {folder} holds no finished training: neither {BEST} nor seed-N/{BEST}")
     return [
-        {**facts, "label": f"{shown} seed {seed}", "weights": path, "group": shown, "seed": seed}
+        {**facts, "label": of_seed(shown, seed), "weights": path, "group": shown, "seed": seed}
         for seed, path in seeds.items()
     ]
 

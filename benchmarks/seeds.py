@@ -1,7 +1,7 @@
 """Where the trainings of one detector by several random seeds lie: each in its own folder of the whole.
 
-    OUT/seed-0/best.safetensors
-    OUT/seed-1/best.safetensors
+OUT/seed-0/best.safetensors
+OUT/seed-1/best.safetensors
 """
 
 from __future__ import annotations
@@ -18,6 +18,11 @@ _FOLDER = re.compile(r"seed-(\d+)")
 def seed_folder(seed: int) -> str:
     """The name of a training's folder among those of other seeds."""
     return f"seed-{seed}"
+
+
+def of_seed(detector: str, seed: int) -> str:
+    """What one training is called among the detectors of a run."""
+    return f"{detector} seed {seed}"
 
 
 def trained_seeds(folder: Path) -> dict[int, Path]:

@@ -190,6 +190,7 @@ def _load(session: Session, wanted: DetectorSettings, locator: Locator, training
         "untrained": False,
         "untrained_parts": [],
         "failed": None,
+        **({"group": wanted.group, "seed": wanted.seed} if wanted.group else {}),
         "card": dataclasses.asdict(card),
     }
     session.records[wanted.shown] = record

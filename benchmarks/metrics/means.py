@@ -38,21 +38,21 @@ def mean_of(
     by replicate.
     left_out: a test set that the mean of a metric does not include, by metric.
     """
-    chosen = [i for i, cell in enumerate(cells) if scope in (ALL, cell["paradigm"])]
-    members = [cells[i] for i in chosen]
+    members = [cell for cell in cells if scope in (ALL, cell["paradigm"])]
+    drawn = mean_replicates(scope, cells, replicates, names, left_out)
     metrics: dict[str, float | None] = {}
     ci: dict[str, list[float] | None] = {}
     undefined: dict[str, str] = {}
     for name in names:
-        counted = [i for i in chosen if cells[i]["dataset"] != (left_out or {}).get(name)]
-        lacking = [cells[i]["dataset"] for i in counted if cells[i]["metrics"][name] is None]
+        counted = [cells[i] for i in _counted(scope, cells, name, left_out)]
+        lacking = [cell["dataset"] for cell in counted if cell["metrics"][name] is None]
         metrics[name] = ci[name] = None
         if lacking or not counted:
             undefined[name] = f"undefined on {', '.join(lacking)}" if lacking else "no other test set"
             continue
-        metrics[name] = float(np.mean([cells[i]["metrics"][name] for i in counted]))
-        if all(name in replicates[i] for i in counted):
-            bounds = interval(np.mean([replicates[i][name] for i in counted], axis=0))
+        metrics[name] = float(np.mean([cell["metrics"][name] for cell in counted]))
+        if name in drawn:
+            bounds = interval(drawn[name])
             ci[name] = list(bounds) if bounds else None
     scored = [cell for cell in members if cell["status"] != FAILED]
     incomplete = [f"{cell['dataset']} {cell['status']}" for cell in members if cell["status"] != COMPLETE]
@@ -69,3 +69,29 @@ def mean_of(
         "ci": ci,
         "undefined": undefined,
     }
+
+
+def mean_replicates(
+    scope: str,
+    cells: Sequence[Mapping[str, Any]],
+    replicates: Sequence[Replicates],
+    names: Sequence[str],
+    left_out: Mapping[str, str] | None = None,
+) -> dict[str, Floats]:
+    """The replicates (resamples,) of a mean by metric, of those that all its cells have; arguments of `mean_of`."""
+    found = {}
+    for name in names:
+        counted = [replicates[i] for i in _counted(scope, cells, name, left_out)]
+        if counted and all(name in one for one in counted):
+            found[name] = np.mean([one[name] for one in counted], axis=0)
+    return found
+
+
+def _counted(
+    scope: str, cells: Sequence[Mapping[str, Any]], name: str, left_out: Mapping[str, str] | None
+) -> list[int]:
+    """Which cells the mean of a metric includes."""
+    without = (left_out or {}).get(name)
+    return [
+        i for i, cell in enumerate(cells) if scope in (ALL, cell["paradigm"]) and cell["dataset"] != without
+    ]

@@ -92,6 +92,18 @@ def _mean_covariance(block: NDArray[np.float64], same: bool) -> float:
     return float(block.mean())
 
 
+def spread_of(values: Sequence[float | None]) -> dict[str, float] | None:
+    """Standard deviation of a sample, lowest and highest value over seeds; None of a single one, or where one is None."""
+    known = [value for value in values if value is not None]
+    if len(known) < 2 or len(known) < len(values):
+        return None
+    return {
+        "standard_deviation": float(np.std(known, ddof=1)),
+        "lowest": min(known),
+        "highest": max(known),
+    }
+
+
 def over_seeds(
     group: str,
     seeds: Sequence[int],
@@ -123,11 +135,7 @@ def over_seeds(
         if len(values) == 1:
             ci[name] = members[0]["ci"][name]
             continue
-        spread[name] = {
-            "standard_deviation": float(values.std(ddof=1)),
-            "lowest": float(values.min()),
-            "highest": float(values.max()),
-        }
+        spread[name] = spread_of(known)
         # where a figure's pictures allow no interval of a training, they allow none of the mean
         if all(member["ci"][name] for member in members):
             drawn = np.stack([one[name] for one in replicates])

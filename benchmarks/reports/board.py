@@ -13,6 +13,7 @@ from typing import Any
 from benchmarks.metrics.cell import COMPLETE, FAILED, PARTIAL
 from benchmarks.metrics.means import ALL
 from benchmarks.reports.load import Pictures, Run, directions, perturbations
+from benchmarks.runfolder.metrics_file import Spread
 from benchmarks.runfolder.scores import CLEAN
 from benchmarks.runfolder.sharing import find_sharing
 from registry.dataset import PARADIGMS
@@ -41,6 +42,7 @@ class BoardRow:
     """One detector of one run.
 
     parts: what of it is untrained, empty for a trained detector. white_box_for: generators whose own parts it reads.
+    seeds: of its trainings, where it stands for several of one group; its label names them.
     """
 
     run: str
@@ -49,6 +51,7 @@ class BoardRow:
     untrained: bool
     parts: tuple[str, ...] = ()
     white_box_for: tuple[str, ...] = ()
+    seeds: tuple[int, ...] = ()
 
     @property
     def key(self) -> Key:
@@ -62,6 +65,7 @@ class BoardEntry:
     rank: 1 for the best of its column and all that do not differ from it significantly, 2 for the best of
     the rest and all like it, and so on; None for what is not ranked. tied: it is not itself the best of
     its rank, but not significantly different from it. own: a white box on pictures of its own generator.
+    spread: of several trainings, of which the value is the mean.
     """
 
     value: float | None
@@ -72,6 +76,7 @@ class BoardEntry:
     rank: int | None = None
     tied: bool = False
     own: bool = False
+    spread: Spread | None = None
 
     @property
     def failed(self) -> bool:
@@ -163,15 +168,18 @@ def warnings(runs: Sequence[Run]) -> list[str]:
 
 
 def _rows(runs: Sequence[Run]) -> list[BoardRow]:
-    names = [detector for run in runs for detector in run.detectors]
+    names = [detector for run in runs for detector in run.table_detectors]
     rows = []
     for run in runs:
-        untrained = {cell["detector"] for cell in run.cells() if cell["untrained"]}
-        for detector in run.detectors:
+        untrained = {cell["detector"] for cell in run.table_cells() if cell["untrained"]}
+        for detector in run.table_detectors:
             label = detector if names.count(detector) == 1 else f"{detector} ({run.label})"
+            seeds = tuple(map(int, run.groups.get(detector, {})))
+            if seeds:
+                label += f" (seed{'s' if len(seeds) > 1 else ''} {', '.join(map(str, seeds))})"
             facts = run.facts(detector)
             parts, own = tuple(facts.untrained_parts), tuple(facts.card.white_box_for)
-            rows.append(BoardRow(run.label, detector, label, detector in untrained, parts, own))
+            rows.append(BoardRow(run.label, detector, label, detector in untrained, parts, own, seeds))
     return rows
 
 
@@ -211,7 +219,7 @@ def _columns(
 ) -> Iterator[tuple[Mapping[str, Any], Column]]:
     """Cells and means of a run under one perturbation, each with its column."""
     sets, means = run.set_pictures(), run.mean_pictures(metric)
-    for cell in run.cells():
+    for cell in run.table_cells():
         if cell["perturbation"] == perturbation:
             label = cell["dataset"].removeprefix(f"{cell['paradigm']}/")
             if seen := run.view(cell["dataset"]):
@@ -219,7 +227,7 @@ def _columns(
             if cell["dataset"] in several:
                 label += f" #{_short(run.fingerprint(cell['dataset']))}"
             yield cell, Column(cell["paradigm"], label, False, sets[cell["dataset"]])
-    for mean in run.metrics["means"]:
+    for mean in run.table_means():
         if mean["perturbation"] == perturbation:
             pictures = means[mean["scope"]]
             if not pictures:
@@ -249,7 +257,7 @@ def _entry(item: Mapping[str, Any], metric: str) -> BoardEntry:
     status = item["status"]
     undefined = item.get("undefined", {}).get(metric, "" if metric in item["metrics"] else "not computed")
     reason = item["reason"] or "" if status != COMPLETE else undefined
-    return BoardEntry(value, low, high, status, reason)
+    return BoardEntry(value, low, high, status, reason, spread=item.get("spread", {}).get(metric))
 
 
 def _nothing_alike(metric: str, perturbation: str, pictures: Pictures, first: Key, second: Key) -> bool:

@@ -5,7 +5,18 @@ from __future__ import annotations
 from pylatexenc.latexencode import UnicodeToLatexEncoder
 
 from benchmarks.reports.board import DIGITS, BoardEntry, grouped
-from benchmarks.reports.notes import FAILED, OWN, PARTIAL, TIED, UNDEFINED, UNTRAINED, legend, mark, notes
+from benchmarks.reports.notes import (
+    FAILED,
+    OWN,
+    PARTIAL,
+    SPREAD,
+    TIED,
+    UNDEFINED,
+    UNTRAINED,
+    legend,
+    mark,
+    notes,
+)
 from benchmarks.reports.report import Report
 from benchmarks.reports.statistics.standings import HEADINGS
 from benchmarks.reports.templates import environment
@@ -21,6 +32,7 @@ _MARKS = {
     UNDEFINED: "--",
     TIED: r"\textsuperscript{$\approx$}",
     OWN: r"\textsuperscript{$\diamond$}",
+    SPREAD: r"$\pm$",
 }
 
 
@@ -36,6 +48,8 @@ def number(entry: BoardEntry | None) -> str:
         return sign
     text = f"{entry.value:.{DIGITS}f}"
     text = {1: rf"\textbf{{{text}}}", 2: rf"\underline{{{text}}}"}.get(entry.rank or 0, text)
+    if entry.spread:
+        text += rf" $\pm$ {entry.spread['standard_deviation']:.{DIGITS}f}"
     return text + sign
 
 

@@ -5,16 +5,19 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import TypeVar
 
 from benchmarks.metrics.bootstrap import RESAMPLES
 from benchmarks.metrics.means import ALL
 from benchmarks.runfolder.document import SCHEMA_VERSION
 from benchmarks.runfolder.evaluate import evaluate_run
-from benchmarks.runfolder.metrics_file import METRICS_FILE, MetricCell, MetricsFile, read_metrics
+from benchmarks.runfolder.metrics_file import METRICS_FILE, Mean, MetricCell, MetricsFile, read_metrics
 from benchmarks.runfolder.record import RECORD_FILE, DetectorRecord, RunRecord, make_record, read_record
 from benchmarks.runfolder.run_plugins import recorded_metrics
 from benchmarks.runfolder.submission import is_submission, read_submission, submitted_record
 from registry.errors import UserError, unknown_name
+
+ItemT = TypeVar("ItemT", MetricCell, Mean)
 
 Pictures = frozenset[tuple[str, str]]
 """(test set, data fingerprint) pairs: numbers over equal ones can be compared."""
@@ -73,11 +76,47 @@ class Run:
         return found
 
     def facts(self, detector: str) -> DetectorRecord:
-        """What run.json says of a detector; nothing where it does not know it."""
-        return self.record.detectors.get(detector) or DetectorRecord()
+        """What run.json says of a detector, of a group what it says of its first training; else nothing."""
+        first = next(iter(self.groups.get(detector, {}).values()), detector)
+        return self.record.detectors.get(first) or DetectorRecord()
 
     def cells(self) -> Iterator[MetricCell]:
         yield from self.metrics["cells"]
+
+    @property
+    def groups(self) -> dict[str, dict[str, str]]:
+        """Detectors that were trained by several seeds: name → seed → detector of `detectors`."""
+        over = self.metrics.get("over_seeds")
+        return over["groups"] if over else {}
+
+    @property
+    def table_detectors(self) -> list[str]:
+        """The detectors as tables show them, like `table_cells`."""
+        return list(dict.fromkeys(cell["detector"] for cell in self.table_cells()))
+
+    def table_cells(self) -> list[MetricCell]:
+        """The cells as tables show them: trainings of one detector by several seeds as one."""
+        over = self.metrics.get("over_seeds")
+        return self._together(self.metrics["cells"], over["cells"] if over else [])
+
+    def table_means(self) -> list[Mean]:
+        """The means as tables show them, like `table_cells`."""
+        over = self.metrics.get("over_seeds")
+        return self._together(self.metrics["means"], over["means"] if over else [])
+
+    def _together(self, items: Sequence[ItemT], over: Sequence[ItemT]) -> list[ItemT]:
+        """Items of the trainings replaced by those of their groups, where the first of each group stood."""
+        group = {label: name for name, members in self.groups.items() for label in members.values()}
+        found: list[ItemT] = []
+        placed: set[str] = set()
+        for item in items:
+            name = group.get(item["detector"])
+            if name is None:
+                found.append(item)
+            elif name not in placed:
+                placed.add(name)
+                found += [one for one in over if one["detector"] == name]
+        return found
 
 
 def read_runs(

@@ -24,11 +24,13 @@ def escape(text: object) -> str:
 
 
 def number(entry: BoardEntry | None) -> str:
-    """One table cell: value, interval and mark; best in bold, second underlined."""
+    """One table cell: value, interval and mark; with the spread over seeds; best in bold, second underlined."""
     if entry is None or entry.value is None:
         return mark(entry)
     text = f"{entry.value:.{DIGITS}f}{mark(entry)}"
     text = {1: f"**{text}**", 2: f"<u>{text}</u>"}.get(entry.rank or 0, text)
+    if entry.spread:
+        text += f" ± {entry.spread['standard_deviation']:.{DIGITS}f} ({entry.spread['lowest']:.{DIGITS}f} to {entry.spread['highest']:.{DIGITS}f})"
     if entry.low is not None:
         text += f" [{entry.low:.{DIGITS}f}, {entry.high:.{DIGITS}f}]"
     return text

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from benchmarks.reports.board import Board, BoardEntry
 
 UNTRAINED, PARTIAL, FAILED, UNDEFINED, TIED, OWN, ABSENT = "†", "‡", "✗", "–", "≈", "◇", ""
+SPREAD = "±"
 _ORDER = [PARTIAL, FAILED, UNDEFINED]
 
 LEGEND = {
@@ -16,6 +17,8 @@ LEGEND = {
     UNDEFINED: "undefined",
     OWN: "white box on its own generator; without a rank in means",
     TIED: "not significantly different from the best of its rank (p ≥ 0.05, Holm-corrected)",
+    SPREAD: "mean and standard deviation over trainings by several random seeds, lowest to highest; intervals and tests "
+    "count both seeds and pictures (Obuchowski and Rockette, 1995)",
 }
 """What each mark means; what carries one of the first four is never ranked."""
 
@@ -42,6 +45,10 @@ def notes(board: Board) -> list[tuple[str, str]]:
         for row in board.rows
         if row.untrained
     ]
+    if any(len(row.seeds) > 1 for row in board.rows):
+        single = [row.label for row in board.rows if len(row.seeds) < 2 and not row.untrained]
+        if single:
+            found.append((SPREAD, f"{', '.join(single)}: one training, so no spread over seeds"))
     where: dict[tuple[str, str, str], list[str]] = {}
     for row in board.rows:
         for column in board.columns:
@@ -57,5 +64,6 @@ def notes(board: Board) -> list[tuple[str, str]]:
 def legend(boards: Sequence[Board]) -> list[tuple[str, str]]:
     """(mark, meaning) of the marks that the boards carry."""
     used = {mark(entry) for board in boards for entry in board.entries.values()}
+    used |= {SPREAD for board in boards for entry in board.entries.values() if entry.spread}
     used |= {UNTRAINED for board in boards for row in board.rows if row.untrained}
     return [(sign, meaning) for sign, meaning in LEGEND.items() if sign in used]

@@ -24,7 +24,7 @@ def reported(runs: Sequence[Run]) -> list[ReportedFigure]:
     figures = [
         ReportedFigure(name, figure.on, figure.metric, figure.value, figure.source)
         for run in runs
-        for name in run.detectors
+        for name in run.table_detectors
         for figure in run.facts(name).card.reported
     ]
     return list(dict.fromkeys(figures))

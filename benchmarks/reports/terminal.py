@@ -87,4 +87,5 @@ def _number(entry: BoardEntry | None) -> Text:
     if entry is None or entry.value is None:
         return Text(mark(entry), style="red")
     style = {1: "bold green", 2: "underline"}.get(entry.rank or 0, "")
-    return Text(f"{entry.value:.{DIGITS}f}", style=style) + Text(mark(entry), style="yellow")
+    spread = f"±{entry.spread['standard_deviation']:.{DIGITS}f}" if entry.spread else ""
+    return Text(f"{entry.value:.{DIGITS}f}", style=style) + Text(spread + mark(entry), style="yellow")

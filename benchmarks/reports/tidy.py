@@ -14,6 +14,7 @@ COLUMNS = [
     "run",
     "detector",
     "untrained",
+    "seeds",
     "metric",
     "perturbation",
     "paradigm",
@@ -23,6 +24,9 @@ COLUMNS = [
     "value",
     "low",
     "high",
+    "standard_deviation",
+    "lowest",
+    "highest",
     "status",
     "reason",
     "rank",
@@ -72,7 +76,8 @@ def tidy(report: Report) -> str:
 
     pictures: the test sets that the number covers, `name@fingerprint`, separated by spaces: lines with
     equal `pictures` can be compared. rank: among trained detectors with complete cells; tied: not itself
-    the best of its rank, but not significantly different from it.
+    the best of its rank, but not significantly different from it. seeds: of several trainings, of which value is the
+    mean and standard_deviation, lowest and highest the spread.
     """
     alarm = " ".join(report.warnings)
     return _text(
@@ -82,6 +87,7 @@ def tidy(report: Report) -> str:
                 "run": row.run,
                 "detector": row.detector,
                 "untrained": str(row.untrained).lower(),
+                "seeds": " ".join(map(str, row.seeds)),
                 "metric": board.metric,
                 "perturbation": board.perturbation,
                 "paradigm": column.group,
@@ -91,6 +97,7 @@ def tidy(report: Report) -> str:
                 "value": entry.value,
                 "low": entry.low,
                 "high": entry.high,
+                **(entry.spread or {}),
                 "status": entry.status,
                 "reason": entry.reason,
                 "rank": entry.rank,

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from benchmarks.metrics.bootstrap import LEVEL, METHOD, RESAMPLES, Metric, generator
 from benchmarks.metrics.cell import COMPLETE, Measurement, coverage, grouped_reasons, measure
-from benchmarks.metrics.means import mean_of, scopes
+from benchmarks.metrics.means import mean_of, mean_replicates, scopes
 from benchmarks.metrics.tally import CountedMetric
 from benchmarks.metrics.thresholds import calibrated_summaries, chosen_threshold, joined, measure_calibrated
 from benchmarks.runfolder.document import SCHEMA_VERSION, validated
@@ -26,6 +26,7 @@ from benchmarks.runfolder.replicates import (
 )
 from benchmarks.runfolder.scores import CLEAN, Cell, cells, read_cell
 from benchmarks.runfolder.sharing import find_sharing
+from benchmarks.runfolder.trainings import Trainings
 from registry.card import MetricCard
 from registry.catalog import Catalog
 from registry.dataset import UNKNOWN_PARADIGM
@@ -100,6 +101,7 @@ def compute_metrics(
     left_out = {name: facts["left_out"] for name, facts in known.items() if "left_out" in facts}
     found: list[dict[str, Any]] = []
     means: list[dict[str, Any]] = []
+    trainings = Trainings(record)
     sharing = find_sharing(run)
     paradigms = [_paradigm(facts) for facts in record.datasets.values()]
     for detector in record.detectors:
@@ -125,8 +127,12 @@ def compute_metrics(
             found += members
             if keep:
                 keep.flush()
+            own = []
             for scope in scopes(paradigms) if members else ():
-                means.append(mean_of(scope, members, replicates, list(known), left_out))
+                of_scope = (scope, members, replicates, list(known), left_out)
+                own.append((mean_of(*of_scope), mean_replicates(*of_scope)))
+            means += [mean for mean, _ in own]
+            trainings.add(detector, perturbation, list(zip(members, replicates, strict=True)), own)
     result = {
         "schema": SCHEMA_VERSION,
         "bootstrap": {
@@ -140,6 +146,7 @@ def compute_metrics(
         **({"not_computed": dict(not_computed)} if not_computed else {}),
         "cells": found,
         "means": means,
+        **trainings.as_written(),
         "not_asked": [vars(cell) for cell in sorted(set(cells(run)) - set(record.cells()))],
     }
     return validated(result, MetricsFile, f"{run / METRICS_FILE} as computed")

@@ -55,11 +55,21 @@ class Calibrated(TypedDict):
 
 
 @with_config(LENIENT)
+class Spread(TypedDict):
+    """How far a figure's trainings by several seeds are apart; the standard deviation is that of a sample."""
+
+    standard_deviation: FiniteFloat
+    lowest: FiniteFloat
+    highest: FiniteFloat
+
+
+@with_config(LENIENT)
 class MetricCell(TypedDict):
     """One detector on one test set under one perturbation.
 
     n_real, n_fake: pictures with a score; n_error: pictures that failed. reason: why the cell is not
-    complete or lacks a metric. metrics, ci: None where undefined; undefined: why, by metric.
+    complete or lacks a metric. metrics, ci: None where undefined; undefined: why, by metric. seeds, spread: of a
+    detector over its trainings, where `metrics` are means over seeds and a single training has no spread.
     """
 
     detector: str
@@ -76,6 +86,8 @@ class MetricCell(TypedDict):
     metrics: dict[str, Number]
     ci: dict[str, Interval | None]
     undefined: NotRequired[dict[str, str]]
+    seeds: NotRequired[list[int]]
+    spread: NotRequired[dict[str, Spread | None]]
 
 
 @with_config(LENIENT)
@@ -96,6 +108,17 @@ class Mean(TypedDict):
     metrics: dict[str, Number]
     ci: dict[str, Interval | None]
     undefined: NotRequired[dict[str, str]]
+    seeds: NotRequired[list[int]]
+    spread: NotRequired[dict[str, Spread | None]]
+
+
+@with_config(LENIENT)
+class OverSeeds(TypedDict):
+    """Detectors that were trained by several seeds, as one each. groups: name → seed → detector."""
+
+    groups: dict[str, dict[str, str]]
+    cells: list[MetricCell]
+    means: list[Mean]
 
 
 @with_config(LENIENT)
@@ -121,6 +144,7 @@ class MetricsFile(TypedDict):
     not_computed: NotRequired[dict[str, str]]
     cells: list[MetricCell]
     means: list[Mean]
+    over_seeds: NotRequired[OverSeeds]
     not_asked: NotRequired[list[NotAsked]]
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import csv
 import io
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
 
@@ -14,6 +14,7 @@ from benchmarks.files import write_json
 from benchmarks.study.matrix import MEANS, Matrix
 from registry.files import atomic
 
+SPREAD = "± is the standard deviation over trainings by several random seeds, in brackets the range."
 _CAPTION = "rows: trained on; columns: tested on"
 
 
@@ -34,16 +35,30 @@ def render(matrices: Sequence[Matrix], out: Path) -> list[Path]:
 
 
 def _csv(matrices: Sequence[Matrix]) -> str:
-    """One line per value: detector, training set, its paradigm, test set, its paradigm, relation, metric, value."""
+    """One line per value, means over seeds where there are several trainings, with their spread."""
     stream = io.StringIO()
     writer = csv.writer(stream, lineterminator="\n")
     writer.writerow(
-        ["detector", "trained_on", "paradigm", "tested_on", "test_paradigm", "relation", "metric", "value"]
+        [
+            "detector",
+            "trained_on",
+            "paradigm",
+            "tested_on",
+            "test_paradigm",
+            "relation",
+            "metric",
+            "value",
+            "seeds",
+            "standard_deviation",
+            "lowest",
+            "highest",
+        ]
     )
     for matrix in matrices:
         for row in matrix.rows:
             for name, value in row.values.items():
                 shown = "" if value is None else repr(value)
+                spread = row.spreads.get(name) or {}
                 writer.writerow(
                     [
                         matrix.detector,
@@ -54,6 +69,8 @@ def _csv(matrices: Sequence[Matrix]) -> str:
                         row.relations[name],
                         matrix.metric,
                         shown,
+                        " ".join(map(str, row.seeds)),
+                        *(spread.get(key, "") for key in ("standard_deviation", "lowest", "highest")),
                     ]
                 )
     return stream.getvalue()
@@ -70,10 +87,17 @@ def _markdown(matrices: Sequence[Matrix]) -> str:
             "|---" * len(head) + "|",
         ]
         for row in matrix.rows:
-            values = [percent(v) for v in [*row.values.values(), *row.means.values()]]
-            lines.append("| " + " | ".join([f"{row.training_set} ({row.paradigm})", *values]) + " |")
+            values = [
+                with_spread(v, row.spreads.get(name)) for name, v in {**row.values, **row.means}.items()
+            ]
+            lines.append("| " + " | ".join([row.label, *values]) + " |")
         parts.append("\n".join(lines))
-    return f"Training sets × test sets ({_CAPTION}).\n\n" + "\n\n".join(parts) + "\n"
+    spread = f" {SPREAD}" if _any_spread(matrices) else ""
+    return f"Training sets × test sets ({_CAPTION}).{spread}\n\n" + "\n\n".join(parts) + "\n"
+
+
+def _any_spread(matrices: Sequence[Matrix]) -> bool:
+    return any(spread for matrix in matrices for row in matrix.rows for spread in row.spreads.values())
 
 
 def _html(matrices: Sequence[Matrix]) -> str:
@@ -81,13 +105,24 @@ def _html(matrices: Sequence[Matrix]) -> str:
         loader=PackageLoader("benchmarks.study", "templates"), autoescape=True, undefined=StrictUndefined
     )
     environment.filters["percent"] = percent
+    environment.globals["with_spread"] = with_spread
     template = environment.get_template("study.html.j2")
-    return template.render(matrices=matrices, means=MEANS, caption=_CAPTION)
+    return template.render(
+        matrices=matrices, means=MEANS, caption=_CAPTION, spread=SPREAD if _any_spread(matrices) else ""
+    )
 
 
 def percent(value: float | None) -> str:
     """A share in [0, 1] as a percentage with one decimal; a dash where there is none."""
     return "–" if value is None else f"{100 * value:.1f}"
+
+
+def with_spread(value: float | None, spread: Mapping[str, float] | None) -> str:
+    """The same, with standard deviation and range over seeds where there are several."""
+    if value is None or not spread:
+        return percent(value)
+    low, high = percent(spread["lowest"]), percent(spread["highest"])
+    return f"{percent(value)} ± {percent(spread['standard_deviation'])} ({low} to {high})"
 
 
 def _draw(matrix: Matrix, out: Path) -> list[Path]:
@@ -106,7 +141,7 @@ def _draw(matrix: Matrix, out: Path) -> list[Path]:
     axes.set_xticks(
         range(len(names)), [f"{n}\n({matrix.test_sets[n]})" for n in names], rotation=45, ha="right"
     )
-    axes.set_yticks(range(len(matrix.rows)), [f"{row.training_set} ({row.paradigm})" for row in matrix.rows])
+    axes.set_yticks(range(len(matrix.rows)), [row.label for row in matrix.rows])
     axes.set_xlabel("tested on")
     axes.set_ylabel("trained on")
     axes.set_title(f"{matrix.detector}: {matrix.metric} in %", fontsize=11)

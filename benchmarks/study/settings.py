@@ -8,7 +8,7 @@ from typing import Any
 from pydantic import Field
 
 from benchmarks.config import DetectorSettings, Settings
-from benchmarks.training.settings import SplitSettings
+from benchmarks.training.settings import Seeds, SplitSettings
 
 
 class TrainingSet(Settings):
@@ -23,6 +23,7 @@ class StudySettings(Settings):
 
     detectors: list[DetectorSettings] = Field(min_length=1, description="detectors to train")
     training_sets: dict[str, TrainingSet] = Field(min_length=1, description="name → training pictures")
+    seeds: Seeds = Field([])
     training: dict[str, Any] = Field({}, description="other keys of a training, the same for all")
     test: dict[str, Any] = Field(description="keys of a run: data, limit, bootstrap and so on")
     metric: str = Field("ap", description="metric of the matrices")

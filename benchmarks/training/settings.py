@@ -8,7 +8,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from pydantic import Field, field_validator, model_validator
+from pydantic import AfterValidator, Field, model_validator
 
 from benchmarks.config import (
     DetectorSettings,
@@ -31,6 +31,20 @@ from benchmarks.pictures import MAX_PIXELS
 from benchmarks.seeds import seed_folder
 
 Probability = Annotated[Number, Field(ge=0, le=1)]
+
+
+def _different(seeds: list[int]) -> list[int]:
+    for seed in seeds:
+        if seeds.count(seed) > 1:
+            raise ValueError(f"{seed} stands twice: a training by one seed is the same each time")
+    return seeds
+
+
+Seeds = Annotated[
+    list[Seed],
+    AfterValidator(_different),
+    Field(description="train once per random seed, each into a folder seed-N of its own"),
+]
 
 
 class OptimizerSettings(Settings):
@@ -149,7 +163,7 @@ class TrainSettings(Settings):
     workers: Workers = None
     launcher: Launcher = "auto"
     seed: Seed = Field(42, description="random seed of initial weights, order, augmentation and dropout")
-    seeds: list[Seed] = Field([], description="train once per random seed, each into OUT/seed-N")
+    seeds: Seeds = Field([])
     frozen_seed: Seed | None = Field(
         None,
         description="random seed of what every training of `seeds` shares: untrained encoders and fixed versions "
@@ -157,14 +171,6 @@ class TrainSettings(Settings):
     )
     keep: StrictInt = Field(2, ge=2, description="checkpoints kept: this many latest, and as many best")
     plugins: Plugins = Field([])
-
-    @field_validator("seeds")
-    @classmethod
-    def _different(cls, seeds: list[int]) -> list[int]:
-        for seed in seeds:
-            if seeds.count(seed) > 1:
-                raise ValueError(f"{seed} stands twice: a training is the same each time")
-        return seeds
 
     @model_validator(mode="after")
     def _one_start(self) -> TrainSettings:

@@ -132,7 +132,9 @@ def train_detector(
             `each_seed` gives the settings of each training; nothing has been trained.
     """
     if settings.seeds:
-        raise UserError(f"seeds {settings.seeds}: this trains once; each_seed gives the settings of each training")
+        raise UserError(
+            f"seeds {settings.seeds}: this trains once; each_seed gives the settings of each training"
+        )
     # sums that are shared out among more or fewer threads end in other last bits
     same_threads = cpu_threads(threads_of(settings.out))
     with (

@@ -26,7 +26,8 @@ def payload(report: Report) -> dict[str, Any]:
     """What the page shows. Numbers are rounded to the digits shown, straight from metrics.json.
 
     `cells`: one object per row, column and perturbation (all three by number) with the counts, the status,
-    and per metric the value `v`, the interval `lo`, `hi`, and the rank `r` (negative where tied).
+    and per metric the value `v`, the interval `lo`, `hi`, the standard deviation `sd` over trainings by several seeds,
+    and the rank `r` (negative where tied).
     """
     runs, names = report.runs, list(directions(report.runs))
     verdicts = Verdicts(report.comparisons)
@@ -92,6 +93,10 @@ def _cells(
                 if any(entry.low is not None for entry in known):
                     cell["lo"] = [_short(e.low) if e else None for e in entries]
                     cell["hi"] = [_short(e.high) if e else None for e in entries]
+                if any(entry.spread for entry in known):
+                    cell["sd"] = [
+                        _short(e.spread["standard_deviation"]) if e and e.spread else None for e in entries
+                    ]
                 if any(entry.rank for entry in known):
                     cell["r"] = [(-e.rank if e.tied else e.rank) if e and e.rank else 0 for e in entries]
                 if any(entry.own for entry in known):
@@ -110,7 +115,7 @@ def _counts(runs: Sequence[Run]) -> Mapping[tuple[str, str, str, str], list[int]
     return {
         (run.label, c["detector"], c["dataset"], c["perturbation"]): [c["n_real"], c["n_fake"], c["n_error"]]
         for run in runs
-        for c in run.cells()
+        for c in run.table_cells()
     }
 
 
@@ -192,10 +197,11 @@ def curve_payload(report: Report) -> dict[str, Any]:
     found = {}
     number = 0
     for run in report.runs:
-        place = {name: number + i for i, name in enumerate(run.detectors)}
+        # several trainings have no curve in common
+        place = {name: number + i for i, name in enumerate(run.table_detectors)}
         number += len(place)
         for cell in run.cells():
-            if run.folder and cell["n_real"] and cell["n_fake"]:
+            if run.folder and cell["detector"] in place and cell["n_real"] and cell["n_fake"]:
                 scores = report.read(
                     run.folder, Cell(cell["detector"], cell["dataset"], cell["perturbation"])
                 )

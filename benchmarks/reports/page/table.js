@@ -34,6 +34,7 @@ function describe(row, column, cell) {
   const parts = [`${data.rows[row].label} on ${place.group} ${place.label}: ${data.metrics[state.metric].name}`];
   const value = cell.v[state.metric];
   parts[0] += value === null ? " undefined" : ` ${fixed(value)}`;
+  if (cell.sd && cell.sd[state.metric] !== null) parts.push(`mean over seeds, standard deviation ${fixed(cell.sd[state.metric])}`);
   if (cell.lo && cell.lo[state.metric] !== null) parts.push(`95 % interval ${fixed(cell.lo[state.metric])} to ${fixed(cell.hi[state.metric])}`);
   if (cell.n) parts.push(`${cell.n[0]} real and ${cell.n[1]} generated pictures, ${cell.n[2]} failed`);
   const rank = cell.r ? cell.r[state.metric] : 0;
@@ -124,6 +125,7 @@ function drawBody(rows, columns) {
       if (cell) {
         const value = cell.v[state.metric];
         box.textContent = (value === null ? "" : fixed(value)) + markOf(cell);
+        if (cell.sd && cell.sd[state.metric] !== null) box.append(` ± ${fixed(cell.sd[state.metric])}`);
         if (cell.lo && cell.lo[state.metric] !== null) box.append(make("span", ` [${fixed(cell.lo[state.metric])}, ${fixed(cell.hi[state.metric])}]`, { class: "ci" }));
         const rank = Math.abs(cell.r ? cell.r[state.metric] : 0);
         if (rank === 1) classes.push("best");

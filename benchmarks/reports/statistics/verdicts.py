@@ -5,10 +5,10 @@ from __future__ import annotations
 import pandas as pd
 
 from benchmarks.reports.load import Pictures
-from benchmarks.reports.statistics.compare import BOOTSTRAP, DELONG, MCNEMAR, Detector
+from benchmarks.reports.statistics.compare import BOOTSTRAP, DELONG, MCNEMAR, SEEDS, Detector
 
 ALPHA = 0.05
-PREFERRED = (DELONG, MCNEMAR, BOOTSTRAP)
+PREFERRED = (DELONG, MCNEMAR, BOOTSTRAP, SEEDS)
 """Which test decides where several were made, the metric's own one first."""
 
 
