@@ -127,7 +127,10 @@ class GitState(Document):
 
 
 class RunRecord(Document):
-    """The content of run.json. perturbations: as they were asked for, `none` for clean pictures."""
+    """The content of run.json. perturbations: as they were asked for, `none` for clean pictures.
+
+    chains: the steps of those that are a named chain. suites: by name, the conditions and their weights.
+    """
 
     schema_version: SchemaVersion = Field(1, alias="schema")
     command: list[str] = Field([])
@@ -143,6 +146,8 @@ class RunRecord(Document):
     detectors: dict[str, DetectorRecord]
     datasets: dict[str, DatasetRecord]
     perturbations: list[str]
+    chains: dict[str, str] = Field({})
+    suites: dict[str, dict[str, FiniteFloat]] = Field({})
 
     def cells(self) -> Iterator[Cell]:
         """Every (detector, test set, perturbation) that was asked for."""

@@ -36,7 +36,7 @@ from benchmarks.runfolder.scores import read_cell
 from registry.errors import UserError, unknown_name
 
 FACTS = ("card", "weights", "untrained", "untrained_parts")
-PROVENANCE = ("command", "versions", "git", "device", "device_name", "dtype", "seed")
+PROVENANCE = ("command", "versions", "git", "device", "device_name", "dtype", "seed", "chains", "suites")
 
 
 @with_config(LENIENT)
