@@ -10,7 +10,13 @@ from benchmarks.reports.load import read_runs
 from benchmarks.reports.markdown import markdown
 from benchmarks.reports.page.html import html
 from benchmarks.reports.report import Report, make_report
-from benchmarks.reports.tidy import tidy, tidy_comparisons, tidy_losses, tidy_reported
+from benchmarks.reports.tidy import (
+    tidy,
+    tidy_beside_reported,
+    tidy_comparisons,
+    tidy_losses,
+    tidy_reported,
+)
 from benchmarks.runfolder.metrics_file import METRICS
 from registry.errors import UserError, unknown_name
 from registry.files import atomic
@@ -26,6 +32,7 @@ FORMATS: dict[str, Callable[[Report, Path | None], Documents]] = {
         f"{NAME}.comparisons.csv": tidy_comparisons(report),
         f"{NAME}.losses.csv": tidy_losses(report),
         f"{NAME}.reported.csv": tidy_reported(report),
+        f"{NAME}.measured_and_reported.csv": tidy_beside_reported(report),
     },
     "tex": lambda report, _: {f"{NAME}.tex": latex(report)},
     "html": lambda report, pictures: {f"{NAME}.html": html(report, pictures)},
