@@ -8,6 +8,7 @@ from benchmarks.reports.board import DIGITS, BoardEntry, grouped
 from benchmarks.reports.notes import FAILED, OWN, PARTIAL, TIED, UNDEFINED, UNTRAINED, legend, mark, notes
 from benchmarks.reports.report import Report
 from benchmarks.reports.reported import sources, verdict
+from benchmarks.reports.statistics.standings import HEADINGS
 from benchmarks.reports.templates import environment
 
 BLOCK = 10
@@ -56,5 +57,6 @@ def latex(report: Report) -> str:
             untrained=UNTRAINED,
             grouped=grouped,
             digits=DIGITS,
+            headings=HEADINGS,
         )
     )

@@ -9,6 +9,7 @@ from benchmarks.reports.notes import UNTRAINED, legend, mark, notes
 from benchmarks.reports.report import Report
 from benchmarks.reports.reported import verdict
 from benchmarks.reports.statistics.mean_ranks import rank_board
+from benchmarks.reports.statistics.standings import HEADINGS
 from benchmarks.reports.templates import environment
 
 BLOCK = 9
@@ -49,5 +50,6 @@ def markdown(report: Report) -> str:
             untrained=UNTRAINED,
             rank_board=rank_board,
             digits=DIGITS,
+            headings=HEADINGS,
         )
     )

@@ -13,8 +13,9 @@ from benchmarks.reports.board import Board, BoardEntry, BoardRow, boards, groupe
 from benchmarks.reports.load import Run, check_metrics
 from benchmarks.reports.notes import UNTRAINED, legend, mark, notes
 from benchmarks.reports.reported import Comparison, comparisons, verdict
-from benchmarks.runfolder.metrics_file import METRICS, MetricsFile
-from benchmarks.runfolder.record import RunRecord
+from benchmarks.reports.statistics.standings import HEADINGS, Standings, standings
+from benchmarks.reports.statistics.verdicts import Verdicts
+from benchmarks.runfolder.metrics_file import METRICS
 from benchmarks.runfolder.scores import CLEAN
 
 DIGITS = 3
@@ -23,22 +24,16 @@ _BOX = box.Box("    \n    \n ── \n    \n    \n    \n    \n    \n")
 _LABEL = 30
 
 
-def print_leaderboard(
-    metrics: MetricsFile,
+def print_runs(
+    runs: Sequence[Run],
     console: Console,
     names: Sequence[str] | None = None,
-    record: RunRecord | None = None,
+    verdicts: Verdicts | None = None,
 ) -> None:
-    """Print the leaderboard of one run.
+    """Print one leaderboard of all runs: test sets down, detectors across, one table per metric.
 
-    metrics: the content of metrics.json. names: metrics to show, by default `METRICS`.
-    record: its run.json, for what is untrained and for fair views.
+    names: metrics to show, by default `METRICS`. verdicts: of comparisons, for the share of resamples in which the order of two detectors holds.
     """
-    print_runs([Run("", metrics, record) if record else Run("", metrics)], console, names)
-
-
-def print_runs(runs: Sequence[Run], console: Console, names: Sequence[str] | None = None) -> None:
-    """Print one leaderboard of all runs: test sets down, detectors across, one table per metric."""
     names = names or METRICS
     check_metrics(runs, names)
     for warning in warnings(runs):
@@ -49,6 +44,8 @@ def print_runs(runs: Sequence[Run], console: Console, names: Sequence[str] | Non
     for board in found:
         for start in range(0, len(board.rows), across):
             console.print(_table(board, board.rows[start : start + across]))
+        for over_all in standings(board, verdicts):
+            console.print(_over_all(over_all))
     if compared := comparisons(runs):
         console.print(_beside_reported(compared))
     footnotes = dict.fromkeys(note for board in found for note in notes(board))
@@ -88,6 +85,20 @@ def _beside_reported(compared: Sequence[Comparison]) -> Table:
             Text("" if one.difference is None else f"{one.difference:+.{DIGITS}f}"),
             Text(verdict(one)),
         )
+    return table
+
+
+def _over_all(found: Standings) -> Table:
+    """Worst case and stability: detectors down."""
+    table = Table(box=_BOX, padding=(0, 0, 0, 1), pad_edge=False)
+    table.add_column(f"over {found.n_sets} sets", max_width=_LABEL, overflow="fold")
+    rows = [(one.row, one.shown(DIGITS)) for one in found.rows]
+    used = [i for i in range(len(HEADINGS)) if any(texts[i] for _, texts in rows)]
+    for i in used:
+        on = HEADINGS[i] == "on"
+        table.add_column(HEADINGS[i], justify="left" if on else "right", max_width=_LABEL if on else 8)
+    for row, texts in rows:
+        table.add_row(_name(row), *(Text(texts[i]) for i in used))
     return table
 
 
