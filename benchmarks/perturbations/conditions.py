@@ -33,7 +33,7 @@ class NamedChain(_Part):
     source: str = Field(min_length=1)
 
 
-class Suite(_Part):
+class ConditionSuite(_Part):
     """conditions: with the weight of each in the suite's mean."""
 
     summary: str = Field(min_length=1)
@@ -42,7 +42,7 @@ class Suite(_Part):
 
 class _File(_Part):
     chains: dict[str, NamedChain] = {}
-    suites: dict[str, Suite] = {}
+    suites: dict[str, ConditionSuite] = {}
 
 
 @dataclass(frozen=True)
@@ -50,9 +50,9 @@ class Conditions:
     """Chains and suites by name."""
 
     chains: Mapping[str, NamedChain] = field(default_factory=dict)
-    suites: Mapping[str, Suite] = field(default_factory=dict)
+    suites: Mapping[str, ConditionSuite] = field(default_factory=dict)
 
-    def suite(self, name: str) -> Suite:
+    def suite(self, name: str) -> ConditionSuite:
         """The suite of that name; raises `UserError` for an unknown one, with the nearest."""
         if name not in self.suites:
             raise unknown_name("suite", name, self.suites)

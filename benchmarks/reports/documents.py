@@ -16,6 +16,7 @@ from benchmarks.reports.statistics.verdicts import Verdicts
 from benchmarks.reports.terminal import print_runs
 from benchmarks.reports.tidy import (
     tidy,
+    tidy_beside_reported,
     tidy_comparisons,
     tidy_curves,
     tidy_losses,
@@ -41,6 +42,7 @@ FORMATS: dict[str, Callable[[Report, Path | None], Documents]] = {
         f"{NAME}.curves.csv": tidy_curves(report),
         f"{NAME}.losses.csv": tidy_losses(report),
         f"{NAME}.reported.csv": tidy_reported(report),
+        f"{NAME}.measured_and_reported.csv": tidy_beside_reported(report),
     },
     "tex": lambda report, _: {f"{NAME}.tex": latex(report)},
     "html": lambda report, pictures: {f"{NAME}.html": html(report, pictures)},

@@ -62,6 +62,7 @@ def merged_record(old: RunRecord | None, new: RunRecord, run: Path) -> RunRecord
                 for key in ("chains", "suites")
                 if (merged := {**before.get(key, {}), **now.get(key, {})})
             },
+            **({"reported": figures} if (figures := now.get("reported") or before.get("reported")) else {}),
         }
     )
 

@@ -93,6 +93,8 @@ def make_plan(settings: RunSettings, processes: Processes) -> Plan:
         suite: {parsed[name].name: weight for name, weight in conditions.items()}
         for suite, conditions in suites.items()
     }
+    for figures in settings.reported:
+        catalogs.metrics.entry(figures.metric)
     Locator(
         catalogs, settings.weights, settings.labels
     )  # a wrong name shows before the pictures are looked for
