@@ -60,12 +60,10 @@ def show_results(out: Path, metrics: MetricsFile, failed: Sequence[str] = ()) ->
     Returns:
         The exit code: 0 where everything was scored, else 1.
     """
-    from benchmarks.reports import print_leaderboard, render
+    from benchmarks.reports import render
     from benchmarks.runfolder.metrics_file import incomplete
-    from benchmarks.runfolder.record import read_record
 
-    files = render([out])
-    print_leaderboard(metrics, Console(), record=read_record(out))
+    files = render([out], console=Console())
     for line in (problems := [*failed, *incomplete(out, metrics)]):
         Console(stderr=True).print(line, style="yellow", markup=False, soft_wrap=True)
     Console().print("\n".join(f"written: {file}" for file in files), markup=False, soft_wrap=True)

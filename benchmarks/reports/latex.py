@@ -7,6 +7,7 @@ from pylatexenc.latexencode import UnicodeToLatexEncoder
 from benchmarks.reports.board import DIGITS, BoardEntry, grouped
 from benchmarks.reports.notes import FAILED, OWN, PARTIAL, TIED, UNDEFINED, UNTRAINED, legend, mark, notes
 from benchmarks.reports.report import Report
+from benchmarks.reports.statistics.standings import HEADINGS
 from benchmarks.reports.templates import environment
 
 BLOCK = 10
@@ -53,5 +54,6 @@ def latex(report: Report) -> str:
             untrained=UNTRAINED,
             grouped=grouped,
             digits=DIGITS,
+            headings=HEADINGS,
         )
     )

@@ -8,6 +8,7 @@ from benchmarks.reports.board import DIGITS, BoardEntry
 from benchmarks.reports.notes import UNTRAINED, legend, mark, notes
 from benchmarks.reports.report import Report
 from benchmarks.reports.statistics.mean_ranks import rank_board
+from benchmarks.reports.statistics.standings import HEADINGS
 from benchmarks.reports.templates import environment
 
 BLOCK = 9
@@ -47,5 +48,6 @@ def markdown(report: Report) -> str:
             untrained=UNTRAINED,
             rank_board=rank_board,
             digits=DIGITS,
+            headings=HEADINGS,
         )
     )

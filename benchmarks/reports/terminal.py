@@ -12,8 +12,9 @@ from rich.text import Text
 from benchmarks.reports.board import Board, BoardEntry, BoardRow, boards, grouped, warnings
 from benchmarks.reports.load import Run, check_metrics
 from benchmarks.reports.notes import UNTRAINED, legend, mark, notes
-from benchmarks.runfolder.metrics_file import METRICS, MetricsFile
-from benchmarks.runfolder.record import RunRecord
+from benchmarks.reports.statistics.standings import HEADINGS, Standings, standings
+from benchmarks.reports.statistics.verdicts import Verdicts
+from benchmarks.runfolder.metrics_file import METRICS
 
 DIGITS = 3
 _CELL = 12
@@ -21,22 +22,16 @@ _BOX = box.Box("    \n    \n ── \n    \n    \n    \n    \n    \n")
 _LABEL = 30
 
 
-def print_leaderboard(
-    metrics: MetricsFile,
+def print_runs(
+    runs: Sequence[Run],
     console: Console,
     names: Sequence[str] | None = None,
-    record: RunRecord | None = None,
+    verdicts: Verdicts | None = None,
 ) -> None:
-    """Print the leaderboard of one run.
+    """Print one leaderboard of all runs: test sets down, detectors across, one table per metric.
 
-    metrics: the content of metrics.json. names: metrics to show, by default `METRICS`.
-    record: its run.json, for what is untrained and for fair views.
+    names: metrics to show, by default `METRICS`. verdicts: of comparisons, for the share of resamples in which the order of two detectors holds.
     """
-    print_runs([Run("", metrics, record) if record else Run("", metrics)], console, names)
-
-
-def print_runs(runs: Sequence[Run], console: Console, names: Sequence[str] | None = None) -> None:
-    """Print one leaderboard of all runs: test sets down, detectors across, one table per metric."""
     names = names or METRICS
     check_metrics(runs, names)
     for warning in warnings(runs):
@@ -47,6 +42,8 @@ def print_runs(runs: Sequence[Run], console: Console, names: Sequence[str] | Non
     for board in found:
         for start in range(0, len(board.rows), across):
             console.print(_table(board, board.rows[start : start + across]))
+        for over_all in standings(board, verdicts):
+            console.print(_over_all(over_all))
     footnotes = dict.fromkeys(note for board in found for note in notes(board))
     for sign, text in [*footnotes, *legend(found)]:
         console.print(Text(f"{sign} {text}", style="dim"))
@@ -65,6 +62,20 @@ def _table(board: Board, rows: Sequence[BoardRow]) -> Table:
             label = Text(f"{group} {column.label}", style="bold" if column.is_mean else "")
             numbers = (_number(board.entries.get((row, column))) for row in rows)
             table.add_row(label, *numbers, end_section=column is columns[-1])
+    return table
+
+
+def _over_all(found: Standings) -> Table:
+    """Worst case and stability: detectors down."""
+    table = Table(box=_BOX, padding=(0, 0, 0, 1), pad_edge=False)
+    table.add_column(f"over {found.n_sets} sets", max_width=_LABEL, overflow="fold")
+    rows = [(one.row, one.shown(DIGITS)) for one in found.rows]
+    used = [i for i in range(len(HEADINGS)) if any(texts[i] for _, texts in rows)]
+    for i in used:
+        on = HEADINGS[i] == "on"
+        table.add_column(HEADINGS[i], justify="left" if on else "right", max_width=_LABEL if on else 8)
+    for row, texts in rows:
+        table.add_row(_name(row), *(Text(texts[i]) for i in used))
     return table
 
 

@@ -43,8 +43,27 @@ COMPARISON = [
     "difference",
     "low",
     "high",
+    "holds",
     "p",
     "p_holm",
+]
+
+STANDING = [
+    "metric",
+    "perturbation",
+    "run",
+    "detector",
+    "untrained",
+    "column",
+    "left_out",
+    "n_sets",
+    "mean",
+    "rank",
+    "worst",
+    "worst_on",
+    "rank_by_worst",
+    "next",
+    "ahead_of_next",
 ]
 
 
@@ -82,6 +101,40 @@ def tidy(report: Report) -> str:
             for row in board.rows
             for column in board.columns
             if (entry := board.entries.get((row, column)))
+        ),
+    )
+
+
+def tidy_standings(report: Report) -> str:
+    """Every detector over all test sets, and over all but `left_out`, of every board.
+
+    column: as in `leaderboard.csv`, which says what pictures it covers. worst_on: the sets of the worst value, separated by semicolons. ahead_of_next: share of the resamples in which the
+    order of the detector and the one with the `next` best mean holds.
+    """
+    return _text(
+        STANDING,
+        (
+            {
+                "metric": board.metric,
+                "perturbation": board.perturbation,
+                "run": overall.row.run,
+                "detector": overall.row.detector,
+                "untrained": str(overall.row.untrained).lower(),
+                "column": found.column.label,
+                "left_out": left_out,
+                "n_sets": found.n_sets - bool(left_out),
+                "mean": one.mean,
+                "rank": one.rank,
+                "worst": one.worst,
+                "worst_on": "; ".join(one.worst_on),
+                "rank_by_worst": one.rank_by_worst,
+                "next": "" if left_out else overall.next_label,
+                "ahead_of_next": "" if left_out else overall.ahead,
+            }
+            for board, of_board in zip(report.boards, report.standings, strict=True)
+            for found in of_board
+            for overall in found.rows
+            for left_out, one in (("", overall.whole), *overall.without)
         ),
     )
 
