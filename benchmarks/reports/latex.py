@@ -7,6 +7,7 @@ from pylatexenc.latexencode import UnicodeToLatexEncoder
 from benchmarks.reports.board import DIGITS, BoardEntry, grouped
 from benchmarks.reports.notes import FAILED, OWN, PARTIAL, TIED, UNDEFINED, UNTRAINED, legend, mark, notes
 from benchmarks.reports.report import Report
+from benchmarks.reports.reported import sources, verdict
 from benchmarks.reports.statistics.standings import HEADINGS
 from benchmarks.reports.templates import environment
 
@@ -50,6 +51,8 @@ def latex(report: Report) -> str:
             number=number,
             notes=notes,
             legend=legend,
+            verdict=verdict,
+            sources=sources,
             marks=_MARKS,
             untrained=UNTRAINED,
             grouped=grouped,

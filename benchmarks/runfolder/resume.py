@@ -52,6 +52,7 @@ def merged_record(old: RunRecord | None, new: RunRecord, run: Path) -> RunRecord
             "plugins": [*now.get("plugins", []), *_forgotten_plugins(old, new)],
             "datasets": {**before["datasets"], **now["datasets"]},
             "perturbations": list(dict.fromkeys([*old.perturbations, *new.perturbations])),
+            **({"reported": figures} if (figures := now.get("reported") or before.get("reported")) else {}),
         }
     )
 
