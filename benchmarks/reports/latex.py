@@ -18,6 +18,7 @@ from benchmarks.reports.notes import (
     notes,
 )
 from benchmarks.reports.report import Report
+from benchmarks.reports.reported import sources, verdict
 from benchmarks.reports.statistics.standings import HEADINGS
 from benchmarks.reports.templates import environment
 
@@ -64,6 +65,8 @@ def latex(report: Report) -> str:
             number=number,
             notes=notes,
             legend=legend,
+            verdict=verdict,
+            sources=sources,
             marks=_MARKS,
             untrained=UNTRAINED,
             grouped=grouped,

@@ -7,6 +7,7 @@ import re
 from benchmarks.reports.board import DIGITS, BoardEntry
 from benchmarks.reports.notes import UNTRAINED, legend, mark, notes
 from benchmarks.reports.report import Report
+from benchmarks.reports.reported import verdict
 from benchmarks.reports.statistics.mean_ranks import rank_board
 from benchmarks.reports.statistics.standings import HEADINGS
 from benchmarks.reports.templates import environment
@@ -47,6 +48,7 @@ def markdown(report: Report) -> str:
             number=number,
             notes=notes,
             legend=legend,
+            verdict=verdict,
             untrained=UNTRAINED,
             rank_board=rank_board,
             digits=DIGITS,

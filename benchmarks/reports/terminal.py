@@ -12,9 +12,12 @@ from rich.text import Text
 from benchmarks.reports.board import Board, BoardEntry, BoardRow, boards, grouped, warnings
 from benchmarks.reports.load import Run, check_metrics
 from benchmarks.reports.notes import UNTRAINED, legend, mark, notes
+from benchmarks.reports.reported import Comparison, comparisons, verdict
+from benchmarks.reports.robustness import SuiteTable, robustness
 from benchmarks.reports.statistics.standings import HEADINGS, Standings, standings
 from benchmarks.reports.statistics.verdicts import Verdicts
 from benchmarks.runfolder.metrics_file import METRICS
+from benchmarks.runfolder.scores import CLEAN
 
 DIGITS = 3
 _CELL = 12
@@ -44,6 +47,10 @@ def print_runs(
             console.print(_table(board, board.rows[start : start + across]))
         for over_all in standings(board, verdicts):
             console.print(_over_all(over_all))
+    for suite in robustness(runs, found).suites:
+        console.print(_suite(suite))
+    if compared := comparisons(runs):
+        console.print(_beside_reported(compared))
     footnotes = dict.fromkeys(note for board in found for note in notes(board))
     for sign, text in [*footnotes, *legend(found)]:
         console.print(Text(f"{sign} {text}", style="dim"))
@@ -65,6 +72,43 @@ def _table(board: Board, rows: Sequence[BoardRow]) -> Table:
     return table
 
 
+def _suite(found: SuiteTable) -> Table:
+    """A suite's mean and worst condition: detectors down."""
+    direction = "higher" if found.higher_is_better else "lower"
+    title = Text(f"{found.metric} ({direction} is better), suite {found.suite}", style="bold")
+    table = Table(title=title, title_justify="left", box=_BOX, padding=(0, 0, 0, 1), pad_edge=False)
+    table.add_column("detector")
+    for heading in ("clean", "mean", "worst"):
+        table.add_column(heading, justify="right")
+    table.add_column("under")
+    for one in found.rows:
+        numbers = (
+            "–" if value is None else f"{value:.{DIGITS}f}"
+            for value in (one.clean, one.mean, one.worst_value)
+        )
+        table.add_row(_name(one.row), *numbers, one.worst)
+    return table
+
+
+def _beside_reported(compared: Sequence[Comparison]) -> Table:
+    title = Text("measured and reported (difference: measured minus reported)", style="bold")
+    table = Table(title=title, title_justify="left", box=_BOX, padding=(0, 0, 0, 1), pad_edge=False)
+    table.add_column("detector, test set", max_width=_LABEL, overflow="fold")
+    for head in ("metric", "measured", "reported", "difference", "in interval"):
+        table.add_column(head, justify="right", overflow="fold")
+    for one in compared:
+        condition = "" if one.perturbation == CLEAN else f", {one.perturbation}"
+        table.add_row(
+            Text(f"{one.row.label}, {one.on}{condition}"),
+            Text(one.metric),
+            Text(one.mark) if one.measured is None else _number(one.measured, ranked=False),
+            Text(f"{one.reported:.{DIGITS}f}"),
+            Text("" if one.difference is None else f"{one.difference:+.{DIGITS}f}"),
+            Text(verdict(one)),
+        )
+    return table
+
+
 def _over_all(found: Standings) -> Table:
     """Worst case and stability: detectors down."""
     table = Table(box=_BOX, padding=(0, 0, 0, 1), pad_edge=False)
@@ -83,9 +127,9 @@ def _name(row: BoardRow) -> Text:
     return Text(f"{row.label} {UNTRAINED}", style="yellow") if row.untrained else Text(row.label)
 
 
-def _number(entry: BoardEntry | None) -> Text:
+def _number(entry: BoardEntry | None, ranked: bool = True) -> Text:
     if entry is None or entry.value is None:
         return Text(mark(entry), style="red")
-    style = {1: "bold green", 2: "underline"}.get(entry.rank or 0, "")
+    style = {1: "bold green", 2: "underline"}.get(entry.rank or 0, "") if ranked else ""
     spread = f"±{entry.spread['standard_deviation']:.{DIGITS}f}" if entry.spread else ""
     return Text(f"{entry.value:.{DIGITS}f}", style=style) + Text(spread + mark(entry), style="yellow")

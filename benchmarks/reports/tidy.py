@@ -8,7 +8,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict
 
 from benchmarks.reports.report import Report
-from benchmarks.reports.reported import ReportedFigure
+from benchmarks.reports.reported import ReportedFigure, verdict
 
 COLUMNS = [
     "run",
@@ -149,6 +149,110 @@ def tidy_standings(report: Report) -> str:
 def tidy_reported(report: Report) -> str:
     """The published figures of the runs' detectors."""
     return _text(list(ReportedFigure.__dataclass_fields__), map(asdict, report.reported))
+
+
+def tidy_beside_reported(report: Report) -> str:
+    """Measured numbers beside published ones, in columns of their own.
+
+    difference: measured minus reported; in_interval: whether low to high holds it; both empty where not every
+    picture was scored.
+    """
+    columns = [
+        "run",
+        "detector",
+        "untrained",
+        "on",
+        "perturbation",
+        "metric",
+        "measured",
+        "low",
+        "high",
+        "status",
+        "reported",
+        "difference",
+        "in_interval",
+        "source",
+        "differs",
+    ]
+    return _text(
+        columns,
+        (
+            {
+                "run": one.row.run,
+                "detector": one.row.detector,
+                "untrained": str(one.row.untrained).lower(),
+                "on": one.on,
+                "perturbation": one.perturbation,
+                "metric": one.metric,
+                "measured": one.measured.value if one.measured else None,
+                "low": one.measured.low if one.measured else None,
+                "high": one.measured.high if one.measured else None,
+                "status": one.measured.status if one.measured else one.mark,
+                "reported": one.reported,
+                "difference": one.difference,
+                "in_interval": verdict(one),
+                "source": one.source,
+                "differs": one.differs,
+            }
+            for one in report.beside_reported
+        ),
+    )
+
+
+def tidy_suites(report: Report) -> str:
+    """Suites, one line for each condition of each detector and metric, and one `suite mean` with its interval."""
+    columns = [
+        "run",
+        "suite",
+        "metric",
+        "detector",
+        "untrained",
+        "condition",
+        "weight",
+        "value",
+        "low",
+        "high",
+    ]
+    lines = []
+    for table in report.robustness.suites:
+        for one in table.rows:
+            head = {
+                "run": table.run,
+                "suite": table.suite,
+                "metric": table.metric,
+                "detector": one.row.detector,
+                "untrained": str(one.row.untrained).lower(),
+            }
+            lines += [
+                {**head, "condition": name, "weight": weight, "value": one.values[name]}
+                for name, weight in table.weights.items()
+            ]
+            lines.append(
+                {**head, "condition": "suite mean", "value": one.mean, "low": one.low, "high": one.high}
+            )
+    return _text(columns, lines)
+
+
+def tidy_curves(report: Report) -> str:
+    """Robustness curves, one line per point; area: of the whole curve."""
+    columns = ["run", "detector", "untrained", "metric", "perturbation", "strength", "value", "area"]
+    return _text(
+        columns,
+        (
+            {
+                "run": curve.row.run,
+                "detector": curve.row.detector,
+                "untrained": str(curve.row.untrained).lower(),
+                "metric": curve.metric,
+                "perturbation": curve.perturbation,
+                "strength": strength,
+                "value": value,
+                "area": curve.area,
+            }
+            for curve in report.robustness.curves
+            for strength, value in curve.points
+        ),
+    )
 
 
 def tidy_losses(report: Report) -> str:

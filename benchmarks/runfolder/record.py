@@ -38,6 +38,22 @@ class ReportedRecord(Document):
     source: str
 
 
+class PublishedFigure(Document):
+    """A published figure that a run was given to stand beside a measured one.
+
+    detector: as the run calls it. on: a test set, or a mean as tables name it, such as `AR mean of 7`. value: in
+    [0, 1]. differs: how what was measured differs from what was published.
+    """
+
+    detector: str
+    on: str
+    metric: str
+    perturbation: str
+    value: FiniteFloat
+    source: str
+    differs: str = ""
+
+
 class CardRecord(Document):
     """A detector's card; see `registry.DetectorCard`."""
 
@@ -130,7 +146,10 @@ class GitState(Document):
 
 
 class RunRecord(Document):
-    """The content of run.json. perturbations: as they were asked for, `none` for clean pictures."""
+    """The content of run.json. perturbations: as they were asked for, `none` for clean pictures.
+
+    chains: the steps of those that are a named chain. suites: by name, the conditions and their weights.
+    """
 
     schema_version: SchemaVersion = Field(1, alias="schema")
     command: list[str] = Field([])
@@ -146,6 +165,9 @@ class RunRecord(Document):
     detectors: dict[str, DetectorRecord]
     datasets: dict[str, DatasetRecord]
     perturbations: list[str]
+    chains: dict[str, str] = Field({})
+    suites: dict[str, dict[str, FiniteFloat]] = Field({})
+    reported: list[PublishedFigure] = Field([])
 
     def cells(self) -> Iterator[Cell]:
         """Every (detector, test set, perturbation) that was asked for."""

@@ -238,3 +238,30 @@ def test_untrained_detectors_are_refused_or_marked(invoke, data, tmp_path):
 
     assert all(cell["untrained"] for cell in metrics_of(tmp_path / "run")["cells"])
     assert "untrained" in (tmp_path / "run" / "leaderboard.md").read_text()
+
+
+def test_a_suite_adds_its_conditions_and_is_recorded_and_a_chain_of_other_steps_is_refused(
+    invoke, data, tmp_path
+):
+    own = tmp_path / "own.yaml"
+    own.write_text(
+        "chains: {office: {steps: 'fit:16,jpeg:50', summary: s, source: s}}\n"
+        "suites: {work: {summary: s, conditions: {office: 2, blur:1: 1}}}\n"
+    )
+    command = [*common(data, tmp_path / "run"), "--suite", "work", "--conditions", str(own)]
+    result = invoke(*command)
+    assert result.code == 0, result.err
+    record = json.loads((tmp_path / "run" / "run.json").read_text())
+    assert record["perturbations"] == ["none", "office", "blur:1"]
+    assert record["chains"] == {"office": "chain:fit:16,jpeg:50"}
+    assert record["suites"] == {"work": {"office": 2, "blur:1": 1}}
+    assert set(read_scores(tmp_path / "run")["perturbation"]) == {"none", "office", "blur:1"}
+    assert "suite work" in result.out
+
+    own.write_text(own.read_text().replace("jpeg:50", "jpeg:40"))
+    result = invoke(*command)
+    assert result.code == 2
+    assert "its scores were made with office = chain:fit:16,jpeg:50" in result.err
+    result = invoke(*common(data, tmp_path / "other"), "--suite", "shareing")
+    assert result.code == 2
+    assert "did you mean 'sharing'?" in result.err
