@@ -102,6 +102,22 @@ Fair = Annotated[
 MaxPixels = Annotated[StrictInt, Field(ge=1, description="larger pictures are refused undecoded")]
 Seed = Annotated[StrictInt, Field(ge=0)]
 Bootstrap = Annotated[StrictInt, Field(ge=0, description="resamples for confidence intervals; 0 for none")]
+CalibrateOn = Annotated[
+    str | None,
+    Option(metavar="NAME"),
+    Field(
+        description="validation set: the test set on whose clean pictures thresholds are chosen and likelihood ratios calibrated"
+    ),
+]
+FalsePositiveRate = Annotated[
+    Number | None,
+    Option("--fpr"),
+    Field(
+        gt=0,
+        lt=1,
+        description="operating point: false-positive rate for which the validation set chooses thresholds, such as 0.01",
+    ),
+]
 Plugins = Annotated[list[Path], Option("--plugin"), Field(description="plugin file to load")]
 
 
@@ -181,6 +197,8 @@ class RunSettings(SessionSettings, DataSettings):
     workers: Workers = None
     launcher: Launcher = "auto"
     bootstrap: Bootstrap = 1000
+    calibrate_on: CalibrateOn = None
+    fpr: FalsePositiveRate = None
     fingerprint: Literal["content", "names"] = Field(
         "content", description="data fingerprint from file contents, or faster from names and sizes"
     )

@@ -8,14 +8,20 @@ from pathlib import Path
 from rich.console import Console
 
 from benchmarks.reports.latex import latex
-from benchmarks.reports.load import read_runs
+from benchmarks.reports.load import read_runs, shown_metrics
 from benchmarks.reports.markdown import markdown
 from benchmarks.reports.page.html import html
 from benchmarks.reports.report import Report, make_report
 from benchmarks.reports.statistics.verdicts import Verdicts
 from benchmarks.reports.terminal import print_runs
-from benchmarks.reports.tidy import tidy, tidy_comparisons, tidy_losses, tidy_reported, tidy_standings
-from benchmarks.runfolder.metrics_file import METRICS
+from benchmarks.reports.tidy import (
+    tidy,
+    tidy_comparisons,
+    tidy_losses,
+    tidy_operating,
+    tidy_reported,
+    tidy_standings,
+)
 from registry.errors import UserError, unknown_name
 from registry.files import atomic
 
@@ -30,6 +36,7 @@ FORMATS: dict[str, Callable[[Report, Path | None], Documents]] = {
         f"{NAME}.comparisons.csv": tidy_comparisons(report),
         f"{NAME}.standings.csv": tidy_standings(report),
         f"{NAME}.losses.csv": tidy_losses(report),
+        **({f"{NAME}.operating.csv": tidy_operating(report)} if report.operating else {}),
         f"{NAME}.reported.csv": tidy_reported(report),
     },
     "tex": lambda report, _: {f"{NAME}.tex": latex(report)},
@@ -46,14 +53,15 @@ def render(
     recompute: bool = False,
     pictures: Path | None = None,
     calibrate_on: str | None = None,
+    fpr: float | None = None,
     plugins: Sequence[Path] = (),
     console: Console | None = None,
 ) -> list[Path]:
     """Write `leaderboard.<format>` of one or several runs; returns the files.
 
-    formats: by default all of `FORMATS`. metrics: one table each, per perturbation, by default `METRICS`.
+    formats: by default all of `FORMATS`. metrics: one table each, per perturbation, by default `shown_metrics`.
     out: the folder to write to; by default the run's own, so several runs need one.
-    bootstrap, recompute, calibrate_on, plugins: as `load_metrics` takes them.
+    bootstrap, recompute, calibrate_on, fpr, plugins: as `load_metrics` takes them.
     pictures: data root of the run, for thumbnails of the most wrong pictures on the page.
     console: prints the leaderboard there, too.
 
@@ -61,7 +69,7 @@ def render(
         UserError: unknown format or metric, a folder that is no run, no `out` for several runs.
     """
     folders = [runs] if isinstance(runs, str | Path) else list(runs)
-    formats, metrics = list(formats or FORMATS), list(metrics or METRICS)
+    formats = list(formats or FORMATS)
     for name in formats:
         if name not in FORMATS:
             raise unknown_name("report format", name, FORMATS)
@@ -71,7 +79,8 @@ def render(
                 "this report belongs to no single run folder: say where to write it with --out FOLDER"
             )
         out = Path(folders[0])
-    report = make_report(read_runs(folders, bootstrap, recompute, calibrate_on, plugins), metrics)
+    read = read_runs(folders, bootstrap, recompute, calibrate_on, fpr, plugins)
+    report = make_report(read, list(metrics or shown_metrics(read)))
     written = []
     for name in formats:
         for file, text in FORMATS[name](report, pictures).items():
@@ -79,5 +88,5 @@ def render(
                 draft.write_text(text, encoding="utf-8")
             written.append(Path(out) / file)
     if console:
-        print_runs(report.runs, console, metrics, Verdicts(report.comparisons))
+        print_runs(report.runs, console, report.metrics, Verdicts(report.comparisons), report.operating)
     return written

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pylatexenc.latexencode import UnicodeToLatexEncoder
 
+from benchmarks.reports import operating
 from benchmarks.reports.board import DIGITS, BoardEntry, grouped
 from benchmarks.reports.notes import FAILED, OWN, PARTIAL, TIED, UNDEFINED, UNTRAINED, legend, mark, notes
 from benchmarks.reports.report import Report
@@ -55,5 +56,6 @@ def latex(report: Report) -> str:
             grouped=grouped,
             digits=DIGITS,
             headings=HEADINGS,
+            operating_headings=operating.HEADINGS,
         )
     )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 
+from benchmarks.reports import operating
 from benchmarks.reports.board import DIGITS, BoardEntry
 from benchmarks.reports.notes import UNTRAINED, legend, mark, notes
 from benchmarks.reports.report import Report
@@ -49,5 +50,6 @@ def markdown(report: Report) -> str:
             rank_board=rank_board,
             digits=DIGITS,
             headings=HEADINGS,
+            operating_headings=operating.HEADINGS,
         )
     )

@@ -10,6 +10,7 @@ import pandas as pd
 from benchmarks.reports.board import Board, boards, warnings
 from benchmarks.reports.cellscores import ScoreReader
 from benchmarks.reports.load import Run, check_metrics
+from benchmarks.reports.operating import Operating, operating_points
 from benchmarks.reports.reported import ReportedFigure, reported
 from benchmarks.reports.statistics.compare import compare
 from benchmarks.reports.statistics.standings import Standings, standings
@@ -28,6 +29,7 @@ class Report:
     standings: Sequence[Sequence[Standings]]
     warnings: Sequence[str]
     comparisons: pd.DataFrame
+    operating: Sequence[Operating]
     losses: Sequence[Loss]
     reported: Sequence[ReportedFigure]
     read: ScoreReader
@@ -47,6 +49,7 @@ def make_report(runs: Sequence[Run], metrics: Sequence[str]) -> Report:
         [standings(board, verdicts) for board in found],
         warnings(runs),
         comparisons,
+        operating_points(runs),
         losses(runs),
         reported(runs),
         read,

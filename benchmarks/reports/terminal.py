@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Literal
 
 from rich import box
 from rich.console import Console
@@ -12,6 +13,8 @@ from rich.text import Text
 from benchmarks.reports.board import Board, BoardEntry, BoardRow, boards, grouped, warnings
 from benchmarks.reports.load import Run, check_metrics
 from benchmarks.reports.notes import UNTRAINED, legend, mark, notes
+from benchmarks.reports.operating import HEADINGS as operating_headings
+from benchmarks.reports.operating import Operating
 from benchmarks.reports.statistics.standings import HEADINGS, Standings, standings
 from benchmarks.reports.statistics.verdicts import Verdicts
 from benchmarks.runfolder.metrics_file import METRICS
@@ -27,10 +30,12 @@ def print_runs(
     console: Console,
     names: Sequence[str] | None = None,
     verdicts: Verdicts | None = None,
+    operating: Sequence[Operating] = (),
 ) -> None:
     """Print one leaderboard of all runs: test sets down, detectors across, one table per metric.
 
     names: metrics to show, by default `METRICS`. verdicts: of comparisons, for the share of resamples in which the order of two detectors holds.
+    operating: points to print after the boards.
     """
     names = names or METRICS
     check_metrics(runs, names)
@@ -44,8 +49,11 @@ def print_runs(
             console.print(_table(board, board.rows[start : start + across]))
         for over_all in standings(board, verdicts):
             console.print(_over_all(over_all))
+    for one in operating:
+        console.print(_operating(one))
     footnotes = dict.fromkeys(note for board in found for note in notes(board))
-    for sign, text in [*footnotes, *legend(found)]:
+    marks = dict.fromkeys(line for one in operating for line in one.legend)
+    for sign, text in [*footnotes, *legend(found), *marks]:
         console.print(Text(f"{sign} {text}", style="dim"))
 
 
@@ -76,6 +84,17 @@ def _over_all(found: Standings) -> Table:
         table.add_column(HEADINGS[i], justify="left" if on else "right", max_width=_LABEL if on else 8)
     for row, texts in rows:
         table.add_row(_name(row), *(Text(texts[i]) for i in used))
+    return table
+
+
+def _operating(found: Operating) -> Table:
+    title = Text(found.title, style="bold")
+    table = Table(title=title, title_justify="left", box=_BOX, padding=(0, 0, 0, 1), pad_edge=False)
+    for heading in ("detector", *operating_headings):
+        justify: Literal["left", "right"] = "left" if heading in ("detector", "test set") else "right"
+        table.add_column(heading, justify=justify, max_width=_LABEL, overflow="fold")
+    for point in found.points:
+        table.add_row(_name(point.row), *map(Text, point.shown(DIGITS)))
     return table
 
 

@@ -7,6 +7,7 @@ import io
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict
 
+from benchmarks.reports.operating import ABOVE, BELOW
 from benchmarks.reports.report import Report
 from benchmarks.reports.reported import ReportedFigure
 
@@ -64,6 +65,28 @@ STANDING = [
     "rank_by_worst",
     "next",
     "ahead_of_next",
+]
+
+
+OPERATING = [
+    "run",
+    "detector",
+    "untrained",
+    "perturbation",
+    "paradigm",
+    "column",
+    "validation",
+    "asked",
+    "threshold",
+    "fpr",
+    "fpr_low",
+    "fpr_high",
+    "mark",
+    "tpr",
+    "tpr_low",
+    "tpr_high",
+    "status",
+    "reason",
 ]
 
 
@@ -135,6 +158,38 @@ def tidy_standings(report: Report) -> str:
             for found in of_board
             for overall in found.rows
             for left_out, one in (("", overall.whole), *overall.without)
+        ),
+    )
+
+
+def tidy_operating(report: Report) -> str:
+    """Operating points. mark: `above` or `below` where the rate asked for lies outside of the interval of `fpr`."""
+    words = {ABOVE: "above", BELOW: "below"}
+    return _text(
+        OPERATING,
+        (
+            {
+                "run": point.row.run,
+                "detector": point.row.detector,
+                "untrained": str(point.row.untrained).lower(),
+                "perturbation": point.perturbation,
+                "paradigm": point.column.group,
+                "column": point.column.label,
+                "validation": point.on,
+                "asked": point.asked,
+                "threshold": point.threshold,
+                "fpr": point.fpr.value,
+                "fpr_low": point.fpr.low,
+                "fpr_high": point.fpr.high,
+                "mark": words.get(point.mark, ""),
+                "tpr": point.tpr.value,
+                "tpr_low": point.tpr.low,
+                "tpr_high": point.tpr.high,
+                "status": point.fpr.status,
+                "reason": point.fpr.reason or point.tpr.reason,
+            }
+            for operating in report.operating
+            for point in operating.points
         ),
     )
 

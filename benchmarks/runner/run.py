@@ -22,7 +22,7 @@ from benchmarks.loading import Locator, Session, load_catalogs, open_session
 from benchmarks.loading.samples import PreparedPictures
 from benchmarks.perturbations import Perturbation, parse_perturbation
 from benchmarks.ranks import Processes, decoding_processes, joined
-from benchmarks.runfolder.evaluate import evaluate_run
+from benchmarks.runfolder.evaluate import asked_validation, evaluate_run
 from benchmarks.runfolder.metrics_file import MetricsFile
 from benchmarks.runfolder.owner import owned_by_all
 from benchmarks.runfolder.picture_digests import write_picture_digests
@@ -37,6 +37,7 @@ from benchmarks.runner.model import ScoringModel
 from benchmarks.runner.pending import Job, pending_jobs
 from benchmarks.runner.run_progress import RunProgress
 from registry import TestSet, UserError
+from registry.dataset import REAL
 
 _UNUSED_HOOKS = dict.fromkeys(
     ("runtime_info", "timer", "sampler_seed", "logger", "param_scheduler", "checkpoint")
@@ -84,6 +85,9 @@ def make_plan(settings: RunSettings, processes: Processes) -> Plan:
         catalogs, settings.weights, settings.labels
     )  # a wrong name shows before the pictures are looked for
     test_sets = requested_test_sets(settings, catalogs)
+    if settings.calibrate_on and not settings.clean:
+        raise UserError("--calibrate-on chooses thresholds on clean pictures: leave out --no-clean")
+    asked_validation(settings.calibrate_on, settings.fpr, {one.name: one.count(REAL) for one in test_sets})
     session = open_session(settings, catalogs=catalogs)
     return Plan(settings, test_sets, {one.name: one for one in parsed}, session, processes)
 
@@ -180,7 +184,15 @@ def _finish(plan: Plan, failed: Mapping[str, str]) -> MetricsFile:
         record.detectors[name].failed = failed.get(name)
     write_record(out, record)
     metrics = recorded_metrics(record, plan.settings.plugins)
-    return evaluate_run(out, metrics.catalog, bootstrap=plan.settings.bootstrap, not_computed=metrics.missing)
+    settings = plan.settings
+    return evaluate_run(
+        out,
+        metrics.catalog,
+        bootstrap=settings.bootstrap,
+        calibrate_on=settings.calibrate_on,
+        fpr=settings.fpr,
+        not_computed=metrics.missing,
+    )
 
 
 def command_line() -> list[str]:

@@ -11,7 +11,10 @@ from typing import Any
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
+from benchmarks.reports.board import DIGITS
 from benchmarks.reports.load import Run
+from benchmarks.reports.notes import UNTRAINED
+from benchmarks.reports.operating import HEADINGS
 from benchmarks.reports.page.payload import curve_payload, payload
 from benchmarks.reports.page.wrong import most_wrong
 from benchmarks.reports.report import Report
@@ -34,6 +37,9 @@ def html(report: Report, pictures: Path | None = None) -> str:
         report=report,
         title=", ".join(run.label for run in report.runs),
         alpha=ALPHA,
+        operating_headings=HEADINGS,
+        untrained=UNTRAINED,
+        digits=DIGITS,
         wrong=wrong,
         provenance=provenance,
         weights=weights,

@@ -62,7 +62,7 @@ def values(metrics: dict[str, Any], metric: str, perturbation: str) -> dict[tupl
 
 
 def test_every_number_of_every_metric_equals_metrics_json(page: Chrome, metrics: dict[str, Any]) -> None:
-    assert len(metrics["metrics"]) == 12
+    assert len(metrics["metrics"]) == 14
     for metric in metrics["metrics"]:
         Select(page.find_element(By.ID, "metric")).select_by_visible_text(metric)
         for perturbation in PERTURBATIONS:
