@@ -5,7 +5,19 @@ from __future__ import annotations
 from pylatexenc.latexencode import UnicodeToLatexEncoder
 
 from benchmarks.reports.board import DIGITS, BoardEntry, grouped
-from benchmarks.reports.notes import FAILED, OWN, PARTIAL, TIED, UNDEFINED, UNTRAINED, legend, mark, notes
+from benchmarks.reports.notes import (
+    FAILED,
+    OWN,
+    PARTIAL,
+    TIED,
+    UNDEFINED,
+    UNTESTED,
+    UNTRAINED,
+    legend,
+    mark,
+    notes,
+    what_was_tested,
+)
 from benchmarks.reports.report import Report
 from benchmarks.reports.reported import sources, verdict
 from benchmarks.reports.statistics.standings import HEADINGS
@@ -36,7 +48,7 @@ def number(entry: BoardEntry | None) -> str:
     if entry is None or entry.value is None:
         return sign
     text = f"{entry.value:.{DIGITS}f}"
-    text = {1: rf"\textbf{{{text}}}", 2: rf"\underline{{{text}}}"}.get(entry.rank or 0, text)
+    text = {1: rf"\textbf{{{text}}}", 2: rf"\underline{{{text}}}"}.get(entry.place, text)
     return text + sign
 
 
@@ -50,6 +62,8 @@ def latex(report: Report) -> str:
             width=BLOCK,
             number=number,
             notes=notes,
+            what_was_tested=what_was_tested,
+            untested=UNTESTED,
             legend=legend,
             verdict=verdict,
             sources=sources,
