@@ -69,6 +69,13 @@ class DetectorRecord(Document):
     card: CardRecord = CardRecord()
 
 
+class EncoderPasses(Document):
+    """How often an encoder was called for detectors, and on how many pictures, by all commands that came to their end."""
+
+    calls: Count = 0
+    pictures: Count = 0
+
+
 class Asked(Document):
     """How many pictures of each class a test set has."""
 
@@ -127,7 +134,7 @@ class GitState(Document):
 
 
 class RunRecord(Document):
-    """The content of run.json. perturbations: as they were asked for, `none` for clean pictures."""
+    """The content of run.json. perturbations: as they were asked for, `none` for clean pictures. encoders: by variant."""
 
     schema_version: SchemaVersion = Field(1, alias="schema")
     command: list[str] = Field([])
@@ -143,6 +150,7 @@ class RunRecord(Document):
     detectors: dict[str, DetectorRecord]
     datasets: dict[str, DatasetRecord]
     perturbations: list[str]
+    encoders: dict[str, EncoderPasses] = Field({})
 
     def cells(self) -> Iterator[Cell]:
         """Every (detector, test set, perturbation) that was asked for."""
