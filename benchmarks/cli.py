@@ -8,6 +8,7 @@ from benchmarks.commands.attribute_command import attribute
 from benchmarks.commands.audit_command import audit
 from benchmarks.commands.data_command import app as data_app
 from benchmarks.commands.doctor_command import doctor
+from benchmarks.commands.failures_command import failures
 from benchmarks.commands.figures_command import figures
 from benchmarks.commands.list_command import list_registered
 from benchmarks.commands.new_detector_command import new_detector
@@ -33,6 +34,7 @@ app = typer.Typer(
 app.command("list")(list_registered)
 app.command("run")(run)
 app.command("report")(report)
+app.command("failures")(failures)
 app.command("submit")(submit)
 app.command("predict")(predict)
 app.command("attribute")(attribute)

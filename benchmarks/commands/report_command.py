@@ -56,15 +56,13 @@ def report(given: dict[str, Any]) -> None:
     Metrics come from the score files: no network is run."""
     from rich.console import Console
 
-    from benchmarks.reports import print_runs, render
-    from benchmarks.reports.load import read_runs
+    from benchmarks.reports import render
     from benchmarks.runfolder.metrics_file import METRICS
 
     settings = parse_settings(ReportSettings, given, options=given)
     chosen = settings.metrics
     if settings.calibrate_on and not chosen:
         chosen = [*METRICS, f"acc@{settings.calibrate_on}"]
-    files = render(**{**dict(settings), "metrics": chosen})
     console = Console()
-    print_runs(read_runs(settings.runs), console, chosen)
+    files = render(**{**dict(settings), "metrics": chosen, "console": console})
     console.print("\n".join(f"written: {file}" for file in files), markup=False, soft_wrap=True)

@@ -2,6 +2,6 @@
 
 from benchmarks.reports.documents import render
 from benchmarks.reports.load import load_metrics
-from benchmarks.reports.terminal import print_leaderboard, print_runs
+from benchmarks.reports.terminal import print_runs
 
-__all__ = ["load_metrics", "print_leaderboard", "print_runs", "render"]
+__all__ = ["load_metrics", "print_runs", "render"]

@@ -5,12 +5,23 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 
+from rich.console import Console
+
 from benchmarks.reports.latex import latex
 from benchmarks.reports.load import read_runs
 from benchmarks.reports.markdown import markdown
 from benchmarks.reports.page.html import html
 from benchmarks.reports.report import Report, make_report
-from benchmarks.reports.tidy import tidy, tidy_comparisons, tidy_losses, tidy_reported
+from benchmarks.reports.statistics.verdicts import Verdicts
+from benchmarks.reports.terminal import print_runs
+from benchmarks.reports.tidy import (
+    tidy,
+    tidy_beside_reported,
+    tidy_comparisons,
+    tidy_losses,
+    tidy_reported,
+    tidy_standings,
+)
 from benchmarks.runfolder.metrics_file import METRICS
 from registry.errors import UserError, unknown_name
 from registry.files import atomic
@@ -24,8 +35,10 @@ FORMATS: dict[str, Callable[[Report, Path | None], Documents]] = {
     "csv": lambda report, _: {
         f"{NAME}.csv": tidy(report),
         f"{NAME}.comparisons.csv": tidy_comparisons(report),
+        f"{NAME}.standings.csv": tidy_standings(report),
         f"{NAME}.losses.csv": tidy_losses(report),
         f"{NAME}.reported.csv": tidy_reported(report),
+        f"{NAME}.measured_and_reported.csv": tidy_beside_reported(report),
     },
     "tex": lambda report, _: {f"{NAME}.tex": latex(report)},
     "html": lambda report, pictures: {f"{NAME}.html": html(report, pictures)},
@@ -42,6 +55,7 @@ def render(
     pictures: Path | None = None,
     calibrate_on: str | None = None,
     plugins: Sequence[Path] = (),
+    console: Console | None = None,
 ) -> list[Path]:
     """Write `leaderboard.<format>` of one or several runs; returns the files.
 
@@ -49,6 +63,7 @@ def render(
     out: the folder to write to; by default the run's own, so several runs need one.
     bootstrap, recompute, calibrate_on, plugins: as `load_metrics` takes them.
     pictures: data root of the run, for thumbnails of the most wrong pictures on the page.
+    console: prints the leaderboard there, too.
 
     Raises:
         UserError: unknown format or metric, a folder that is no run, no `out` for several runs.
@@ -71,4 +86,6 @@ def render(
             with atomic(Path(out) / file) as draft:
                 draft.write_text(text, encoding="utf-8")
             written.append(Path(out) / file)
+    if console:
+        print_runs(report.runs, console, metrics, Verdicts(report.comparisons))
     return written

@@ -7,6 +7,8 @@ from pylatexenc.latexencode import UnicodeToLatexEncoder
 from benchmarks.reports.board import DIGITS, BoardEntry, grouped
 from benchmarks.reports.notes import FAILED, OWN, PARTIAL, TIED, UNDEFINED, UNTRAINED, legend, mark, notes
 from benchmarks.reports.report import Report
+from benchmarks.reports.reported import sources, verdict
+from benchmarks.reports.statistics.standings import HEADINGS
 from benchmarks.reports.templates import environment
 
 BLOCK = 10
@@ -49,9 +51,12 @@ def latex(report: Report) -> str:
             number=number,
             notes=notes,
             legend=legend,
+            verdict=verdict,
+            sources=sources,
             marks=_MARKS,
             untrained=UNTRAINED,
             grouped=grouped,
             digits=DIGITS,
+            headings=HEADINGS,
         )
     )

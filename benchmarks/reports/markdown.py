@@ -7,7 +7,9 @@ import re
 from benchmarks.reports.board import DIGITS, BoardEntry
 from benchmarks.reports.notes import UNTRAINED, legend, mark, notes
 from benchmarks.reports.report import Report
+from benchmarks.reports.reported import verdict
 from benchmarks.reports.statistics.mean_ranks import rank_board
+from benchmarks.reports.statistics.standings import HEADINGS
 from benchmarks.reports.templates import environment
 
 BLOCK = 9
@@ -44,8 +46,10 @@ def markdown(report: Report) -> str:
             number=number,
             notes=notes,
             legend=legend,
+            verdict=verdict,
             untrained=UNTRAINED,
             rank_board=rank_board,
             digits=DIGITS,
+            headings=HEADINGS,
         )
     )

@@ -10,24 +10,27 @@ import pandas as pd
 from benchmarks.reports.board import Board, boards, warnings
 from benchmarks.reports.cellscores import ScoreReader
 from benchmarks.reports.load import Run, check_metrics
-from benchmarks.reports.reported import ReportedFigure, reported
+from benchmarks.reports.reported import Comparison, ReportedFigure, comparisons, reported
 from benchmarks.reports.statistics.compare import compare
+from benchmarks.reports.statistics.standings import Standings, standings
 from benchmarks.reports.statistics.verdicts import Verdicts
 from benchmarks.reports.thresholds import Loss, losses
 
 
 @dataclass(frozen=True)
 class Report:
-    """runs as read; boards: one per metric and perturbation; comparisons: the table of `compare`;
-    read: the score files, those already read kept."""
+    """runs as read; boards: one per metric and perturbation; standings: of each board; comparisons: the table of
+    `compare`; beside_reported: measured numbers beside published ones; read: the score files, those already read kept."""
 
     runs: Sequence[Run]
     metrics: Sequence[str]
     boards: Sequence[Board]
+    standings: Sequence[Sequence[Standings]]
     warnings: Sequence[str]
     comparisons: pd.DataFrame
     losses: Sequence[Loss]
     reported: Sequence[ReportedFigure]
+    beside_reported: Sequence[Comparison]
     read: ScoreReader
 
 
@@ -35,14 +38,18 @@ def make_report(runs: Sequence[Run], metrics: Sequence[str]) -> Report:
     """Compare, rank and tabulate; raises `UserError` for a metric that no run has."""
     check_metrics(runs, metrics)
     read = ScoreReader()
-    comparisons = compare(runs, metrics, read)
+    compared = compare(runs, metrics, read)
+    verdicts = Verdicts(compared)
+    found = boards(runs, metrics, verdicts.alike)
     return Report(
         runs,
         metrics,
-        boards(runs, metrics, Verdicts(comparisons).alike),
+        found,
+        [standings(board, verdicts) for board in found],
         warnings(runs),
-        comparisons,
+        compared,
         losses(runs),
         reported(runs),
+        comparisons(runs),
         read,
     )

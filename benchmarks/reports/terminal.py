@@ -12,8 +12,11 @@ from rich.text import Text
 from benchmarks.reports.board import Board, BoardEntry, BoardRow, boards, grouped, warnings
 from benchmarks.reports.load import Run, check_metrics
 from benchmarks.reports.notes import UNTRAINED, legend, mark, notes
-from benchmarks.runfolder.metrics_file import METRICS, MetricsFile
-from benchmarks.runfolder.record import RunRecord
+from benchmarks.reports.reported import Comparison, comparisons, verdict
+from benchmarks.reports.statistics.standings import HEADINGS, Standings, standings
+from benchmarks.reports.statistics.verdicts import Verdicts
+from benchmarks.runfolder.metrics_file import METRICS
+from benchmarks.runfolder.scores import CLEAN
 
 DIGITS = 3
 _CELL = 12
@@ -21,22 +24,16 @@ _BOX = box.Box("    \n    \n ── \n    \n    \n    \n    \n    \n")
 _LABEL = 30
 
 
-def print_leaderboard(
-    metrics: MetricsFile,
+def print_runs(
+    runs: Sequence[Run],
     console: Console,
     names: Sequence[str] | None = None,
-    record: RunRecord | None = None,
+    verdicts: Verdicts | None = None,
 ) -> None:
-    """Print the leaderboard of one run.
+    """Print one leaderboard of all runs: test sets down, detectors across, one table per metric.
 
-    metrics: the content of metrics.json. names: metrics to show, by default `METRICS`.
-    record: its run.json, for what is untrained and for fair views.
+    names: metrics to show, by default `METRICS`. verdicts: of comparisons, for the share of resamples in which the order of two detectors holds.
     """
-    print_runs([Run("", metrics, record) if record else Run("", metrics)], console, names)
-
-
-def print_runs(runs: Sequence[Run], console: Console, names: Sequence[str] | None = None) -> None:
-    """Print one leaderboard of all runs: test sets down, detectors across, one table per metric."""
     names = names or METRICS
     check_metrics(runs, names)
     for warning in warnings(runs):
@@ -47,6 +44,10 @@ def print_runs(runs: Sequence[Run], console: Console, names: Sequence[str] | Non
     for board in found:
         for start in range(0, len(board.rows), across):
             console.print(_table(board, board.rows[start : start + across]))
+        for over_all in standings(board, verdicts):
+            console.print(_over_all(over_all))
+    if compared := comparisons(runs):
+        console.print(_beside_reported(compared))
     footnotes = dict.fromkeys(note for board in found for note in notes(board))
     for sign, text in [*footnotes, *legend(found)]:
         console.print(Text(f"{sign} {text}", style="dim"))
@@ -68,12 +69,45 @@ def _table(board: Board, rows: Sequence[BoardRow]) -> Table:
     return table
 
 
+def _beside_reported(compared: Sequence[Comparison]) -> Table:
+    title = Text("measured and reported (difference: measured minus reported)", style="bold")
+    table = Table(title=title, title_justify="left", box=_BOX, padding=(0, 0, 0, 1), pad_edge=False)
+    table.add_column("detector, test set", max_width=_LABEL, overflow="fold")
+    for head in ("metric", "measured", "reported", "difference", "in interval"):
+        table.add_column(head, justify="right", overflow="fold")
+    for one in compared:
+        condition = "" if one.perturbation == CLEAN else f", {one.perturbation}"
+        table.add_row(
+            Text(f"{one.row.label}, {one.on}{condition}"),
+            Text(one.metric),
+            Text(one.mark) if one.measured is None else _number(one.measured, ranked=False),
+            Text(f"{one.reported:.{DIGITS}f}"),
+            Text("" if one.difference is None else f"{one.difference:+.{DIGITS}f}"),
+            Text(verdict(one)),
+        )
+    return table
+
+
+def _over_all(found: Standings) -> Table:
+    """Worst case and stability: detectors down."""
+    table = Table(box=_BOX, padding=(0, 0, 0, 1), pad_edge=False)
+    table.add_column(f"over {found.n_sets} sets", max_width=_LABEL, overflow="fold")
+    rows = [(one.row, one.shown(DIGITS)) for one in found.rows]
+    used = [i for i in range(len(HEADINGS)) if any(texts[i] for _, texts in rows)]
+    for i in used:
+        on = HEADINGS[i] == "on"
+        table.add_column(HEADINGS[i], justify="left" if on else "right", max_width=_LABEL if on else 8)
+    for row, texts in rows:
+        table.add_row(_name(row), *(Text(texts[i]) for i in used))
+    return table
+
+
 def _name(row: BoardRow) -> Text:
     return Text(f"{row.label} {UNTRAINED}", style="yellow") if row.untrained else Text(row.label)
 
 
-def _number(entry: BoardEntry | None) -> Text:
+def _number(entry: BoardEntry | None, ranked: bool = True) -> Text:
     if entry is None or entry.value is None:
         return Text(mark(entry), style="red")
-    style = {1: "bold green", 2: "underline"}.get(entry.rank or 0, "")
+    style = {1: "bold green", 2: "underline"}.get(entry.rank or 0, "") if ranked else ""
     return Text(f"{entry.value:.{DIGITS}f}", style=style) + Text(mark(entry), style="yellow")

@@ -8,7 +8,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict
 
 from benchmarks.reports.report import Report
-from benchmarks.reports.reported import ReportedFigure
+from benchmarks.reports.reported import ReportedFigure, verdict
 
 COLUMNS = [
     "run",
@@ -43,8 +43,27 @@ COMPARISON = [
     "difference",
     "low",
     "high",
+    "holds",
     "p",
     "p_holm",
+]
+
+STANDING = [
+    "metric",
+    "perturbation",
+    "run",
+    "detector",
+    "untrained",
+    "column",
+    "left_out",
+    "n_sets",
+    "mean",
+    "rank",
+    "worst",
+    "worst_on",
+    "rank_by_worst",
+    "next",
+    "ahead_of_next",
 ]
 
 
@@ -86,9 +105,91 @@ def tidy(report: Report) -> str:
     )
 
 
+def tidy_standings(report: Report) -> str:
+    """Every detector over all test sets, and over all but `left_out`, of every board.
+
+    column: as in `leaderboard.csv`, which says what pictures it covers. worst_on: the sets of the worst value, separated by semicolons. ahead_of_next: share of the resamples in which the
+    order of the detector and the one with the `next` best mean holds.
+    """
+    return _text(
+        STANDING,
+        (
+            {
+                "metric": board.metric,
+                "perturbation": board.perturbation,
+                "run": overall.row.run,
+                "detector": overall.row.detector,
+                "untrained": str(overall.row.untrained).lower(),
+                "column": found.column.label,
+                "left_out": left_out,
+                "n_sets": found.n_sets - bool(left_out),
+                "mean": one.mean,
+                "rank": one.rank,
+                "worst": one.worst,
+                "worst_on": "; ".join(one.worst_on),
+                "rank_by_worst": one.rank_by_worst,
+                "next": "" if left_out else overall.next_label,
+                "ahead_of_next": "" if left_out else overall.ahead,
+            }
+            for board, of_board in zip(report.boards, report.standings, strict=True)
+            for found in of_board
+            for overall in found.rows
+            for left_out, one in (("", overall.whole), *overall.without)
+        ),
+    )
+
+
 def tidy_reported(report: Report) -> str:
     """The published figures of the runs' detectors."""
     return _text(list(ReportedFigure.__dataclass_fields__), map(asdict, report.reported))
+
+
+def tidy_beside_reported(report: Report) -> str:
+    """Measured numbers beside published ones, in columns of their own.
+
+    difference: measured minus reported; in_interval: whether low to high holds it; both empty where not every
+    picture was scored.
+    """
+    columns = [
+        "run",
+        "detector",
+        "untrained",
+        "on",
+        "perturbation",
+        "metric",
+        "measured",
+        "low",
+        "high",
+        "status",
+        "reported",
+        "difference",
+        "in_interval",
+        "source",
+        "differs",
+    ]
+    return _text(
+        columns,
+        (
+            {
+                "run": one.row.run,
+                "detector": one.row.detector,
+                "untrained": str(one.row.untrained).lower(),
+                "on": one.on,
+                "perturbation": one.perturbation,
+                "metric": one.metric,
+                "measured": one.measured.value if one.measured else None,
+                "low": one.measured.low if one.measured else None,
+                "high": one.measured.high if one.measured else None,
+                "status": one.measured.status if one.measured else one.mark,
+                "reported": one.reported,
+                "difference": one.difference,
+                "in_interval": verdict(one),
+                "source": one.source,
+                "differs": one.differs,
+            }
+            for one in report.beside_reported
+        ),
+    )
 
 
 def tidy_losses(report: Report) -> str:

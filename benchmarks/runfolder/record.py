@@ -38,6 +38,22 @@ class ReportedRecord(Document):
     source: str
 
 
+class PublishedFigure(Document):
+    """A published figure that a run was given to stand beside a measured one.
+
+    detector: as the run calls it. on: a test set, or a mean as tables name it, such as `AR mean of 7`. value: in
+    [0, 1]. differs: how what was measured differs from what was published.
+    """
+
+    detector: str
+    on: str
+    metric: str
+    perturbation: str
+    value: FiniteFloat
+    source: str
+    differs: str = ""
+
+
 class CardRecord(Document):
     """A detector's card; see `registry.DetectorCard`."""
 
@@ -151,6 +167,7 @@ class RunRecord(Document):
     datasets: dict[str, DatasetRecord]
     perturbations: list[str]
     encoders: dict[str, EncoderPasses] = Field({})
+    reported: list[PublishedFigure] = Field([])
 
     def cells(self) -> Iterator[Cell]:
         """Every (detector, test set, perturbation) that was asked for."""

@@ -53,6 +53,7 @@ def merged_record(old: RunRecord | None, new: RunRecord, run: Path) -> RunRecord
             "datasets": {**before["datasets"], **now["datasets"]},
             "encoders": before.get("encoders", {}),
             "perturbations": list(dict.fromkeys([*old.perturbations, *new.perturbations])),
+            **({"reported": figures} if (figures := now.get("reported") or before.get("reported")) else {}),
         }
     )
 

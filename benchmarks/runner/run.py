@@ -82,6 +82,8 @@ def make_plan(settings: RunSettings, processes: Processes) -> Plan:
     if not names:
         raise UserError("nothing to score: --no-clean without any --perturb")
     parsed = [parse_perturbation(name, catalogs.perturbations) for name in names]
+    for figures in settings.reported:
+        catalogs.metrics.entry(figures.metric)
     Locator(
         catalogs, settings.weights, settings.labels
     )  # a wrong name shows before the pictures are looked for

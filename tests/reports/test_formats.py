@@ -15,7 +15,8 @@ import pytest
 from pylatexenc.latex2text import LatexNodes2Text
 from rich.console import Console
 
-from benchmarks.reports import load_metrics, print_leaderboard, render
+from benchmarks.reports import load_metrics, print_runs, render
+from benchmarks.reports.load import Run
 from benchmarks.runfolder.scores import Cell, write_shard
 from registry import UserError
 from tests.metrics.samples import normal
@@ -60,8 +61,10 @@ def markdown_rows(text: str) -> Iterator[tuple[Key, str]]:
         parts = [
             re.sub(r"\\(.)", r"\1", html.unescape(p)).strip() for p in re.split(r"(?<!\\)\|", line)[1:-1]
         ]
-        if parts[0] == "detector":
-            columns = parts[1:]
+        if parts[0] == "detector" or parts[0].startswith("over "):
+            columns = parts[1:] if parts[0] == "detector" else []
+            continue
+        if not columns:
             continue
         assert len(parts) == len(columns) + 1
         for column, cell in zip(columns, parts[1:], strict=True):
@@ -181,7 +184,7 @@ def test_runs_over_different_pictures_carry_a_warning(run: Path, other_data: Pat
 
 def test_terminal_is_legible_at_100_columns(metrics: dict[str, Any]) -> None:
     stream = io.StringIO()
-    print_leaderboard(metrics, Console(width=100, file=stream, color_system=None), ["ap"])
+    print_runs([Run("", metrics)], Console(width=100, file=stream, color_system=None), ["ap"])
     text = stream.getvalue()
     assert all(len(line) <= 100 for line in text.splitlines())
     for perturbation in PERTURBATIONS:
@@ -190,6 +193,14 @@ def test_terminal_is_legible_at_100_columns(metrics: dict[str, Any]) -> None:
         )
     shown = re.findall(r"(?<![\d.])\d\.\d{3}(?!\d)", text)
     values = [v for (name, *_), (v, _) in expected(metrics).items() if name == "ap" and v is not None]
+    of_all: dict[tuple[str, str], list[float | None]] = {}
+    for (name, perturbation, detector, group, column), (value, _) in expected(metrics).items():
+        if name == "ap" and not column.startswith("mean"):
+            of_all.setdefault((detector, perturbation), []).append(value)
+        elif name == "ap" and group == "all" and value is not None:
+            values.append(value)
+    # a second time, beside the worst one, which is there where every set has a value
+    values += [min(found) for found in of_all.values() if None not in found]  # type: ignore[type-var]
     assert sorted(shown) == sorted(f"{v:.3f}" for v in values)
     assert "fresh_one †" in text
     assert "it broke" in text

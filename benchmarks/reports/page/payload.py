@@ -13,6 +13,7 @@ from benchmarks.reports.load import Run, directions, perturbations
 from benchmarks.reports.page.curves import curves
 from benchmarks.reports.report import Report
 from benchmarks.reports.statistics.mean_ranks import rank_board
+from benchmarks.reports.statistics.standings import HEADINGS, standings
 from benchmarks.reports.statistics.verdicts import ALPHA, Verdicts
 from benchmarks.runfolder.scores import Cell
 
@@ -28,7 +29,8 @@ def payload(report: Report) -> dict[str, Any]:
     and per metric the value `v`, the interval `lo`, `hi`, and the rank `r` (negative where tied).
     """
     runs, names = report.runs, list(directions(report.runs))
-    found = boards(runs, names, Verdicts(report.comparisons).alike)
+    verdicts = Verdicts(report.comparisons)
+    found = boards(runs, names, verdicts.alike)
     kinds = perturbations(runs)
     by_metric = [found[i * len(kinds) : (i + 1) * len(kinds)] for i in range(len(names))]
     columns = sorted(dict.fromkeys(column for board in found for column in board.columns), key=position)
@@ -53,7 +55,9 @@ def payload(report: Report) -> dict[str, Any]:
         ],
         "cells": _cells(runs, by_metric, rows, columns, kinds),
         "ranks": _ranks(by_metric),
+        "standings": [[_standings(board, rows, verdicts) for board in own] for own in by_metric],
         "pairs": _pairs(report.comparisons, rows, columns, names, kinds),
+        "headings": HEADINGS,
         "alpha": ALPHA,
         "digits": DIGITS,
     }
@@ -136,6 +140,17 @@ def _ranks(by_metric: Sequence[Sequence[Board]]) -> list[list[dict[str, Any]]]:
     return found
 
 
+def _standings(board: Board, rows: Sequence[BoardRow], verdicts: Verdicts) -> list[dict[str, Any]]:
+    """Over all sets: per choice of pictures the number of sets, and of each row (by number) what tables show."""
+    return [
+        {
+            "sets": found.n_sets,
+            "rows": [[rows.index(one.row), *one.shown(DIGITS)] for one in found.rows],
+        }
+        for found in standings(board, verdicts)
+    ]
+
+
 def _pairs(
     table: pd.DataFrame,
     rows: Sequence[BoardRow],
@@ -143,7 +158,7 @@ def _pairs(
     names: Sequence[str],
     kinds: Sequence[str],
 ) -> list[list[Any]]:
-    """[metric, perturbation, column, test, first, second, difference, low, high, p]; p Holm-corrected."""
+    """[metric, perturbation, column, test, first, second, difference, low, high, p, holds]; p Holm-corrected."""
     if len(table) > PAIRS:
         means = {column.pictures for column in columns if column.is_mean}
         table = table[table["pictures"].isin(means)]
@@ -155,7 +170,7 @@ def _pairs(
     for item in table.to_dict("records"):
         numbers = [
             None if pd.isna(item[key]) else round(item[key], DIGITS)
-            for key in ("difference", "low", "high", "p_holm")
+            for key in ("difference", "low", "high", "p_holm", "holds")
         ]
         for place in places[item["pictures"]]:
             found.append(

@@ -1,5 +1,5 @@
 "use strict";
-// Ranks, paired comparisons, and threshold or signal, for what the table shows.
+// Ranks, worst case, paired comparisons, and threshold or signal, for what the table shows.
 const columnOptions = data.columns.map((column, i) => [i, columnName(column)]);
 fill($("pair-column"), columnOptions, meanOfAll());
 fill($("loss-column"), columnOptions, meanOfAll());
@@ -20,6 +20,27 @@ function drawRanks() {
   if (found.left_out.length) text += ` Left out as untrained or incomplete: ${found.left_out.join(", ")}.`;
   $("ranks").textContent = text;
 }
+function drawStandings(shown) {
+  const all = data.standings[state.metric][state.perturbation];
+  const head = make("thead");
+  const names = make("tr");
+  names.append(...["over all test sets", ...data.headings].map((text) => make("th", text, { scope: "col" })));
+  head.append(names);
+  const bodies = all.map((found) => {
+    const body = make("tbody");
+    const title = make("tr");
+    title.append(make("th", `${found.sets} test sets`, { scope: "rowgroup", colspan: 1 + data.headings.length }));
+    body.append(title);
+    for (const [r, ...texts] of found.rows.filter(([r]) => shown.includes(r))) {
+      const row = data.rows[r];
+      const line = make("tr", undefined, row.untrained ? { class: "untrained" } : {});
+      line.append(make("th", row.label + (row.untrained ? ` ${MARK.untrained}` : ""), { scope: "row" }), ...texts.map((text) => make("td", text)));
+      body.append(line);
+    }
+    return body;
+  });
+  $("standings").replaceChildren(...(all.length ? [head, ...bodies] : [make("caption", "Needs a mean over two test sets or more.")]));
+}
 function drawPairs() {
   const found = pairIndex.get([state.metric, state.perturbation, $("pair-column").value].join()) || [];
   if (!found.length) {
@@ -33,9 +54,12 @@ function drawPairs() {
   const rows = [...new Set(chosen.flatMap((pair) => [pair[4], pair[5]]))].sort((a, b) => a - b);
   const known = new Map();
   for (const pair of chosen) {
-    known.set(`${pair[4]},${pair[5]}`, [pair[6], pair[7], pair[8], pair[9]]);
+    // the share of resamples is the bootstrap's, whichever test decides
+    const drawn = found.find((one) => one[4] === pair[4] && one[5] === pair[5] && one[10] !== null);
+    const holds = drawn ? drawn[10] : null;
+    known.set(`${pair[4]},${pair[5]}`, [pair[6], pair[7], pair[8], pair[9], holds]);
     const flip = (value) => (value === null ? null : -value);
-    known.set(`${pair[5]},${pair[4]}`, [flip(pair[6]), flip(pair[8]), flip(pair[7]), pair[9]]);
+    known.set(`${pair[5]},${pair[4]}`, [flip(pair[6]), flip(pair[8]), flip(pair[7]), pair[9], holds]);
   }
   const head = make("thead");
   const names = make("tr");
@@ -51,7 +75,7 @@ function drawPairs() {
       if (pair) {
         const alike = pair[3] !== null && pair[3] >= data.alpha;
         box.textContent = `${pair[0] >= 0 ? "+" : "−"}${fixed(Math.abs(pair[0]))}${alike ? " =" : ""}`;
-        box.title = `${data.rows[a].label} − ${data.rows[b].label}: ${fixed(pair[0])}${pair[1] === null ? "" : `, 95 % interval ${fixed(pair[1])} to ${fixed(pair[2])}`}, corrected p ${pair[3] === null ? "unknown" : pair[3] < 0.0001 ? "< 0.0001" : pair[3].toFixed(4)}`;
+        box.title = `${data.rows[a].label} − ${data.rows[b].label}: ${fixed(pair[0])}${pair[1] === null ? "" : `, 95 % interval ${fixed(pair[1])} to ${fixed(pair[2])}`}, corrected p ${pair[3] === null ? "unknown" : pair[3] < 0.0001 ? "< 0.0001" : pair[3].toFixed(4)}${pair[4] === null ? "" : `, this order in ${(100 * pair[4]).toFixed(1)} % of resamples`}`;
         const better = data.metrics[state.metric].higher ? pair[0] > 0 : pair[0] < 0;
         if (!alike && pair[3] !== null && better) box.className = "best";
       }
@@ -81,4 +105,4 @@ function drawLosses(rows) {
 }
 $("pair-column").addEventListener("change", drawPairs);
 $("loss-column").addEventListener("change", () => drawLosses(visibleRows()));
-listeners.push(drawRanks, drawPairs, drawLosses);
+listeners.push(drawRanks, drawStandings, drawPairs, drawLosses);

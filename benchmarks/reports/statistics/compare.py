@@ -15,7 +15,15 @@ from benchmarks.metrics.bootstrap import LEVEL, Metric, generator, replicates
 from benchmarks.metrics.cell import COMPLETE
 from benchmarks.reports.cellscores import ScoreReader
 from benchmarks.reports.load import Pictures, Run, perturbations
-from benchmarks.reports.statistics.paired import Floats, bootstrap_p, delong, delong_p, holm, mcnemar
+from benchmarks.reports.statistics.paired import (
+    Floats,
+    bootstrap_p,
+    delong,
+    delong_p,
+    holm,
+    mcnemar,
+    order_holds,
+)
 from benchmarks.runfolder.replicates import kept_replicates, replicates_digest
 from benchmarks.runfolder.run_plugins import recorded_metrics
 from benchmarks.runfolder.scores import Cell
@@ -36,6 +44,7 @@ COLUMNS = [
     "difference",
     "low",
     "high",
+    "holds",
     "p",
     "p_holm",
 ]
@@ -55,8 +64,8 @@ def compare(runs: Sequence[Run], metrics: Sequence[str], read: ScoreReader | Non
     """All pairs of trained detectors with complete cells over the same pictures.
 
     One row per metric, perturbation, pictures, test and pair. `first`, `second`: (run, detector).
-    `difference`: first − second, with the 95 % interval `low`, `high` from the paired bootstrap. `p`,
-    and `p_holm` corrected for all pairs of that metric, perturbation, test and pictures. The paired
+    `difference`: first − second, with the 95 % interval `low`, `high` from the paired bootstrap; `holds`: share of
+    its resamples in which the difference has the same sign, NaN where there is no difference. `p`, and `p_holm` corrected for all pairs of that metric, perturbation, test and pictures. The paired
     bootstrap covers every metric where the runs' metrics have intervals; DeLong's test covers AUROC and
     McNemar's the accuracy of single test sets.
     """
@@ -188,7 +197,9 @@ def _bootstrap_table(
     p[first, second] = bootstrap_p(values[first] - values[second], differences)
     table = _table(metric, pictures, BOOTSTRAP, detectors, values, p)
     bounds = np.quantile(differences, [(1 - LEVEL) / 2, (1 + LEVEL) / 2], axis=-1)
-    return table.assign(low=bounds[0], high=bounds[1])
+    return table.assign(
+        low=bounds[0], high=bounds[1], holds=order_holds(values[first] - values[second], differences)
+    )
 
 
 def _table(
@@ -206,6 +217,7 @@ def _table(
             "difference": values[first] - values[second],
             "low": np.nan,
             "high": np.nan,
+            "holds": np.nan,
             "p": p[first, second],
             "p_holm": holm(p[first, second]),
         }

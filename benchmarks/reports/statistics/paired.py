@@ -66,6 +66,16 @@ def bootstrap_p(difference: Floats, replicated: Floats) -> Floats:
     return np.where(np.isclose(difference, 0, rtol=0, atol=1e-12), 1.0, p)
 
 
+def order_holds(difference: Floats, replicated: Floats) -> Floats:
+    """Share of the replicates in which a difference has the sign that was observed; ties do not have it.
+
+    difference (...), replicated (..., resamples). NaN where there is no difference.
+    """
+    equal = np.isclose(difference, 0, rtol=0, atol=1e-12)
+    same = (replicated * np.sign(difference)[..., None] > 1e-12).mean(-1)
+    return np.where(equal, np.nan, same)
+
+
 def holm(p: Floats) -> Floats:
     """p-values (K,) corrected for K comparisons by Holm (1979); NaN counts as a comparison and stays NaN."""
     order = np.argsort(p, kind="stable")

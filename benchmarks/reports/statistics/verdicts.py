@@ -1,4 +1,4 @@
-"""Which detectors of a column a paired test cannot tell apart."""
+"""Which detectors of a column a paired test cannot tell apart, and in how many resamples their order holds."""
 
 from __future__ import annotations
 
@@ -17,6 +17,12 @@ class Verdicts:
 
     def __init__(self, comparisons: pd.DataFrame) -> None:
         self._p: dict[tuple[str, str, Pictures, frozenset[Detector]], float] = {}
+        drawn = comparisons[comparisons["holds"].notna()]
+        pairs = (drawn[name] for name in ["metric", "perturbation", "pictures", "first", "second", "holds"])
+        self._holds = {
+            (metric, perturbation, pictures, frozenset([first, second])): float(share)
+            for metric, perturbation, pictures, first, second, share in zip(*pairs, strict=True)
+        }
         for test in reversed(PREFERRED):
             chosen = comparisons[(comparisons["test"] == test) & comparisons["p_holm"].notna()]
             columns = (
@@ -31,3 +37,9 @@ class Verdicts:
         """True where a test was made and found no significant difference (p ≥ 0.05 after correction)."""
         p = self._p.get((metric, perturbation, pictures, frozenset([first, second])))
         return p is not None and p >= ALPHA
+
+    def holds(
+        self, metric: str, perturbation: str, pictures: Pictures, first: Detector, second: Detector
+    ) -> float | None:
+        """Share of the resamples in which the two are in the order of their values; None where it is not known."""
+        return self._holds.get((metric, perturbation, pictures, frozenset([first, second])))

@@ -247,6 +247,23 @@ def test_paired_comparisons_and_ranks(page: Chrome, metrics: dict[str, Any]) -> 
     assert no_complaints(page)
 
 
+def test_worst_case_follows_the_metric(page: Chrome, metrics: dict[str, Any]) -> None:
+    for metric, worst in (("auroc", min), ("eer", max)):
+        Select(page.find_element(By.ID, "metric")).select_by_visible_text(metric)
+        lines = [
+            [cell.text for cell in line.find_elements(By.CSS_SELECTOR, "th, td")]
+            for line in page.find_elements(By.CSS_SELECTOR, "#standings tr")
+        ]
+        assert lines[1] == ["4 test sets"]
+        shown = {line[0].removesuffix(" †"): line[1:] for line in lines[2:]}
+        found = values(metrics, metric, "none")
+        for name in (ODD, "fresh_one"):
+            own = {f"{g} {c}": v for (n, g, c), (v, _) in found.items() if n == name and "mean of" not in c}
+            on = worst(own, key=lambda place: own[place])
+            assert shown[name][3:5] == [f"{own[on]:.4f}", on]
+    assert no_complaints(page)
+
+
 def test_threshold_or_signal_adds_up(page: Chrome) -> None:
     lines = page.find_elements(By.CSS_SELECTOR, "#losses tbody tr")
     assert len(lines) == 3
