@@ -150,7 +150,14 @@ class GitState(Document):
 
 
 class RunRecord(Document):
+<<<<<<< HEAD
     """The content of run.json. perturbations: as they were asked for, `none` for clean pictures. encoders: by variant."""
+=======
+    """The content of run.json. perturbations: as they were asked for, `none` for clean pictures.
+
+    chains: the steps of those that are a named chain. suites: by name, the conditions and their weights.
+    """
+>>>>>>> main
 
     schema_version: SchemaVersion = Field(1, alias="schema")
     command: list[str] = Field([])
@@ -166,7 +173,12 @@ class RunRecord(Document):
     detectors: dict[str, DetectorRecord]
     datasets: dict[str, DatasetRecord]
     perturbations: list[str]
+<<<<<<< HEAD
     encoders: dict[str, EncoderPasses] = Field({})
+=======
+    chains: dict[str, str] = Field({})
+    suites: dict[str, dict[str, FiniteFloat]] = Field({})
+>>>>>>> main
     reported: list[PublishedFigure] = Field([])
 
     def cells(self) -> Iterator[Cell]:

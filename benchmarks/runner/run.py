@@ -8,8 +8,9 @@ import tempfile
 import uuid
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import partial
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +22,7 @@ from benchmarks.datasets import fingerprint, requested_test_sets
 from benchmarks.loading import Locator, Session, load_catalogs, open_session
 from benchmarks.loading.samples import PreparedPictures
 from benchmarks.perturbations import Perturbation, parse_perturbation
+from benchmarks.perturbations.conditions import add_chains
 from benchmarks.ranks import Processes, decoding_processes, joined
 from benchmarks.runfolder.evaluate import evaluate_run
 from benchmarks.runfolder.metrics_file import MetricsFile
@@ -46,13 +48,14 @@ _UNUSED_HOOKS = dict.fromkeys(
 
 @dataclass(frozen=True)
 class Plan:
-    """Everything a run needs, checked, before the first picture is opened."""
+    """Everything a run needs, checked, before the first picture is opened. suites: name → condition → weight."""
 
     settings: RunSettings
     test_sets: Sequence[TestSet]
     perturbations: Mapping[str, Perturbation]
     session: Session
     processes: Processes
+    suites: Mapping[str, Mapping[str, float]] = field(default_factory=dict)
 
 
 def run_benchmark(settings: RunSettings, command: Sequence[str], console: Console) -> MetricsFile | None:
@@ -78,10 +81,20 @@ def run_benchmark(settings: RunSettings, command: Sequence[str], console: Consol
 def make_plan(settings: RunSettings, processes: Processes) -> Plan:
     """Resolve every name and load every weight, the quick checks first."""
     catalogs = load_catalogs(settings.plugins, quiet=not processes.first)
-    names = [*([CLEAN] if settings.clean else []), *settings.perturbations]
+    known = add_chains(settings.conditions, catalogs.perturbations)
+    suites = {name: known.suite(name).conditions for name in settings.suites}
+    names = [
+        *([CLEAN] if settings.clean else []),
+        *settings.perturbations,
+        *chain.from_iterable(suites.values()),
+    ]
     if not names:
-        raise UserError("nothing to score: --no-clean without any --perturb")
-    parsed = [parse_perturbation(name, catalogs.perturbations) for name in names]
+        raise UserError("nothing to score: --no-clean without any --perturb or --suite")
+    parsed = {name: parse_perturbation(name, catalogs.perturbations) for name in names}
+    weights = {
+        suite: {parsed[name].name: weight for name, weight in conditions.items()}
+        for suite, conditions in suites.items()
+    }
     for figures in settings.reported:
         catalogs.metrics.entry(figures.metric)
     Locator(
@@ -89,7 +102,7 @@ def make_plan(settings: RunSettings, processes: Processes) -> Plan:
     )  # a wrong name shows before the pictures are looked for
     test_sets = requested_test_sets(settings, catalogs)
     session = open_session(settings, catalogs=catalogs)
-    return Plan(settings, test_sets, {one.name: one for one in parsed}, session, processes)
+    return Plan(settings, test_sets, {one.name: one for one in parsed.values()}, session, processes, weights)
 
 
 @contextmanager
@@ -118,6 +131,7 @@ def _record_problem(plan: Plan, command: Sequence[str]) -> str | None:
         fingerprints,
         list(plan.perturbations),
         plan.session.device,
+        **_named(plan),
     )
     try:
         write_record(settings.out, merged_record(find_record(settings.out), record, settings.out))
@@ -125,6 +139,12 @@ def _record_problem(plan: Plan, command: Sequence[str]) -> str | None:
     except UserError as error:
         return str(error)
     return None
+
+
+def _named(plan: Plan) -> dict[str, Any]:
+    """What the named conditions of a run stand for, and its suites; nothing where it has none."""
+    chains = {one.name: one.steps for one in plan.perturbations.values() if one.steps}
+    return {**({"chains": chains} if chains else {}), **({"suites": plan.suites} if plan.suites else {})}
 
 
 def score_pending(plan: Plan, console: Console) -> dict[str, str]:

@@ -314,3 +314,30 @@ def test_encoder_passes_are_counted_recorded_and_shown(invoke, data, tmp_path):
         assert "mini-image-encoder: 36 pictures in 6 calls" in done.err
     scores = read_scores(tmp_path / "run").set_index(["detector", "path"])["logit"]
     assert scores["cut"].nunique() == 36
+
+
+def test_a_suite_adds_its_conditions_and_is_recorded_and_a_chain_of_other_steps_is_refused(
+    invoke, data, tmp_path
+):
+    own = tmp_path / "own.yaml"
+    own.write_text(
+        "chains: {office: {steps: 'fit:16,jpeg:50', summary: s, source: s}}\n"
+        "suites: {work: {summary: s, conditions: {office: 2, blur:1: 1}}}\n"
+    )
+    command = [*common(data, tmp_path / "run"), "--suite", "work", "--conditions", str(own)]
+    result = invoke(*command)
+    assert result.code == 0, result.err
+    record = json.loads((tmp_path / "run" / "run.json").read_text())
+    assert record["perturbations"] == ["none", "office", "blur:1"]
+    assert record["chains"] == {"office": "chain:fit:16,jpeg:50"}
+    assert record["suites"] == {"work": {"office": 2, "blur:1": 1}}
+    assert set(read_scores(tmp_path / "run")["perturbation"]) == {"none", "office", "blur:1"}
+    assert "suite work" in result.out
+
+    own.write_text(own.read_text().replace("jpeg:50", "jpeg:40"))
+    result = invoke(*command)
+    assert result.code == 2
+    assert "its scores were made with office = chain:fit:16,jpeg:50" in result.err
+    result = invoke(*common(data, tmp_path / "other"), "--suite", "shareing")
+    assert result.code == 2
+    assert "did you mean 'sharing'?" in result.err
