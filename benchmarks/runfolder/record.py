@@ -150,14 +150,11 @@ class GitState(Document):
 
 
 class RunRecord(Document):
-<<<<<<< HEAD
-    """The content of run.json. perturbations: as they were asked for, `none` for clean pictures. encoders: by variant."""
-=======
     """The content of run.json. perturbations: as they were asked for, `none` for clean pictures.
 
     chains: the steps of those that are a named chain. suites: by name, the conditions and their weights.
+    encoders: by variant.
     """
->>>>>>> main
 
     schema_version: SchemaVersion = Field(1, alias="schema")
     command: list[str] = Field([])
@@ -173,12 +170,9 @@ class RunRecord(Document):
     detectors: dict[str, DetectorRecord]
     datasets: dict[str, DatasetRecord]
     perturbations: list[str]
-<<<<<<< HEAD
     encoders: dict[str, EncoderPasses] = Field({})
-=======
     chains: dict[str, str] = Field({})
     suites: dict[str, dict[str, FiniteFloat]] = Field({})
->>>>>>> main
     reported: list[PublishedFigure] = Field([])
 
     def cells(self) -> Iterator[Cell]:
