@@ -46,7 +46,7 @@ FACTS = (
     "name", "options", "protocol", "weights", "identity", "encoders", "inputs", "untrained", "untrained_parts", "card"
 )  # fmt: skip
 """What a row says of its detector, as run.json has it."""
-PROVENANCE = ("command", "versions", "git", "device", "device_name", "dtype", "seed")
+PROVENANCE = ("command", "versions", "git", "device", "device_name", "dtype", "seed", "chains", "suites")
 
 
 @with_config(LENIENT)
