@@ -9,7 +9,15 @@ import typer
 from pydantic import Field
 
 from benchmarks.commands.from_settings import takes
-from benchmarks.config import Number, Option, SessionSettings, StrictInt, parse_settings, read_settings
+from benchmarks.config import (
+    SHIPPED,
+    Number,
+    Option,
+    SessionSettings,
+    StrictInt,
+    parse_settings,
+    read_settings,
+)
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -17,7 +25,7 @@ if TYPE_CHECKING:
     from benchmarks.loading.session import Session
     from registry import TestSet
 
-MINI = Path(__file__).parents[1] / "configs" / "attribute.yaml"
+MINI = SHIPPED / "attribute.yaml"
 """What is asked where no detectors are named: the mini benchmark's white boxes."""
 
 

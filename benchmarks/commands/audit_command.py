@@ -69,7 +69,12 @@ def audit(given: dict[str, Any]) -> None:
     find = partial(
         find_test_sets, load_catalogs(settings.plugins).datasets, limit=settings.limit, fair=settings.fair
     )
-    test_sets = find(settings.data, layout=settings.layout or None, options=settings.data_options)
+    test_sets = find(
+        settings.data,
+        layout=settings.layout or None,
+        options=settings.data_options,
+        generators=settings.generators,
+    )
     train_sets = find(settings.train) if settings.train else []
     total = sum(len(one.pictures) for one in [*test_sets, *train_sets])
     with ProgressBar("auditing", total) as bar:

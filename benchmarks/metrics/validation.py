@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections import Counter
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -42,7 +43,22 @@ class Validation:
         """At the threshold for the false-positive rate asked for, where one is; false positives first."""
         if self.fpr is None:
             return {}
-        return {f"{name}_at_{self.fpr:g}@{self.on}": metric for name, metric in _RATES.items()}
+        return {f"{name}_at_{self.fpr}@{self.on}": metric for name, metric in _RATES.items()}
+
+    @staticmethod
+    def fpr_named(metrics: Iterable[str]) -> float | None:
+        """The false-positive rate that most names of `rates` among these state; None without one in (0, 1)."""
+        found = Counter(
+            name.partition("_at_")[2].partition("@")[0] for name in metrics if "_at_" in name and "@" in name
+        )
+        for text, _ in found.most_common():
+            try:
+                rate = float(text)
+            except ValueError:
+                continue
+            if 0 < rate < 1:
+                return rate
+        return None
 
     @property
     def ratios(self) -> dict[str, Metric]:

@@ -16,11 +16,14 @@ from benchmarks.reports.statistics.verdicts import Verdicts
 from benchmarks.reports.terminal import print_runs
 from benchmarks.reports.tidy import (
     tidy,
+    tidy_beside_reported,
     tidy_comparisons,
+    tidy_curves,
     tidy_losses,
     tidy_operating,
     tidy_reported,
     tidy_standings,
+    tidy_suites,
 )
 from registry.errors import UserError, unknown_name
 from registry.files import atomic
@@ -35,9 +38,12 @@ FORMATS: dict[str, Callable[[Report, Path | None], Documents]] = {
         f"{NAME}.csv": tidy(report),
         f"{NAME}.comparisons.csv": tidy_comparisons(report),
         f"{NAME}.standings.csv": tidy_standings(report),
+        f"{NAME}.suites.csv": tidy_suites(report),
+        f"{NAME}.curves.csv": tidy_curves(report),
         f"{NAME}.losses.csv": tidy_losses(report),
         **({f"{NAME}.operating.csv": tidy_operating(report)} if report.operating else {}),
         f"{NAME}.reported.csv": tidy_reported(report),
+        f"{NAME}.measured_and_reported.csv": tidy_beside_reported(report),
     },
     "tex": lambda report, _: {f"{NAME}.tex": latex(report)},
     "html": lambda report, pictures: {f"{NAME}.html": html(report, pictures)},
@@ -88,5 +94,5 @@ def render(
                 draft.write_text(text, encoding="utf-8")
             written.append(Path(out) / file)
     if console:
-        print_runs(report.runs, console, report.metrics, Verdicts(report.comparisons), report.operating)
+        print_runs(report.runs, console, report.metrics, Verdicts(report.comparisons))
     return written

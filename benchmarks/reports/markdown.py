@@ -6,8 +6,9 @@ import re
 
 from benchmarks.reports import operating
 from benchmarks.reports.board import DIGITS, BoardEntry
-from benchmarks.reports.notes import UNTRAINED, legend, mark, notes
+from benchmarks.reports.notes import UNTESTED, UNTRAINED, legend, mark, notes, what_was_tested
 from benchmarks.reports.report import Report
+from benchmarks.reports.reported import verdict
 from benchmarks.reports.statistics.mean_ranks import rank_board
 from benchmarks.reports.statistics.standings import HEADINGS
 from benchmarks.reports.templates import environment
@@ -29,7 +30,7 @@ def number(entry: BoardEntry | None) -> str:
     if entry is None or entry.value is None:
         return mark(entry)
     text = f"{entry.value:.{DIGITS}f}{mark(entry)}"
-    text = {1: f"**{text}**", 2: f"<u>{text}</u>"}.get(entry.rank or 0, text)
+    text = {1: f"**{text}**", 2: f"<u>{text}</u>"}.get(entry.place, text)
     if entry.low is not None:
         text += f" [{entry.low:.{DIGITS}f}, {entry.high:.{DIGITS}f}]"
     return text
@@ -45,7 +46,10 @@ def markdown(report: Report) -> str:
             width=BLOCK,
             number=number,
             notes=notes,
+            what_was_tested=what_was_tested,
+            untested=UNTESTED,
             legend=legend,
+            verdict=verdict,
             untrained=UNTRAINED,
             rank_board=rank_board,
             digits=DIGITS,

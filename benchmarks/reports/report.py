@@ -11,7 +11,8 @@ from benchmarks.reports.board import Board, boards, warnings
 from benchmarks.reports.cellscores import ScoreReader
 from benchmarks.reports.load import Run, check_metrics
 from benchmarks.reports.operating import Operating, operating_points
-from benchmarks.reports.reported import ReportedFigure, reported
+from benchmarks.reports.reported import Comparison, ReportedFigure, comparisons, reported
+from benchmarks.reports.robustness import Robustness, robustness
 from benchmarks.reports.statistics.compare import compare
 from benchmarks.reports.statistics.standings import Standings, standings
 from benchmarks.reports.statistics.verdicts import Verdicts
@@ -21,7 +22,7 @@ from benchmarks.reports.thresholds import Loss, losses
 @dataclass(frozen=True)
 class Report:
     """runs as read; boards: one per metric and perturbation; standings: of each board; comparisons: the table of
-    `compare`; read: the score files, those already read kept."""
+    `compare`; beside_reported: measured numbers beside published ones; read: the score files, those already read kept."""
 
     runs: Sequence[Run]
     metrics: Sequence[str]
@@ -32,6 +33,8 @@ class Report:
     operating: Sequence[Operating]
     losses: Sequence[Loss]
     reported: Sequence[ReportedFigure]
+    robustness: Robustness
+    beside_reported: Sequence[Comparison]
     read: ScoreReader
 
 
@@ -39,18 +42,20 @@ def make_report(runs: Sequence[Run], metrics: Sequence[str]) -> Report:
     """Compare, rank and tabulate; raises `UserError` for a metric that no run has."""
     check_metrics(runs, metrics)
     read = ScoreReader()
-    comparisons = compare(runs, metrics, read)
-    verdicts = Verdicts(comparisons)
-    found = boards(runs, metrics, verdicts.alike)
+    compared = compare(runs, metrics, read)
+    verdicts = Verdicts(compared)
+    found = boards(runs, metrics, verdicts.judge)
     return Report(
         runs,
         metrics,
         found,
         [standings(board, verdicts) for board in found],
         warnings(runs),
-        comparisons,
+        compared,
         operating_points(runs),
         losses(runs),
         reported(runs),
+        robustness(runs, found),
+        comparisons(runs),
         read,
     )

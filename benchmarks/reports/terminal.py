@@ -12,12 +12,15 @@ from rich.text import Text
 
 from benchmarks.reports.board import Board, BoardEntry, BoardRow, boards, grouped, warnings
 from benchmarks.reports.load import Run, check_metrics
-from benchmarks.reports.notes import UNTRAINED, legend, mark, notes
+from benchmarks.reports.notes import UNTRAINED, legend, mark, notes, what_was_tested
 from benchmarks.reports.operating import HEADINGS as operating_headings
-from benchmarks.reports.operating import Operating
+from benchmarks.reports.operating import Operating, operating_points
+from benchmarks.reports.reported import Comparison, comparisons, verdict
+from benchmarks.reports.robustness import SuiteTable, robustness
 from benchmarks.reports.statistics.standings import HEADINGS, Standings, standings
 from benchmarks.reports.statistics.verdicts import Verdicts
 from benchmarks.runfolder.metrics_file import METRICS
+from benchmarks.runfolder.scores import CLEAN
 
 DIGITS = 3
 _CELL = 12
@@ -30,27 +33,33 @@ def print_runs(
     console: Console,
     names: Sequence[str] | None = None,
     verdicts: Verdicts | None = None,
-    operating: Sequence[Operating] = (),
 ) -> None:
     """Print one leaderboard of all runs: test sets down, detectors across, one table per metric.
 
-    names: metrics to show, by default `METRICS`. verdicts: of comparisons, for the share of resamples in which the order of two detectors holds.
-    operating: points to print after the boards.
+    names: metrics to show, by default `METRICS`. verdicts: of comparisons, for what is marked as best, and for the share
+        of resamples in which the order of two detectors holds.
     """
     names = names or METRICS
     check_metrics(runs, names)
     for warning in warnings(runs):
         console.print(Text(f"Warning: {warning}", style="bold yellow"))
-    found = boards(runs, names)
+    found = boards(runs, names, verdicts.judge if verdicts else None)
     longest = max((len(f"{c.group} {c.label}") for board in found for c in board.columns), default=0)
     across = max(1, (console.width - min(longest, _LABEL) - 1) // (_CELL + 1))
     for board in found:
         for start in range(0, len(board.rows), across):
             console.print(_table(board, board.rows[start : start + across]))
+        if said := what_was_tested(board):
+            console.print(Text(f"{said}.", style="dim"))
         for over_all in standings(board, verdicts):
             console.print(_over_all(over_all))
+    operating = operating_points(runs)
     for one in operating:
         console.print(_operating(one))
+    for suite in robustness(runs, found).suites:
+        console.print(_suite(suite))
+    if compared := comparisons(runs):
+        console.print(_beside_reported(compared))
     footnotes = dict.fromkeys(note for board in found for note in notes(board))
     marks = dict.fromkeys(line for one in operating for line in one.legend)
     for sign, text in [*footnotes, *legend(found), *marks]:
@@ -70,6 +79,43 @@ def _table(board: Board, rows: Sequence[BoardRow]) -> Table:
             label = Text(f"{group} {column.label}", style="bold" if column.is_mean else "")
             numbers = (_number(board.entries.get((row, column))) for row in rows)
             table.add_row(label, *numbers, end_section=column is columns[-1])
+    return table
+
+
+def _suite(found: SuiteTable) -> Table:
+    """A suite's mean and worst condition: detectors down."""
+    direction = "higher" if found.higher_is_better else "lower"
+    title = Text(f"{found.metric} ({direction} is better), suite {found.suite}", style="bold")
+    table = Table(title=title, title_justify="left", box=_BOX, padding=(0, 0, 0, 1), pad_edge=False)
+    table.add_column("detector")
+    for heading in ("clean", "mean", "worst"):
+        table.add_column(heading, justify="right")
+    table.add_column("under")
+    for one in found.rows:
+        numbers = (
+            "–" if value is None else f"{value:.{DIGITS}f}"
+            for value in (one.clean, one.mean, one.worst_value)
+        )
+        table.add_row(_name(one.row), *numbers, one.worst)
+    return table
+
+
+def _beside_reported(compared: Sequence[Comparison]) -> Table:
+    title = Text("measured and reported (difference: measured minus reported)", style="bold")
+    table = Table(title=title, title_justify="left", box=_BOX, padding=(0, 0, 0, 1), pad_edge=False)
+    table.add_column("detector, test set", max_width=_LABEL, overflow="fold")
+    for head in ("metric", "measured", "reported", "difference", "in interval"):
+        table.add_column(head, justify="right", overflow="fold")
+    for one in compared:
+        condition = "" if one.perturbation == CLEAN else f", {one.perturbation}"
+        table.add_row(
+            Text(f"{one.row.label}, {one.on}{condition}"),
+            Text(one.metric),
+            Text(one.mark) if one.measured is None else _number(one.measured, ranked=False),
+            Text(f"{one.reported:.{DIGITS}f}"),
+            Text("" if one.difference is None else f"{one.difference:+.{DIGITS}f}"),
+            Text(verdict(one)),
+        )
     return table
 
 
@@ -102,8 +148,8 @@ def _name(row: BoardRow) -> Text:
     return Text(f"{row.label} {UNTRAINED}", style="yellow") if row.untrained else Text(row.label)
 
 
-def _number(entry: BoardEntry | None) -> Text:
+def _number(entry: BoardEntry | None, ranked: bool = True) -> Text:
     if entry is None or entry.value is None:
         return Text(mark(entry), style="red")
-    style = {1: "bold green", 2: "underline"}.get(entry.rank or 0, "")
+    style = {1: "bold green", 2: "underline"}.get(entry.place, "") if ranked else ""
     return Text(f"{entry.value:.{DIGITS}f}", style=style) + Text(mark(entry), style="yellow")

@@ -9,7 +9,7 @@ from dataclasses import asdict
 
 from benchmarks.reports.operating import ABOVE, BELOW
 from benchmarks.reports.report import Report
-from benchmarks.reports.reported import ReportedFigure
+from benchmarks.reports.reported import ReportedFigure, verdict
 
 COLUMNS = [
     "run",
@@ -28,6 +28,7 @@ COLUMNS = [
     "reason",
     "rank",
     "tied",
+    "test",
     "warning",
 ]
 
@@ -95,7 +96,8 @@ def tidy(report: Report) -> str:
 
     pictures: the test sets that the number covers, `name@fingerprint`, separated by spaces: lines with
     equal `pictures` can be compared. rank: among trained detectors with complete cells; tied: not itself
-    the best of its rank, but not significantly different from it.
+    the best of its rank, but not significantly different from it; test: which one decided that, empty where none
+    did, and the rank is the value's alone.
     """
     alarm = " ".join(report.warnings)
     return _text(
@@ -118,6 +120,7 @@ def tidy(report: Report) -> str:
                 "reason": entry.reason,
                 "rank": entry.rank,
                 "tied": str(entry.tied).lower(),
+                "test": entry.test,
                 "warning": alarm,
             }
             for board in report.boards
@@ -197,6 +200,110 @@ def tidy_operating(report: Report) -> str:
 def tidy_reported(report: Report) -> str:
     """The published figures of the runs' detectors."""
     return _text(list(ReportedFigure.__dataclass_fields__), map(asdict, report.reported))
+
+
+def tidy_beside_reported(report: Report) -> str:
+    """Measured numbers beside published ones, in columns of their own.
+
+    difference: measured minus reported; in_interval: whether low to high holds it; both empty where not every
+    picture was scored.
+    """
+    columns = [
+        "run",
+        "detector",
+        "untrained",
+        "on",
+        "perturbation",
+        "metric",
+        "measured",
+        "low",
+        "high",
+        "status",
+        "reported",
+        "difference",
+        "in_interval",
+        "source",
+        "differs",
+    ]
+    return _text(
+        columns,
+        (
+            {
+                "run": one.row.run,
+                "detector": one.row.detector,
+                "untrained": str(one.row.untrained).lower(),
+                "on": one.on,
+                "perturbation": one.perturbation,
+                "metric": one.metric,
+                "measured": one.measured.value if one.measured else None,
+                "low": one.measured.low if one.measured else None,
+                "high": one.measured.high if one.measured else None,
+                "status": one.measured.status if one.measured else one.mark,
+                "reported": one.reported,
+                "difference": one.difference,
+                "in_interval": verdict(one),
+                "source": one.source,
+                "differs": one.differs,
+            }
+            for one in report.beside_reported
+        ),
+    )
+
+
+def tidy_suites(report: Report) -> str:
+    """Suites, one line for each condition of each detector and metric, and one `suite mean` with its interval."""
+    columns = [
+        "run",
+        "suite",
+        "metric",
+        "detector",
+        "untrained",
+        "condition",
+        "weight",
+        "value",
+        "low",
+        "high",
+    ]
+    lines = []
+    for table in report.robustness.suites:
+        for one in table.rows:
+            head = {
+                "run": table.run,
+                "suite": table.suite,
+                "metric": table.metric,
+                "detector": one.row.detector,
+                "untrained": str(one.row.untrained).lower(),
+            }
+            lines += [
+                {**head, "condition": name, "weight": weight, "value": one.values[name]}
+                for name, weight in table.weights.items()
+            ]
+            lines.append(
+                {**head, "condition": "suite mean", "value": one.mean, "low": one.low, "high": one.high}
+            )
+    return _text(columns, lines)
+
+
+def tidy_curves(report: Report) -> str:
+    """Robustness curves, one line per point; area: of the whole curve."""
+    columns = ["run", "detector", "untrained", "metric", "perturbation", "strength", "value", "area"]
+    return _text(
+        columns,
+        (
+            {
+                "run": curve.row.run,
+                "detector": curve.row.detector,
+                "untrained": str(curve.row.untrained).lower(),
+                "metric": curve.metric,
+                "perturbation": curve.perturbation,
+                "strength": strength,
+                "value": value,
+                "area": curve.area,
+            }
+            for curve in report.robustness.curves
+            for strength, value in curve.points
+        ),
+    )
 
 
 def tidy_losses(report: Report) -> str:

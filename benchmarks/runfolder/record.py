@@ -38,6 +38,22 @@ class ReportedRecord(Document):
     source: str
 
 
+class PublishedFigure(Document):
+    """A published figure that a run was given to stand beside a measured one.
+
+    detector: as the run calls it. on: a test set, or a mean as tables name it, such as `AR mean of 7`. value: in
+    [0, 1]. differs: how what was measured differs from what was published.
+    """
+
+    detector: str
+    on: str
+    metric: str
+    perturbation: str
+    value: FiniteFloat
+    source: str
+    differs: str = ""
+
+
 class CardRecord(Document):
     """A detector's card; see `registry.DetectorCard`."""
 
@@ -67,6 +83,13 @@ class DetectorRecord(Document):
     untrained_parts: list[str] = Field([])
     failed: str | None = None
     card: CardRecord = CardRecord()
+
+
+class EncoderPasses(Document):
+    """How often an encoder was called for detectors, and on how many pictures, by all commands that came to their end."""
+
+    calls: Count = 0
+    pictures: Count = 0
 
 
 class Asked(Document):
@@ -127,7 +150,11 @@ class GitState(Document):
 
 
 class RunRecord(Document):
-    """The content of run.json. perturbations: as they were asked for, `none` for clean pictures."""
+    """The content of run.json. perturbations: as they were asked for, `none` for clean pictures.
+
+    chains: the steps of those that are a named chain. suites: by name, the conditions and their weights.
+    encoders: by variant.
+    """
 
     schema_version: SchemaVersion = Field(1, alias="schema")
     command: list[str] = Field([])
@@ -143,6 +170,10 @@ class RunRecord(Document):
     detectors: dict[str, DetectorRecord]
     datasets: dict[str, DatasetRecord]
     perturbations: list[str]
+    encoders: dict[str, EncoderPasses] = Field({})
+    chains: dict[str, str] = Field({})
+    suites: dict[str, dict[str, FiniteFloat]] = Field({})
+    reported: list[PublishedFigure] = Field([])
 
     def cells(self) -> Iterator[Cell]:
         """Every (detector, test set, perturbation) that was asked for."""

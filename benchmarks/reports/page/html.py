@@ -18,6 +18,7 @@ from benchmarks.reports.operating import HEADINGS
 from benchmarks.reports.page.payload import curve_payload, payload
 from benchmarks.reports.page.wrong import most_wrong
 from benchmarks.reports.report import Report
+from benchmarks.reports.reported import verdict
 from benchmarks.reports.statistics.verdicts import ALPHA
 from benchmarks.runfolder.record import dumped
 
@@ -43,6 +44,7 @@ def html(report: Report, pictures: Path | None = None) -> str:
         wrong=wrong,
         provenance=provenance,
         weights=weights,
+        verdict=verdict,
         css=Markup(_file("page.css")),
         chart_js=Markup(_file("vendor/chart.umd.min.js")),
         chart_licence=_file("vendor/LICENSE-chart.js.txt"),
