@@ -18,7 +18,7 @@ class ReportSettings(Settings):
         description="run folders, or submitted rows"
     )
     formats: Annotated[list[str], Option("--format")] = Field(
-        [], description="files to write: md, csv, tex, html; all if not given"
+        [], description="files to write: md, csv, tex, svg, html; all if not given"
     )
     metrics: Annotated[list[str], Option("--metric")] = Field([], description="metrics to tabulate")
     out: Path | None = Field(

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 
 from benchmarks.reports.board import DIGITS, BoardEntry
+from benchmarks.reports.cost import short
 from benchmarks.reports.notes import UNTRAINED, legend, mark, notes
 from benchmarks.reports.report import Report
 from benchmarks.reports.reported import verdict
@@ -49,6 +50,7 @@ def markdown(report: Report) -> str:
             verdict=verdict,
             untrained=UNTRAINED,
             rank_board=rank_board,
+            short=short,
             digits=DIGITS,
             headings=HEADINGS,
         )

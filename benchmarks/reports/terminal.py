@@ -10,6 +10,7 @@ from rich.table import Table
 from rich.text import Text
 
 from benchmarks.reports.board import Board, BoardEntry, BoardRow, boards, grouped, warnings
+from benchmarks.reports.cost import CostTable, cost_tables, short
 from benchmarks.reports.load import Run, check_metrics
 from benchmarks.reports.notes import UNTRAINED, legend, mark, notes
 from benchmarks.reports.reported import Comparison, comparisons, verdict
@@ -49,6 +50,8 @@ def print_runs(
             console.print(_over_all(over_all))
     for suite in robustness(runs, found).suites:
         console.print(_suite(suite))
+    for table in cost_tables(runs, found):
+        console.print(_cost(table))
     if compared := comparisons(runs):
         console.print(_beside_reported(compared))
     footnotes = dict.fromkeys(note for board in found for note in notes(board))
@@ -105,6 +108,24 @@ def _beside_reported(compared: Sequence[Comparison]) -> Table:
             Text(f"{one.reported:.{DIGITS}f}"),
             Text("" if one.difference is None else f"{one.difference:+.{DIGITS}f}"),
             Text(verdict(one)),
+        )
+    return table
+
+
+def _cost(found: CostTable) -> Table:
+    """What each detector costs, and which are beaten by none: detectors down."""
+    title = Text(f"cost on {found.device}; ● no other is as good and as fast", style="bold")
+    table = Table(title=title, title_justify="left", box=_BOX, padding=(0, 0, 0, 1), pad_edge=False)
+    table.add_column("detector")
+    for heading in (found.metric, "pictures/s", "memory", "FLOPs", "trained", "frozen"):
+        table.add_column(heading, justify="right")
+    for one in found.rows:
+        cost = one.cost
+        table.add_row(
+            _name(one.row),
+            f"{'● ' if one.front else ''}{'–' if one.value is None else f'{one.value:.{DIGITS}f}'}",
+            f"{cost.pictures_per_second:.3g}",
+            *map(short, (cost.peak_memory, cost.flops, cost.parameters_trained, cost.parameters_frozen)),
         )
     return table
 

@@ -9,6 +9,7 @@ from dataclasses import asdict
 
 from benchmarks.reports.report import Report
 from benchmarks.reports.reported import ReportedFigure, verdict
+from benchmarks.runfolder.record import CostRecord
 
 COLUMNS = [
     "run",
@@ -244,6 +245,27 @@ def tidy_curves(report: Report) -> str:
             }
             for curve in report.robustness.curves
             for strength, value in curve.points
+        ),
+    )
+
+
+def tidy_cost(report: Report) -> str:
+    """What each detector costs on the device that it was measured on."""
+    facts = list(CostRecord.model_fields)
+    return _text(
+        ["run", "detector", "untrained", "metric", "value", "front", *facts],
+        (
+            {
+                "run": table.run,
+                "detector": one.row.detector,
+                "untrained": str(one.row.untrained).lower(),
+                "metric": table.metric,
+                "value": one.value,
+                "front": str(one.front).lower(),
+                **{key: getattr(one.cost, key) for key in facts},
+            }
+            for table in report.costs
+            for one in table.rows
         ),
     )
 

@@ -11,6 +11,7 @@ from typing import Any
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
+from benchmarks.reports.cost import pareto_svg, short
 from benchmarks.reports.load import Run
 from benchmarks.reports.page.payload import curve_payload, payload
 from benchmarks.reports.page.wrong import most_wrong
@@ -36,6 +37,8 @@ def html(report: Report, pictures: Path | None = None) -> str:
         title=", ".join(run.label for run in report.runs),
         alpha=ALPHA,
         wrong=wrong,
+        short=short,
+        pareto=lambda table: Markup(pareto_svg(table)),
         provenance=provenance,
         weights=weights,
         verdict=verdict,
