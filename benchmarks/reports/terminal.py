@@ -17,6 +17,7 @@ from benchmarks.reports.statistics.standings import HEADINGS, Standings, standin
 from benchmarks.reports.statistics.verdicts import Verdicts
 from benchmarks.runfolder.metrics_file import METRICS
 from benchmarks.runfolder.scores import CLEAN
+from benchmarks.text import plain
 
 DIGITS = 3
 _CELL = 12
@@ -37,7 +38,7 @@ def print_runs(
     names = names or METRICS
     check_metrics(runs, names)
     for warning in warnings(runs):
-        console.print(Text(f"Warning: {warning}", style="bold yellow"))
+        console.print(_text(f"Warning: {warning}", style="bold yellow"))
     found = boards(runs, names)
     longest = max((len(f"{c.group} {c.label}") for board in found for c in board.columns), default=0)
     across = max(1, (console.width - min(longest, _LABEL) - 1) // (_CELL + 1))
@@ -50,20 +51,20 @@ def print_runs(
         console.print(_beside_reported(compared))
     footnotes = dict.fromkeys(note for board in found for note in notes(board))
     for sign, text in [*footnotes, *legend(found)]:
-        console.print(Text(f"{sign} {text}", style="dim"))
+        console.print(_text(f"{sign} {text}", style="dim"))
 
 
 def _table(board: Board, rows: Sequence[BoardRow]) -> Table:
     direction = "higher" if board.higher_is_better else "lower"
     pictures = "clean pictures" if board.perturbation == "none" else board.perturbation
-    title = Text(f"{board.metric} ({direction} is better), {pictures}", style="bold")
+    title = _text(f"{board.metric} ({direction} is better), {pictures}", style="bold")
     table = Table(title=title, title_justify="left", box=_BOX, padding=(0, 0, 0, 1), pad_edge=False)
     table.add_column("test set", max_width=_LABEL, overflow="fold")
     for row in rows:
         table.add_column(_name(row), justify="right", min_width=_CELL, max_width=_CELL, overflow="fold")
     for group, columns in grouped(board.columns):
         for column in columns:
-            label = Text(f"{group} {column.label}", style="bold" if column.is_mean else "")
+            label = _text(f"{group} {column.label}", style="bold" if column.is_mean else "")
             numbers = (_number(board.entries.get((row, column))) for row in rows)
             table.add_row(label, *numbers, end_section=column is columns[-1])
     return table
@@ -78,8 +79,8 @@ def _beside_reported(compared: Sequence[Comparison]) -> Table:
     for one in compared:
         condition = "" if one.perturbation == CLEAN else f", {one.perturbation}"
         table.add_row(
-            Text(f"{one.row.label}, {one.on}{condition}"),
-            Text(one.metric),
+            _text(f"{one.row.label}, {one.on}{condition}"),
+            _text(one.metric),
             Text(one.mark) if one.measured is None else _number(one.measured, ranked=False),
             Text(f"{one.reported:.{DIGITS}f}"),
             Text("" if one.difference is None else f"{one.difference:+.{DIGITS}f}"),
@@ -98,12 +99,16 @@ def _over_all(found: Standings) -> Table:
         on = HEADINGS[i] == "on"
         table.add_column(HEADINGS[i], justify="left" if on else "right", max_width=_LABEL if on else 8)
     for row, texts in rows:
-        table.add_row(_name(row), *(Text(texts[i]) for i in used))
+        table.add_row(_name(row), *(_text(texts[i]) for i in used))
     return table
 
 
 def _name(row: BoardRow) -> Text:
-    return Text(f"{row.label} {UNTRAINED}", style="yellow") if row.untrained else Text(row.label)
+    return _text(f"{row.label} {UNTRAINED}", style="yellow") if row.untrained else _text(row.label)
+
+
+def _text(name: str, style: str = "") -> Text:
+    return Text(plain(name), style=style)
 
 
 def _number(entry: BoardEntry | None, ranked: bool = True) -> Text:

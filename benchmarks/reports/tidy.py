@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import csv
-import io
-from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict
 
 from benchmarks.reports.report import Report
 from benchmarks.reports.reported import ReportedFigure, verdict
+from benchmarks.text import csv_text
 
 COLUMNS = [
     "run",
@@ -75,7 +73,7 @@ def tidy(report: Report) -> str:
     the best of its rank, but not significantly different from it.
     """
     alarm = " ".join(report.warnings)
-    return _text(
+    return csv_text(
         COLUMNS,
         (
             {
@@ -111,7 +109,7 @@ def tidy_standings(report: Report) -> str:
     column: as in `leaderboard.csv`, which says what pictures it covers. worst_on: the sets of the worst value, separated by semicolons. ahead_of_next: share of the resamples in which the
     order of the detector and the one with the `next` best mean holds.
     """
-    return _text(
+    return csv_text(
         STANDING,
         (
             {
@@ -141,7 +139,7 @@ def tidy_standings(report: Report) -> str:
 
 def tidy_reported(report: Report) -> str:
     """The published figures of the runs' detectors."""
-    return _text(list(ReportedFigure.__dataclass_fields__), map(asdict, report.reported))
+    return csv_text(list(ReportedFigure.__dataclass_fields__), map(asdict, report.reported))
 
 
 def tidy_beside_reported(report: Report) -> str:
@@ -167,7 +165,7 @@ def tidy_beside_reported(report: Report) -> str:
         "source",
         "differs",
     ]
-    return _text(
+    return csv_text(
         columns,
         (
             {
@@ -194,7 +192,7 @@ def tidy_beside_reported(report: Report) -> str:
 
 def tidy_losses(report: Report) -> str:
     """Threshold or signal, for every test set and mean."""
-    return _text(
+    return csv_text(
         [
             "run",
             "detector",
@@ -235,21 +233,12 @@ def tidy_comparisons(report: Report) -> str:
     }
     table = report.comparisons
     places = [names[pictures] for pictures in table["pictures"]]
-    return str(
-        table.assign(
-            paradigm=[group for group, _ in places],
-            column=[label for _, label in places],
-            first_run=[run for run, _ in table["first"]],
-            first=[detector for _, detector in table["first"]],
-            second_run=[run for run, _ in table["second"]],
-            second=[detector for _, detector in table["second"]],
-        )[COMPARISON].to_csv(index=False, lineterminator="\n")
+    named = table.assign(
+        paradigm=[group for group, _ in places],
+        column=[label for _, label in places],
+        first_run=[run for run, _ in table["first"]],
+        first=[detector for _, detector in table["first"]],
+        second_run=[run for run, _ in table["second"]],
+        second=[detector for _, detector in table["second"]],
     )
-
-
-def _text(columns: Sequence[str], rows: Iterable[Mapping[str, object]]) -> str:
-    stream = io.StringIO()
-    writer = csv.DictWriter(stream, columns, lineterminator="\n")
-    writer.writeheader()
-    writer.writerows(rows)
-    return stream.getvalue()
+    return csv_text(COMPARISON, named.to_dict("records"))
