@@ -57,7 +57,7 @@ def in_markdown(text: object) -> str:
     shown = re.sub(r"([\\`*|\[\]~#$])", r"\\\1", shown)
     shown = re.sub(r"(?<![^\W_])_|_(?![^\W_])", r"\\_", shown)  # inside of a word it is one
     # at the beginning of a line these make a list, a rule, or a heading of what stands above
-    return re.sub(r"^(\d*)([-+=.)])", r"\1\\\2", " ".join(shown.split()))
+    return re.sub(r"^(?:([-+=])(?=[-+=\s]|$)|(\d+)([.)])(?=\s|$))", r"\2\\\1\3", " ".join(shown.split()))
 
 
 def in_latex(text: object) -> str:
