@@ -195,6 +195,13 @@ class RunSettings(SessionSettings, DataSettings):
     perturbations: Annotated[list[str], Option("--perturb", "CONDITION", commas=False)] = Field(
         [], description="condition beside the clean one, such as jpeg:75 or crop:0.8"
     )
+    suites: Annotated[list[str], Option("--suite", "NAME")] = Field(
+        [],
+        description="suite of conditions beside the clean one, with a mean of its own: paper, sharing or severe",
+    )
+    conditions: Annotated[list[Path], Option(metavar="FILE")] = Field(
+        [], description="YAML file of further named chains and suites"
+    )
     clean: StrictBool = Field(True, description="score the pictures as they are, too")
     out: Path = Field(Path("runs/latest"), description="run folder; rerunning on it resumes")
     workers: Workers = None

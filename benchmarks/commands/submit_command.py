@@ -26,7 +26,7 @@ def submit(
         "benchmarks/leaderboard/rows"
     ),
     check: Annotated[
-        Path | None, typer.Option(help="Write nothing; check that the run reproduces this row")
+        Path | None, typer.Option(help="Write nothing; check that the run gives every field of this row")
     ] = None,
     plugin: Annotated[
         Optional[list[Path]],  # noqa: UP045
@@ -35,7 +35,7 @@ def submit(
 ) -> None:
     """Write leaderboard rows of a run, or check a row.
 
-    A check compares every number of the row with the run's score files.
+    A check makes the row anew from the run's score files and run.json, and refuses any field that differs.
     """
     from benchmarks.files import write_json_by_line
     from benchmarks.reports import load_metrics
@@ -51,7 +51,7 @@ def submit(
             say(f"{check.name}: {len(found) - _SHOWN} more differences", err=True)
         if found:
             raise typer.Exit(1)
-        say(f"{check.name}: every number is reproduced by the score files of {run}")
+        say(f"{check.name}: every field is what {run} gives")
         return
     metrics = load_metrics(run, plugins=plugin or [])
     names = split_list(detectors) or read_record(run).detectors

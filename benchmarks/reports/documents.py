@@ -18,9 +18,11 @@ from benchmarks.reports.tidy import (
     tidy,
     tidy_beside_reported,
     tidy_comparisons,
+    tidy_curves,
     tidy_losses,
     tidy_reported,
     tidy_standings,
+    tidy_suites,
 )
 from benchmarks.runfolder.metrics_file import METRICS
 from registry.errors import UserError, unknown_name
@@ -36,6 +38,8 @@ FORMATS: dict[str, Callable[[Report, Path | None], Documents]] = {
         f"{NAME}.csv": tidy(report),
         f"{NAME}.comparisons.csv": tidy_comparisons(report),
         f"{NAME}.standings.csv": tidy_standings(report),
+        f"{NAME}.suites.csv": tidy_suites(report),
+        f"{NAME}.curves.csv": tidy_curves(report),
         f"{NAME}.losses.csv": tidy_losses(report),
         f"{NAME}.reported.csv": tidy_reported(report),
         f"{NAME}.measured_and_reported.csv": tidy_beside_reported(report),

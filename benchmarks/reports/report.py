@@ -11,6 +11,7 @@ from benchmarks.reports.board import Board, boards, warnings
 from benchmarks.reports.cellscores import ScoreReader
 from benchmarks.reports.load import Run, check_metrics
 from benchmarks.reports.reported import Comparison, ReportedFigure, comparisons, reported
+from benchmarks.reports.robustness import Robustness, robustness
 from benchmarks.reports.statistics.compare import compare
 from benchmarks.reports.statistics.standings import Standings, standings
 from benchmarks.reports.statistics.verdicts import Verdicts
@@ -30,6 +31,7 @@ class Report:
     comparisons: pd.DataFrame
     losses: Sequence[Loss]
     reported: Sequence[ReportedFigure]
+    robustness: Robustness
     beside_reported: Sequence[Comparison]
     read: ScoreReader
 
@@ -50,6 +52,7 @@ def make_report(runs: Sequence[Run], metrics: Sequence[str]) -> Report:
         compared,
         losses(runs),
         reported(runs),
+        robustness(runs, found),
         comparisons(runs),
         read,
     )

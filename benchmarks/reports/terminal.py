@@ -13,6 +13,7 @@ from benchmarks.reports.board import Board, BoardEntry, BoardRow, boards, groupe
 from benchmarks.reports.load import Run, check_metrics
 from benchmarks.reports.notes import UNTRAINED, legend, mark, notes
 from benchmarks.reports.reported import Comparison, comparisons, verdict
+from benchmarks.reports.robustness import SuiteTable, robustness
 from benchmarks.reports.statistics.standings import HEADINGS, Standings, standings
 from benchmarks.reports.statistics.verdicts import Verdicts
 from benchmarks.runfolder.metrics_file import METRICS
@@ -47,6 +48,8 @@ def print_runs(
             console.print(_table(board, board.rows[start : start + across]))
         for over_all in standings(board, verdicts):
             console.print(_over_all(over_all))
+    for suite in robustness(runs, found).suites:
+        console.print(_suite(suite))
     if compared := comparisons(runs):
         console.print(_beside_reported(compared))
     footnotes = dict.fromkeys(note for board in found for note in notes(board))
@@ -67,6 +70,24 @@ def _table(board: Board, rows: Sequence[BoardRow]) -> Table:
             label = _text(f"{group} {column.label}", style="bold" if column.is_mean else "")
             numbers = (_number(board.entries.get((row, column))) for row in rows)
             table.add_row(label, *numbers, end_section=column is columns[-1])
+    return table
+
+
+def _suite(found: SuiteTable) -> Table:
+    """A suite's mean and worst condition: detectors down."""
+    direction = "higher" if found.higher_is_better else "lower"
+    title = _text(f"{found.metric} ({direction} is better), suite {found.suite}", style="bold")
+    table = Table(title=title, title_justify="left", box=_BOX, padding=(0, 0, 0, 1), pad_edge=False)
+    table.add_column("detector")
+    for heading in ("clean", "mean", "worst"):
+        table.add_column(heading, justify="right")
+    table.add_column("under")
+    for one in found.rows:
+        numbers = (
+            "–" if value is None else f"{value:.{DIGITS}f}"
+            for value in (one.clean, one.mean, one.worst_value)
+        )
+        table.add_row(_name(one.row), *numbers, _text(one.worst))
     return table
 
 

@@ -190,6 +190,62 @@ def tidy_beside_reported(report: Report) -> str:
     )
 
 
+def tidy_suites(report: Report) -> str:
+    """Suites, one line for each condition of each detector and metric, and one `suite mean` with its interval."""
+    columns = [
+        "run",
+        "suite",
+        "metric",
+        "detector",
+        "untrained",
+        "condition",
+        "weight",
+        "value",
+        "low",
+        "high",
+    ]
+    lines = []
+    for table in report.robustness.suites:
+        for one in table.rows:
+            head = {
+                "run": table.run,
+                "suite": table.suite,
+                "metric": table.metric,
+                "detector": one.row.detector,
+                "untrained": str(one.row.untrained).lower(),
+            }
+            lines += [
+                {**head, "condition": name, "weight": weight, "value": one.values[name]}
+                for name, weight in table.weights.items()
+            ]
+            lines.append(
+                {**head, "condition": "suite mean", "value": one.mean, "low": one.low, "high": one.high}
+            )
+    return csv_text(columns, lines)
+
+
+def tidy_curves(report: Report) -> str:
+    """Robustness curves, one line per point; area: of the whole curve."""
+    columns = ["run", "detector", "untrained", "metric", "perturbation", "strength", "value", "area"]
+    return csv_text(
+        columns,
+        (
+            {
+                "run": curve.row.run,
+                "detector": curve.row.detector,
+                "untrained": str(curve.row.untrained).lower(),
+                "metric": curve.metric,
+                "perturbation": curve.perturbation,
+                "strength": strength,
+                "value": value,
+                "area": curve.area,
+            }
+            for curve in report.robustness.curves
+            for strength, value in curve.points
+        ),
+    )
+
+
 def tidy_losses(report: Report) -> str:
     """Threshold or signal, for every test set and mean."""
     return csv_text(

@@ -85,6 +85,13 @@ class DetectorRecord(Document):
     card: CardRecord = CardRecord()
 
 
+class EncoderPasses(Document):
+    """How often an encoder was called for detectors, and on how many pictures, by all commands that came to their end."""
+
+    calls: Count = 0
+    pictures: Count = 0
+
+
 class Asked(Document):
     """How many pictures of each class a test set has."""
 
@@ -143,7 +150,11 @@ class GitState(Document):
 
 
 class RunRecord(Document):
-    """The content of run.json. perturbations: as they were asked for, `none` for clean pictures."""
+    """The content of run.json. perturbations: as they were asked for, `none` for clean pictures.
+
+    chains: the steps of those that are a named chain. suites: by name, the conditions and their weights.
+    encoders: by variant.
+    """
 
     schema_version: SchemaVersion = Field(1, alias="schema")
     command: list[str] = Field([])
@@ -159,6 +170,9 @@ class RunRecord(Document):
     detectors: dict[str, DetectorRecord]
     datasets: dict[str, DatasetRecord]
     perturbations: list[str]
+    encoders: dict[str, EncoderPasses] = Field({})
+    chains: dict[str, str] = Field({})
+    suites: dict[str, dict[str, FiniteFloat]] = Field({})
     reported: list[PublishedFigure] = Field([])
 
     def cells(self) -> Iterator[Cell]:
