@@ -39,7 +39,7 @@ def _scoring(found: Forecast) -> Iterator[str]:
     if found.done:
         yield f"scored already: {found.done:,} of {found.total:,} rows of the test sets that are here"
     for encoder, passes in found.passes.items():
-        yield f"  encoder passes of {encoder}: {passes:,}"
+        yield f"  encoder passes of {encoder}: at most {passes:,}"
     if found.rate is None or found.seconds is None:
         yield f"time: {found.unmeasured}"
         return
