@@ -3,7 +3,19 @@
 from __future__ import annotations
 
 from benchmarks.reports.board import DIGITS, BoardEntry, grouped
-from benchmarks.reports.notes import FAILED, OWN, PARTIAL, TIED, UNDEFINED, UNTRAINED, legend, mark, notes
+from benchmarks.reports.notes import (
+    FAILED,
+    OWN,
+    PARTIAL,
+    TIED,
+    UNDEFINED,
+    UNTESTED,
+    UNTRAINED,
+    legend,
+    mark,
+    notes,
+    what_was_tested,
+)
 from benchmarks.reports.report import Report
 from benchmarks.reports.reported import sources, verdict
 from benchmarks.reports.statistics.standings import HEADINGS
@@ -29,7 +41,7 @@ def number(entry: BoardEntry | None) -> str:
     if entry is None or entry.value is None:
         return sign
     text = f"{entry.value:.{DIGITS}f}"
-    text = {1: rf"\textbf{{{text}}}", 2: rf"\underline{{{text}}}"}.get(entry.rank or 0, text)
+    text = {1: rf"\textbf{{{text}}}", 2: rf"\underline{{{text}}}"}.get(entry.place, text)
     return text + sign
 
 
@@ -43,6 +55,8 @@ def latex(report: Report) -> str:
             width=BLOCK,
             number=number,
             notes=notes,
+            what_was_tested=what_was_tested,
+            untested=UNTESTED,
             legend=legend,
             verdict=verdict,
             sources=sources,

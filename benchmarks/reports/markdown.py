@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from benchmarks.reports.board import DIGITS, BoardEntry
-from benchmarks.reports.notes import UNTRAINED, legend, mark, notes
+from benchmarks.reports.notes import UNTESTED, UNTRAINED, legend, mark, notes, what_was_tested
 from benchmarks.reports.report import Report
 from benchmarks.reports.reported import verdict
 from benchmarks.reports.statistics.mean_ranks import rank_board
@@ -20,7 +20,7 @@ def number(entry: BoardEntry | None) -> str:
     if entry is None or entry.value is None:
         return mark(entry)
     text = f"{entry.value:.{DIGITS}f}{mark(entry)}"
-    text = {1: f"**{text}**", 2: f"<u>{text}</u>"}.get(entry.rank or 0, text)
+    text = {1: f"**{text}**", 2: f"<u>{text}</u>"}.get(entry.place, text)
     if entry.low is not None:
         text += f" [{entry.low:.{DIGITS}f}, {entry.high:.{DIGITS}f}]"
     return text
@@ -36,6 +36,8 @@ def markdown(report: Report) -> str:
             width=BLOCK,
             number=number,
             notes=notes,
+            what_was_tested=what_was_tested,
+            untested=UNTESTED,
             legend=legend,
             verdict=verdict,
             untrained=UNTRAINED,

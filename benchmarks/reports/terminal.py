@@ -11,7 +11,7 @@ from rich.text import Text
 
 from benchmarks.reports.board import Board, BoardEntry, BoardRow, boards, grouped, warnings
 from benchmarks.reports.load import Run, check_metrics
-from benchmarks.reports.notes import UNTRAINED, legend, mark, notes
+from benchmarks.reports.notes import UNTRAINED, legend, mark, notes, what_was_tested
 from benchmarks.reports.reported import Comparison, comparisons, verdict
 from benchmarks.reports.robustness import SuiteTable, robustness
 from benchmarks.reports.statistics.standings import HEADINGS, Standings, standings
@@ -34,18 +34,21 @@ def print_runs(
 ) -> None:
     """Print one leaderboard of all runs: test sets down, detectors across, one table per metric.
 
-    names: metrics to show, by default `METRICS`. verdicts: of comparisons, for the share of resamples in which the order of two detectors holds.
+    names: metrics to show, by default `METRICS`. verdicts: of comparisons, for what is marked as best, and for the share
+        of resamples in which the order of two detectors holds.
     """
     names = names or METRICS
     check_metrics(runs, names)
     for warning in warnings(runs):
         console.print(_text(f"Warning: {warning}", style="bold yellow"))
-    found = boards(runs, names)
+    found = boards(runs, names, verdicts.judge if verdicts else None)
     longest = max((len(f"{c.group} {c.label}") for board in found for c in board.columns), default=0)
     across = max(1, (console.width - min(longest, _LABEL) - 1) // (_CELL + 1))
     for board in found:
         for start in range(0, len(board.rows), across):
             console.print(_table(board, board.rows[start : start + across]))
+        if said := what_was_tested(board):
+            console.print(_text(f"{said}.", style="dim"))
         for over_all in standings(board, verdicts):
             console.print(_over_all(over_all))
     for suite in robustness(runs, found).suites:
@@ -135,5 +138,5 @@ def _text(name: str, style: str = "") -> Text:
 def _number(entry: BoardEntry | None, ranked: bool = True) -> Text:
     if entry is None or entry.value is None:
         return Text(mark(entry), style="red")
-    style = {1: "bold green", 2: "underline"}.get(entry.rank or 0, "") if ranked else ""
+    style = {1: "bold green", 2: "underline"}.get(entry.place, "") if ranked else ""
     return Text(f"{entry.value:.{DIGITS}f}", style=style) + Text(mark(entry), style="yellow")

@@ -25,6 +25,7 @@ COLUMNS = [
     "reason",
     "rank",
     "tied",
+    "test",
     "warning",
 ]
 
@@ -70,7 +71,8 @@ def tidy(report: Report) -> str:
 
     pictures: the test sets that the number covers, `name@fingerprint`, separated by spaces: lines with
     equal `pictures` can be compared. rank: among trained detectors with complete cells; tied: not itself
-    the best of its rank, but not significantly different from it.
+    the best of its rank, but not significantly different from it; test: which one decided that, empty where none
+    did, and the rank is the value's alone.
     """
     alarm = " ".join(report.warnings)
     return csv_text(
@@ -93,6 +95,7 @@ def tidy(report: Report) -> str:
                 "reason": entry.reason,
                 "rank": entry.rank,
                 "tied": str(entry.tied).lower(),
+                "test": entry.test,
                 "warning": alarm,
             }
             for board in report.boards
