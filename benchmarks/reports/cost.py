@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from typing import Any
 
 from benchmarks.metrics.cell import COMPLETE
 from benchmarks.metrics.means import ALL
@@ -12,6 +13,7 @@ from benchmarks.reports.board import Board, BoardRow
 from benchmarks.reports.load import Run
 from benchmarks.runfolder.record import CostRecord
 from benchmarks.runfolder.scores import CLEAN
+from benchmarks.text import plain
 
 
 @dataclass(frozen=True)
@@ -119,8 +121,9 @@ def pareto_svg(table: CostTable) -> str:
     for seconds, value, one in drawn:
         marker, colour = ("o", "#0b62c4") if one.front else ("x", "#808890")
         axes.plot(seconds, value, marker, color=colour, markersize=7)
-        label = f"{one.row.label} †" if one.row.untrained else one.row.label
-        axes.annotate(label, (seconds, value), xytext=(6, 5), textcoords="offset points", fontsize=9)
+        label = plain(f"{one.row.label} †" if one.row.untrained else one.row.label)
+        at: Any = {"xytext": (6, 5), "textcoords": "offset points", "fontsize": 9}
+        axes.annotate(label, (seconds, value), parse_math=False, **at)
     front = sorted((seconds, value) for seconds, value, one in drawn if one.front)
     axes.plot([x for x, _ in front], [y for _, y in front], color="#0b62c4", linewidth=1)
     axes.set_xscale("log")

@@ -44,7 +44,7 @@ def make_report(runs: Sequence[Run], metrics: Sequence[str]) -> Report:
     read = ScoreReader()
     compared = compare(runs, metrics, read)
     verdicts = Verdicts(compared)
-    found = boards(runs, metrics, verdicts.alike)
+    found = boards(runs, metrics, verdicts.judge)
     return Report(
         runs,
         metrics,

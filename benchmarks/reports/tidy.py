@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import csv
-import io
-from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict
 
 from benchmarks.reports.report import Report
 from benchmarks.reports.reported import ReportedFigure, verdict
 from benchmarks.runfolder.record import CostRecord
+from benchmarks.text import csv_text
 
 COLUMNS = [
     "run",
@@ -28,6 +26,7 @@ COLUMNS = [
     "reason",
     "rank",
     "tied",
+    "test",
     "warning",
 ]
 
@@ -73,10 +72,11 @@ def tidy(report: Report) -> str:
 
     pictures: the test sets that the number covers, `name@fingerprint`, separated by spaces: lines with
     equal `pictures` can be compared. rank: among trained detectors with complete cells; tied: not itself
-    the best of its rank, but not significantly different from it.
+    the best of its rank, but not significantly different from it; test: which one decided that, empty where none
+    did, and the rank is the value's alone.
     """
     alarm = " ".join(report.warnings)
-    return _text(
+    return csv_text(
         COLUMNS,
         (
             {
@@ -96,6 +96,7 @@ def tidy(report: Report) -> str:
                 "reason": entry.reason,
                 "rank": entry.rank,
                 "tied": str(entry.tied).lower(),
+                "test": entry.test,
                 "warning": alarm,
             }
             for board in report.boards
@@ -112,7 +113,7 @@ def tidy_standings(report: Report) -> str:
     column: as in `leaderboard.csv`, which says what pictures it covers. worst_on: the sets of the worst value, separated by semicolons. ahead_of_next: share of the resamples in which the
     order of the detector and the one with the `next` best mean holds.
     """
-    return _text(
+    return csv_text(
         STANDING,
         (
             {
@@ -142,7 +143,7 @@ def tidy_standings(report: Report) -> str:
 
 def tidy_reported(report: Report) -> str:
     """The published figures of the runs' detectors."""
-    return _text(list(ReportedFigure.__dataclass_fields__), map(asdict, report.reported))
+    return csv_text(list(ReportedFigure.__dataclass_fields__), map(asdict, report.reported))
 
 
 def tidy_beside_reported(report: Report) -> str:
@@ -168,7 +169,7 @@ def tidy_beside_reported(report: Report) -> str:
         "source",
         "differs",
     ]
-    return _text(
+    return csv_text(
         columns,
         (
             {
@@ -224,13 +225,13 @@ def tidy_suites(report: Report) -> str:
             lines.append(
                 {**head, "condition": "suite mean", "value": one.mean, "low": one.low, "high": one.high}
             )
-    return _text(columns, lines)
+    return csv_text(columns, lines)
 
 
 def tidy_curves(report: Report) -> str:
     """Robustness curves, one line per point; area: of the whole curve."""
     columns = ["run", "detector", "untrained", "metric", "perturbation", "strength", "value", "area"]
-    return _text(
+    return csv_text(
         columns,
         (
             {
@@ -252,7 +253,7 @@ def tidy_curves(report: Report) -> str:
 def tidy_cost(report: Report) -> str:
     """What each detector costs on the device that it was measured on."""
     facts = list(CostRecord.model_fields)
-    return _text(
+    return csv_text(
         ["run", "detector", "untrained", "metric", "value", "front", *facts],
         (
             {
@@ -272,7 +273,7 @@ def tidy_cost(report: Report) -> str:
 
 def tidy_losses(report: Report) -> str:
     """Threshold or signal, for every test set and mean."""
-    return _text(
+    return csv_text(
         [
             "run",
             "detector",
@@ -313,21 +314,12 @@ def tidy_comparisons(report: Report) -> str:
     }
     table = report.comparisons
     places = [names[pictures] for pictures in table["pictures"]]
-    return str(
-        table.assign(
-            paradigm=[group for group, _ in places],
-            column=[label for _, label in places],
-            first_run=[run for run, _ in table["first"]],
-            first=[detector for _, detector in table["first"]],
-            second_run=[run for run, _ in table["second"]],
-            second=[detector for _, detector in table["second"]],
-        )[COMPARISON].to_csv(index=False, lineterminator="\n")
+    named = table.assign(
+        paradigm=[group for group, _ in places],
+        column=[label for _, label in places],
+        first_run=[run for run, _ in table["first"]],
+        first=[detector for _, detector in table["first"]],
+        second_run=[run for run, _ in table["second"]],
+        second=[detector for _, detector in table["second"]],
     )
-
-
-def _text(columns: Sequence[str], rows: Iterable[Mapping[str, object]]) -> str:
-    stream = io.StringIO()
-    writer = csv.DictWriter(stream, columns, lineterminator="\n")
-    writer.writeheader()
-    writer.writerows(rows)
-    return stream.getvalue()
+    return csv_text(COMPARISON, named.to_dict("records"))

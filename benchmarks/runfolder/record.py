@@ -104,6 +104,13 @@ class DetectorRecord(Document):
     cost: CostRecord | None = None
 
 
+class EncoderPasses(Document):
+    """How often an encoder was called for detectors, and on how many pictures, by all commands that came to their end."""
+
+    calls: Count = 0
+    pictures: Count = 0
+
+
 class Asked(Document):
     """How many pictures of each class a test set has."""
 
@@ -165,6 +172,7 @@ class RunRecord(Document):
     """The content of run.json. perturbations: as they were asked for, `none` for clean pictures.
 
     chains: the steps of those that are a named chain. suites: by name, the conditions and their weights.
+    encoders: by variant.
     """
 
     schema_version: SchemaVersion = Field(1, alias="schema")
@@ -181,6 +189,7 @@ class RunRecord(Document):
     detectors: dict[str, DetectorRecord]
     datasets: dict[str, DatasetRecord]
     perturbations: list[str]
+    encoders: dict[str, EncoderPasses] = Field({})
     chains: dict[str, str] = Field({})
     suites: dict[str, dict[str, FiniteFloat]] = Field({})
     reported: list[PublishedFigure] = Field([])

@@ -58,6 +58,7 @@ def merged_record(old: RunRecord | None, new: RunRecord, run: Path) -> RunRecord
             "detectors": detectors,
             "plugins": [*now.get("plugins", []), *_forgotten_plugins(old, new)],
             "datasets": {**before["datasets"], **now["datasets"]},
+            "encoders": before.get("encoders", {}),
             "perturbations": list(dict.fromkeys([*old.perturbations, *new.perturbations])),
             **{
                 key: merged

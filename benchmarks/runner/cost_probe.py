@@ -45,7 +45,7 @@ def measure_costs(
     for name in session.detectors if decoded else ():
         views = session.pipeline.views([name])
         clean = Perturbation(CLEAN, none(""))  # type: ignore[arg-type]
-        batch = [prepare(one, image, [clean], views, key=one.path, seed=0) for one, image in decoded]
+        batch = [prepare(one, image, [clean], views, seed=0) for one, image in decoded]
         if cost := _measure(session, name, batch):
             found[name] = cost
     return found

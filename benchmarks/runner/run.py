@@ -29,7 +29,7 @@ from benchmarks.runfolder.metrics_file import MetricsFile
 from benchmarks.runfolder.owner import owned_by_all
 from benchmarks.runfolder.picture_digests import write_picture_digests
 from benchmarks.runfolder.provenance import device_name, new_record
-from benchmarks.runfolder.record import find_record, read_record, write_record
+from benchmarks.runfolder.record import EncoderPasses, find_record, read_record, write_record
 from benchmarks.runfolder.resume import merged_record
 from benchmarks.runfolder.run_plugins import recorded_metrics
 from benchmarks.runfolder.scores import CLEAN, cells, compact_cell
@@ -37,9 +37,10 @@ from benchmarks.runfolder.writer import ShardWriter
 from benchmarks.runner.cost_probe import measure_costs
 from benchmarks.runner.loop import EvaluationLoop
 from benchmarks.runner.model import ScoringModel
-from benchmarks.runner.pending import Job, pending_jobs
+from benchmarks.runner.pending import Job, pending_jobs, same_pictures
 from benchmarks.runner.run_progress import RunProgress
 from registry import TestSet, UserError
+from registry.encoder import Passes
 
 _UNUSED_HOOKS = dict.fromkeys(
     ("runtime_info", "timer", "sampler_seed", "logger", "param_scheduler", "checkpoint")
@@ -76,7 +77,8 @@ def run_benchmark(settings: RunSettings, command: Sequence[str], console: Consol
         failed: dict[str, str] = {}
         for of_rank in processes.gather({**plan.session.failed, **stopped}):
             failed = {**of_rank, **failed}
-        return _finish(plan, failed) if processes.first else None
+        passes = processes.gather(plan.session.encoders.passes)
+        return _finish(plan, failed, passes, console) if processes.first else None
 
 
 def make_plan(settings: RunSettings, processes: Processes) -> Plan:
@@ -166,8 +168,11 @@ def score_pending(plan: Plan, console: Console) -> dict[str, str]:
     detectors = list(plan.session.detectors)
     model = ScoringModel(plan.session.pipeline)
     here = plan.processes
+    # of a view that is made of a picture's path, copies are not copies
+    alike = not any(view.reads_path for view in plan.session.pipeline.views())
+    repeats = same_pictures(plan.settings.out, plan.test_sets) if alike else {}
     jobs = pending_jobs(
-        plan.settings.out, plan.test_sets, detectors, list(plan.perturbations), here.rank, here.count
+        plan.settings.out, plan.test_sets, detectors, list(plan.perturbations), here.rank, here.count, repeats
     )
     if jobs:
         _run_loop(plan, model, jobs, console if here.first else Console(quiet=True))
@@ -208,15 +213,26 @@ def _run_loop(plan: Plan, model: ScoringModel, jobs: Sequence[Job], console: Con
             progress.bar.stop()
 
 
-def _finish(plan: Plan, failed: Mapping[str, str]) -> MetricsFile:
-    """Compact the score files, note who failed, and compute metrics.json."""
+def _finish(
+    plan: Plan, failed: Mapping[str, str], passes: Sequence[Mapping[str, Passes]], console: Console
+) -> MetricsFile:
+    """Compact the score files, note who failed and how often encoders ran on each rank, and compute metrics.json."""
     out = plan.settings.out
     for cell in cells(out):
         compact_cell(out, cell)
     record = read_record(out)
     for name in plan.session.records:
         record.detectors[name].failed = failed.get(name)
+    totals = dict(record.encoders)
+    for encoder, counted in (one for of_rank in passes for one in of_rank.items()):
+        before = totals.get(encoder, EncoderPasses())
+        totals[encoder] = EncoderPasses(
+            calls=before.calls + counted.calls, pictures=before.pictures + counted.pictures
+        )
+    record.encoders = totals
     write_record(out, record)
+    for encoder, total in totals.items():
+        console.print(f"{encoder}: {total.pictures:,} pictures in {total.calls:,} calls", markup=False)
     metrics = recorded_metrics(record, plan.settings.plugins)
     return evaluate_run(out, metrics.catalog, bootstrap=plan.settings.bootstrap, not_computed=metrics.missing)
 

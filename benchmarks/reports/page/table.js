@@ -144,12 +144,14 @@ function drawBody(rows, columns) {
 }
 function drawNotes(rows, columns) {
   const used = new Set();
+  let marked = false;
   const grouped = new Map();
   for (const r of rows) {
     if (data.rows[r].untrained) used.add("untrained");
     for (const c of columns) {
       const cell = cellAt(r, c);
       if (!cell) continue;
+      if (cell.r && cell.r[state.metric]) marked = true;
       const mark = markOf(cell);
       const kind = Object.keys(MARK).find((name) => MARK[name] === mark);
       if (kind) used.add(kind);
@@ -165,7 +167,8 @@ function drawNotes(rows, columns) {
   };
   $("legend").replaceChildren(
     ...[...used].map((kind) => make("li", `${MARK[kind]} ${meaning[kind]}`)),
-    make("li", "green: best, blue underlined: second, with all that do not differ significantly"));
+    ...(marked ? [make("li", "green: best, blue underlined: second, with all that do not differ significantly")] : []),
+    make("li", data.tested[state.metric][state.perturbation]));
   $("notes").replaceChildren(...[...grouped].map(([key, places]) => make("li", `${key} (${places.join(", ")})`)));
 }
 function draw() {
