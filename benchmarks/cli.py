@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import logging
+
 import typer
 
 from benchmarks.commands.attribute_command import attribute
@@ -21,6 +23,7 @@ from benchmarks.commands.submit_command import submit
 from benchmarks.commands.train_command import train
 from benchmarks.commands.weights_command import app as weights_app
 from benchmarks.hosts.command import app as host_app
+from benchmarks.text import PlainFormatter
 
 app = typer.Typer(
     name="d3qe-bench",
@@ -51,6 +54,8 @@ app.add_typer(host_app, name="host")
 
 def main() -> None:
     """Run the command; a user's mistake ends in one line on stderr, not in a traceback."""
+    if logging.lastResort:  # what prints warnings where nobody has set up logging
+        logging.lastResort.setFormatter(PlainFormatter())
     end_plainly(app, "d3qe-bench")
 
 

@@ -207,6 +207,9 @@ class RunSettings(SessionSettings, DataSettings):
     workers: Workers = None
     launcher: Launcher = "auto"
     bootstrap: Bootstrap = 1000
+    cost: StrictBool = Field(
+        False, description="measure what each detector costs on this device: speed, memory, FLOPs, parameters"
+    )
     fingerprint: Literal["content", "names"] = Field(
         "content", description="data fingerprint from file contents, or faster from names and sizes"
     )

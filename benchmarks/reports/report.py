@@ -9,6 +9,7 @@ import pandas as pd
 
 from benchmarks.reports.board import Board, boards, warnings
 from benchmarks.reports.cellscores import ScoreReader
+from benchmarks.reports.cost import CostTable, cost_tables
 from benchmarks.reports.load import Run, check_metrics
 from benchmarks.reports.reported import Comparison, ReportedFigure, comparisons, reported
 from benchmarks.reports.robustness import Robustness, robustness
@@ -32,6 +33,7 @@ class Report:
     losses: Sequence[Loss]
     reported: Sequence[ReportedFigure]
     robustness: Robustness
+    costs: Sequence[CostTable]
     beside_reported: Sequence[Comparison]
     read: ScoreReader
 
@@ -53,6 +55,7 @@ def make_report(runs: Sequence[Run], metrics: Sequence[str]) -> Report:
         losses(runs),
         reported(runs),
         robustness(runs, found),
+        cost_tables(runs, found),
         comparisons(runs),
         read,
     )

@@ -83,6 +83,24 @@ class TrainingRecord(Document):
     sets: list[TrainingSetRecord]
 
 
+class CostRecord(Document):
+    """What a detector costs on the run's device; see `benchmarks.runner.cost_probe.measure_costs`.
+
+    device, device_name, dtype: what it was measured on. pictures: of the batch that was measured. peak_memory: bytes.
+    flops: per picture.
+    """
+
+    device: str
+    device_name: str
+    dtype: str
+    pictures: Count
+    pictures_per_second: FiniteFloat
+    peak_memory: Count | None = None
+    flops: FiniteFloat
+    parameters_trained: Count
+    parameters_frozen: Count
+
+
 class DetectorRecord(Document):
     """One detector of a run.
 
@@ -106,6 +124,7 @@ class DetectorRecord(Document):
     untrained_parts: list[str] = Field([])
     failed: str | None = None
     card: CardRecord = CardRecord()
+    cost: CostRecord | None = None
 
 
 class EncoderPasses(Document):

@@ -64,8 +64,8 @@ class Forecast:
     """What a run would do.
 
     here: what is there already, in words. jobs: what of the test sets that are here is still to be scored. total,
-    done: rows of the test sets that are here, and those of them that have a score. passes: by encoder, over the jobs
-    and the absent sets whose size is known. unmeasured: why there is no rate, empty where there is one.
+    done: rows of the test sets that are here, and those of them that have a score. passes: by encoder, at most, over the
+    jobs and the absent sets whose size is known. unmeasured: why there is no rate, empty where there is one.
     """
 
     fetch: list[Fetched] = field(default_factory=list)
@@ -183,12 +183,12 @@ def _weights_to_fetch(need: Need) -> Iterator[Fetched]:
 
 
 def _count_passes(found: Forecast, session: Session) -> None:
-    """One pass is one picture under one condition through one encoder on one view."""
-    readers = session.pipeline.readers
+    """One pass is one picture under one condition through one encoder on one view; a run saves those of equal views."""
+    pipeline = session.pipeline
     absent = sum(one.pictures or 0 for one in found.absent) * found.conditions
     shares = [(len(job.pictures) * len(job.perturbations), job.detectors) for job in found.jobs]
-    for samples, names in [*shares, (absent, tuple(readers))]:
-        groups = {group for name in names for group in readers[name].groups()}
+    for samples, names in [*shares, (absent, tuple(session.detectors))]:
+        groups = set(pipeline.reads(names))
         groups |= {
             (read, view) for spec, view in groups for read in session.encoders.get(spec).reads.values()
         }

@@ -28,12 +28,13 @@ from benchmarks.runfolder.evaluate import evaluate_run
 from benchmarks.runfolder.metrics_file import MetricsFile
 from benchmarks.runfolder.owner import owned_by_all
 from benchmarks.runfolder.picture_digests import write_picture_digests
-from benchmarks.runfolder.provenance import new_record
+from benchmarks.runfolder.provenance import device_name, new_record
 from benchmarks.runfolder.record import EncoderPasses, find_record, read_record, write_record
 from benchmarks.runfolder.resume import merged_record
 from benchmarks.runfolder.run_plugins import recorded_metrics
 from benchmarks.runfolder.scores import CLEAN, cells, compact_cell
 from benchmarks.runfolder.writer import ShardWriter
+from benchmarks.runner.cost_probe import measure_costs
 from benchmarks.runner.loop import EvaluationLoop
 from benchmarks.runner.model import ScoringModel
 from benchmarks.runner.pending import Job, pending_jobs, same_pictures
@@ -69,6 +70,8 @@ def run_benchmark(settings: RunSettings, command: Sequence[str], console: Consol
     """
     with joined(settings.launcher, settings.device) as processes, _own(settings.out, processes):
         plan = make_plan(settings, processes)
+        if settings.cost and processes.first:
+            _add_costs(plan)
         processes.agree(_record_problem(plan, command) if processes.first else None)
         stopped = score_pending(plan, console)
         failed: dict[str, str] = {}
@@ -139,6 +142,19 @@ def _record_problem(plan: Plan, command: Sequence[str]) -> str | None:
     except UserError as error:
         return str(error)
     return None
+
+
+def _add_costs(plan: Plan) -> None:
+    """Measure the detectors and put what they cost into their records."""
+    session, settings = plan.session, plan.settings
+    where = {
+        "device": session.device,
+        "device_name": device_name(session.device),
+        "dtype": settings.precision,
+    }
+    costs = measure_costs(session, plan.test_sets, settings.batch_size, settings.max_pixels)
+    for name, cost in costs.items():
+        session.records[name]["cost"] = where | cost
 
 
 def _named(plan: Plan) -> dict[str, Any]:

@@ -16,6 +16,7 @@ from benchmarks.runner.run import command_line, run_benchmark
 from benchmarks.study.matrix import Origin, build_matrices, label_of
 from benchmarks.study.render import render
 from benchmarks.study.settings import StudySettings, TrainingSet
+from benchmarks.text import plain
 from benchmarks.training.settings import TrainSettings
 from benchmarks.training.trainer import find_pictures, train
 from registry import Catalogs, UserError
@@ -42,7 +43,7 @@ def run_study(settings: StudySettings, console: Console) -> int:
     problems: list[str] = []
     weights: dict[str, Path] = {}
     for label, asked in trainings.items():
-        console.print(f"training {label}", markup=False, highlight=False)
+        console.print(plain(f"training {label}"), markup=False, highlight=False)
         try:
             result = train(asked, console)
         except UserError as error:
@@ -63,9 +64,9 @@ def run_study(settings: StudySettings, console: Console) -> int:
     generators = {name: one.generator or "" for name, one in read_record(run.out).datasets.items()}
     matrices = build_matrices(metrics, names, origins, generators, settings.metric)
     for path in render(matrices, settings.out):
-        console.print(f"written: {path}", markup=False, soft_wrap=True, highlight=False)
+        console.print(plain(f"written: {path}"), markup=False, soft_wrap=True, highlight=False)
     for problem in problems:
-        console.print(problem, style="yellow", markup=False, soft_wrap=True)
+        console.print(plain(problem), style="yellow", markup=False, soft_wrap=True)
     return 1 if problems else 0
 
 
