@@ -191,7 +191,7 @@ def register_detectors(register: Register) -> None:
         summary="class tokens of all CLIP ViT-L/14 blocks through learned weights and an MLP",
         paper="Leveraging Representations from Intermediate Encoder-blocks, ECCV 2024, arXiv 2402.19091",
         licence="Apache-2.0",
-        trained_on="ForenSynths ProGAN, 4 classes (variants: 1 and 2 classes, latent diffusion)",
+        trained_on="ForenSynths ProGAN, 4 classes (car, cat, chair, horse)",
         weights=(
             PublishedWeights(_RINE, "model_4class_trainable.pth", licence="Apache-2.0"),
             PublishedWeights(
@@ -199,9 +199,20 @@ def register_detectors(register: Register) -> None:
                 "model_2class_trainable.pth",
                 licence="Apache-2.0",
                 sha256="680d301b6d191da85b9dabcebf42cd3df20c5c669fa8320c498f835d02bf5ccb",
+                trained_on="ForenSynths ProGAN, 2 classes (chair, horse)",
             ),
-            PublishedWeights(_RINE, "model_1class_trainable.pth", licence="Apache-2.0"),
-            PublishedWeights(_RINE, "model_ldm_trainable.pth", licence="Apache-2.0"),
+            PublishedWeights(
+                _RINE,
+                "model_1class_trainable.pth",
+                licence="Apache-2.0",
+                trained_on="ForenSynths ProGAN, 1 class (horse)",
+            ),
+            PublishedWeights(
+                _RINE,
+                "model_ldm_trainable.pth",
+                licence="Apache-2.0",
+                trained_on="latent diffusion training set of DMimageDetection",
+            ),
         ),
     )
     register(
@@ -229,6 +240,7 @@ def register_detectors(register: Register) -> None:
         protocols=PROTOCOLS,
         summary="uniform scores drawn from the picture's bytes: the floor, and a check for leaks",
         licence="MIT",
+        trained_on="nothing",
         needs_weights=False,
     )
     for name, target, generator, summary in (

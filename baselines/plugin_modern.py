@@ -220,6 +220,7 @@ def register_modern(register: Register) -> None:
         summary="no training: DINOv2 features of 16 squares with and without their high frequencies",
         paper="Training-free Detection of AI-generated Images via Cropping Robustness, NeurIPS 2025, arXiv 2511.14030",
         licence="not stated",
+        trained_on="nothing: DINOv2's weights are all there is",
         needs_weights=False,
     )
     register(
@@ -229,5 +230,6 @@ def register_modern(register: Register) -> None:
         summary="no training: DINOv2 feature of the picture with and without noise",
         paper="RIGID, arXiv 2405.20112",
         licence="not stated (no code is published)",
+        trained_on="nothing: DINOv2's weights are all there is",
         needs_weights=False,
     )

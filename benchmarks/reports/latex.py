@@ -14,6 +14,7 @@ from benchmarks.reports.notes import (
     legend,
     mark,
     notes,
+    training_sets,
     what_was_tested,
 )
 from benchmarks.reports.report import Report
@@ -56,6 +57,7 @@ def latex(report: Report) -> str:
             number=number,
             notes=notes,
             what_was_tested=what_was_tested,
+            training_sets=training_sets(report.boards),
             untested=UNTESTED,
             legend=legend,
             verdict=verdict,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from benchmarks.reports.board import DIGITS, BoardEntry
 from benchmarks.reports.cost import short
-from benchmarks.reports.notes import UNTESTED, UNTRAINED, legend, mark, notes, what_was_tested
+from benchmarks.reports.notes import UNTESTED, UNTRAINED, legend, mark, notes, training_sets, what_was_tested
 from benchmarks.reports.report import Report
 from benchmarks.reports.reported import verdict
 from benchmarks.reports.statistics.mean_ranks import rank_board
@@ -38,6 +38,7 @@ def markdown(report: Report) -> str:
             number=number,
             notes=notes,
             what_was_tested=what_was_tested,
+            training_sets=training_sets(report.boards),
             untested=UNTESTED,
             legend=legend,
             verdict=verdict,

@@ -12,7 +12,7 @@ from rich.text import Text
 from benchmarks.reports.board import Board, BoardEntry, BoardRow, boards, grouped, warnings
 from benchmarks.reports.cost import CostTable, cost_tables, short
 from benchmarks.reports.load import Run, check_metrics
-from benchmarks.reports.notes import UNTRAINED, legend, mark, notes, what_was_tested
+from benchmarks.reports.notes import UNTRAINED, legend, mark, notes, training_sets, what_was_tested
 from benchmarks.reports.reported import Comparison, comparisons, verdict
 from benchmarks.reports.robustness import SuiteTable, robustness
 from benchmarks.reports.statistics.standings import HEADINGS, Standings, standings
@@ -59,6 +59,8 @@ def print_runs(
     if compared := comparisons(runs):
         console.print(_beside_reported(compared))
     footnotes = dict.fromkeys(note for board in found for note in notes(board))
+    for text, of in training_sets(found):
+        console.print(Text(f"Trained on {text}: {', '.join(row.label for row in of)}", style="dim"))
     for sign, text in [*footnotes, *legend(found)]:
         console.print(_text(f"{sign} {text}", style="dim"))
 

@@ -27,6 +27,7 @@ COLUMNS = [
     "rank",
     "tied",
     "test",
+    "trained_on",
     "warning",
 ]
 
@@ -97,6 +98,7 @@ def tidy(report: Report) -> str:
                 "rank": entry.rank,
                 "tied": str(entry.tied).lower(),
                 "test": entry.test,
+                "trained_on": row.trained_on,
                 "warning": alarm,
             }
             for board in report.boards

@@ -70,7 +70,7 @@ def weights(run: Run) -> Iterator[dict[str, str]]:
         found = dumped(facts.weights) if facts.weights else None
         yield {
             "detector": name,
-            "trained_on": facts.card.trained_on,
+            "trained_on": facts.trained_on,
             "licence": facts.card.licence,
             "weights": json.dumps(found, ensure_ascii=False),
         }

@@ -39,6 +39,7 @@ function describe(row, column, cell) {
   const rank = cell.r ? cell.r[state.metric] : 0;
   if (rank) parts.push(`rank ${Math.abs(rank)}${rank < 0 ? ", not significantly different from the best of it" : ""}`);
   if (data.rows[row].untrained) parts.push(`untrained: ${data.rows[row].parts.join(", ") || "weights"}`);
+  parts.push(`trained on ${data.rows[row].trained_on}`);
   parts.push(statusOf(cell));
   if (reasonOf(cell)) parts.push(reasonOf(cell));
   return parts.join("; ");
@@ -111,7 +112,7 @@ function drawBody(rows, columns) {
   for (const r of rows) {
     const row = data.rows[r];
     const line = make("tr", undefined, row.untrained ? { class: "untrained" } : {});
-    line.append(make("th", row.label + (row.untrained ? ` ${MARK.untrained}` : ""), { scope: "row", title: row.label }));
+    line.append(make("th", row.label + (row.untrained ? ` ${MARK.untrained}` : ""), { scope: "row", title: `${row.label}, trained on ${row.trained_on}` }));
     let group = null;
     for (const c of columns) {
       const column = data.columns[c];
