@@ -20,6 +20,7 @@ from benchmarks.commands.report_command import report
 from benchmarks.commands.run_command import run
 from benchmarks.commands.study_command import study
 from benchmarks.commands.submit_command import submit
+from benchmarks.commands.timeline_command import timeline
 from benchmarks.commands.train_command import train
 from benchmarks.commands.weights_command import app as weights_app
 from benchmarks.hosts.command import app as host_app
@@ -38,6 +39,7 @@ app.command("list")(list_registered)
 app.command("run")(run)
 app.command("report")(report)
 app.command("failures")(failures)
+app.command("timeline")(timeline)
 app.command("submit")(submit)
 app.command("predict")(predict)
 app.command("attribute")(attribute)

@@ -132,6 +132,11 @@ def pareto_svg(table: CostTable) -> str:
     axes.set_ylabel(f"{table.metric}, mean over all test sets")
     stream = io.StringIO()
     with mpl.rc_context({"svg.fonttype": "none", "svg.hashsalt": table.run}):
-        figure.savefig(stream, format="svg", transparent=True, metadata={"Date": None})
+        figure.savefig(
+            stream,
+            format="svg",
+            transparent=True,
+            metadata=dict.fromkeys(("Date", "Creator", "Format", "Type")),
+        )
     text = stream.getvalue()
     return text[text.index("<svg") :].replace("#000000", "currentColor")

@@ -9,7 +9,10 @@ from typing import Any
 from rich.console import Console
 
 from benchmarks.config import RunSettings, SessionSettings, parse_settings
+from benchmarks.datasets.releases import month_number, release_of
 from benchmarks.loading import load_catalogs, open_session
+from benchmarks.reports.load import read_runs
+from benchmarks.reports.timeline import make_timeline, write_timeline
 from benchmarks.runfolder.metrics_file import incomplete
 from benchmarks.runfolder.record import read_record
 from benchmarks.runner.run import command_line, run_benchmark
@@ -38,6 +41,7 @@ def run_study(settings: StudySettings, console: Console) -> int:
     trainings = _trainings(settings)
     catalogs = load_catalogs(next(iter(trainings.values())).plugins)
     origins = _origins(settings, trainings, catalogs)
+    _check_dates(settings.until, origins)
     _run_settings(settings, {})
     trainings = _with_own_weights(settings, trainings, catalogs)
     problems: list[str] = []
@@ -63,11 +67,34 @@ def run_study(settings: StudySettings, console: Console) -> int:
     names = [detector.shown for detector in settings.detectors]
     generators = {name: one.generator or "" for name, one in read_record(run.out).datasets.items()}
     matrices = build_matrices(metrics, names, origins, generators, settings.metric)
-    for path in render(matrices, settings.out):
+    written = render(matrices, settings.out)
+    if settings.until:
+        (finished,) = read_runs([run.out])
+        until = dict.fromkeys(finished.detectors, settings.until)
+        written += write_timeline(make_timeline(finished, until), settings.out)
+    for path in written:
         console.print(plain(f"written: {path}"), markup=False, soft_wrap=True, highlight=False)
     for problem in problems:
         console.print(plain(problem), style="yellow", markup=False, soft_wrap=True)
     return 1 if problems else 0
+
+
+def _check_dates(until: str, origins: Mapping[str, Origin]) -> None:
+    """Refuse training sets that hold what was not there until a month, if there is one."""
+    if not until:
+        return
+    limit = month_number(until)
+    for name, origin in origins.items():
+        for generator in sorted(origin.generators):
+            release = release_of(generator)
+            if release is None:
+                raise UserError(
+                    f"until {until}: training set {name} has pictures of {generator}, whose release date is unknown"
+                )
+            if release.number > limit:
+                raise UserError(
+                    f"until {until}: training set {name} has pictures of {generator}, released {release.month}"
+                )
 
 
 def _trainings(settings: StudySettings) -> dict[str, TrainSettings]:
