@@ -59,11 +59,14 @@ class DetectorCard(Card):
         preprocessing; `uniform` is the same resize and crop for all detectors. One that offers more
         than one takes `protocol` in its constructor.
     needs_weights: False for detectors that have nothing to learn.
+    tables: whose published tables the default input is that of, and the option for others. Figures of other inputs
+        are not comparable.
     white_box_for: generators whose own parts it reads. It is marked on their test sets and has no rank in
         means over others.
     """
 
     trained_on: str = ""
+    tables: str = ""
     protocols: tuple[str, ...] = ("original",)
     weights: tuple[PublishedWeights, ...] = ()
     reported: tuple[Reported, ...] = ()

@@ -76,6 +76,8 @@ def _print_table(catalogs: Catalogs, kind: Kind) -> None:
             facts["summary"] = f"{facts['summary']}: {facts['parameter']}"
         elif "weights" in columns:
             facts["weights"] = _weights_state(facts)
+            if facts.get("tables"):
+                facts["summary"] += f"; input as in the tables of {facts['tables']}"
         rows.append([_shown(facts[column]) for column in columns])
     print_table(rows, head=[column.replace("_", " ") for column in columns])
 
