@@ -127,7 +127,7 @@ def pareto_svg(table: CostTable) -> str:
     front = sorted((seconds, value) for seconds, value, one in drawn if one.front)
     axes.plot([x for x, _ in front], [y for _, y in front], color="#0b62c4", linewidth=1)
     axes.set_xscale("log")
-    axes.margins(0.12)
+    axes.margins(x=0.25, y=0.12)
     axes.set_xlabel(f"seconds per picture on {table.device}", fontsize=9)
     axes.set_ylabel(f"{table.metric}, mean over all test sets")
     stream = io.StringIO()

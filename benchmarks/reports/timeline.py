@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from itertools import cycle
 from pathlib import Path
 
 import numpy as np
@@ -135,17 +136,15 @@ def figure(found: Timeline) -> str:
     drawing = Figure(figsize=(7, 4.2), layout="constrained")
     axes = drawing.subplots()
     axes.axvline(0, color="#808890", linewidth=1)
-    for row in found.rows:
+    for row, marker in zip(found.rows, cycle("osD^vPX*"), strict=False):
         points = [
             (months, row.values[one.dataset])
             for one in found.sets
             if (months := row.months(one)) is not None and one.dataset in row.values
         ]
-        axes.plot([x for x, _ in points], [y for _, y in points], "o", markersize=6, alpha=0.85, label="_")
-        axes.plot([], [], "o", color=axes.lines[-1].get_color(), label=f"\u200b{plain(row.detector)}")
-    axes.set_xlabel(
-        "months from the date until which generators count as known to the release of the test set's"
-    )
+        axes.plot([x for x, _ in points], [y for _, y in points], marker, markersize=6, alpha=0.85, label="_")
+        axes.plot([], [], marker, color=axes.lines[-1].get_color(), label=f"\u200b{plain(row.detector)}")
+    axes.set_xlabel("months from each detector's month to the release of the generator")
     axes.set_ylabel(f"{found.metric}, clean pictures")
     legend = axes.legend(loc="best", frameon=False)
     for label in legend.get_texts():

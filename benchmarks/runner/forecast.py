@@ -22,11 +22,11 @@ from benchmarks.loading.memory import GivenPictures
 from benchmarks.loading.needs import Need, weights_needed
 from benchmarks.loading.samples import Prepared, PreparedPictures
 from benchmarks.loading.scoring import score_prepared
-from benchmarks.perturbations import Perturbation, parse_perturbation
+from benchmarks.perturbations import Perturbation
 from benchmarks.ranks import decoding_processes
-from benchmarks.runfolder.scores import CLEAN
+from benchmarks.runner.conditions_asked import conditions_asked
 from benchmarks.runner.pending import Job, pending_jobs
-from registry import Catalogs, TestSet, UserError
+from registry import Catalogs, TestSet
 
 SECONDS = 10.0
 """How long the rate is measured, about."""
@@ -103,10 +103,7 @@ def forecast(settings: RunSettings, seconds: float) -> Forecast:
         UserError: the request is wrong, as a run would find it.
     """
     catalogs = load_catalogs(settings.plugins)
-    names = [*([CLEAN] if settings.clean else []), *settings.perturbations]
-    perturbations = [parse_perturbation(name, catalogs.perturbations) for name in names]
-    if not perturbations:
-        raise UserError("nothing to score: --no-clean without any --perturb")
+    perturbations = list(conditions_asked(settings, catalogs).perturbations.values())
     found = Forecast(conditions=len(perturbations))
     absent = [one for name, one in published_sets().items() if name in settings.data and not _is_here(name)]
     here = [spec for spec in settings.data if spec not in {one.name for one in absent}]

@@ -126,3 +126,20 @@ def test_only_the_generators_asked_for_are_scored(invoke, tmp_path, data):  # no
 )
 def test_times_in_words(seconds, words):
     assert roughly(seconds) == words
+
+
+def test_conditions_of_suites_are_counted(invoke, tmp_path, data):  # noqa: F811
+    own = tmp_path / "own.yaml"
+    own.write_text("suites: {work: {summary: s, conditions: {messenger: 1, jpeg:75: 1}}}")
+    command = [
+        *common(data, tmp_path / "run"),
+        "--perturb",
+        "jpeg:75",
+        "--suite",
+        "work",
+        "--conditions",
+        str(own),
+    ]
+    forecast_of = invoke(*command, "--dry-run")
+    assert forecast_of.code == 0, forecast_of.err
+    assert said(forecast_of.out, r"to score: (\d+) pictures × (\d+) conditions") == [36, 3]
