@@ -195,11 +195,21 @@ class RunSettings(SessionSettings, DataSettings):
     perturbations: Annotated[list[str], Option("--perturb", "CONDITION", commas=False)] = Field(
         [], description="condition beside the clean one, such as jpeg:75 or crop:0.8"
     )
+    suites: Annotated[list[str], Option("--suite", "NAME")] = Field(
+        [],
+        description="suite of conditions beside the clean one, with a mean of its own: paper, sharing or severe",
+    )
+    conditions: Annotated[list[Path], Option(metavar="FILE")] = Field(
+        [], description="YAML file of further named chains and suites"
+    )
     clean: StrictBool = Field(True, description="score the pictures as they are, too")
     out: Path = Field(Path("runs/latest"), description="run folder; rerunning on it resumes")
     workers: Workers = None
     launcher: Launcher = "auto"
     bootstrap: Bootstrap = 1000
+    cost: StrictBool = Field(
+        False, description="measure what each detector costs on this device: speed, memory, FLOPs, parameters"
+    )
     fingerprint: Literal["content", "names"] = Field(
         "content", description="data fingerprint from file contents, or faster from names and sizes"
     )

@@ -43,6 +43,18 @@ def stored(name: str, published: PublishedWeights) -> Path:
     return weights_folder() / name / published.file.rsplit("/", 1)[-1]
 
 
+def published_as(card: DetectorCard | EncoderCard, digest: str) -> PublishedWeights | None:
+    """The published or shipped file that has this SHA-256, where one is on record or at hand; else None."""
+    for one in card.weights:
+        if one.sha256 and digest.startswith(one.sha256):
+            return one
+        if one.source.startswith(_IN_PACKAGE):
+            shipped = stored("", one)
+            if shipped.is_file() and weights_file(shipped).sha256 == digest:
+                return one
+    return None
+
+
 def find(name: str, card: DetectorCard | EncoderCard) -> Path | None:
     """The fetched weights of `name`, the first published file that is present, or None."""
     return _present(name, card.weights)

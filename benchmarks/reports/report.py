@@ -9,8 +9,10 @@ import pandas as pd
 
 from benchmarks.reports.board import Board, boards, warnings
 from benchmarks.reports.cellscores import ScoreReader
+from benchmarks.reports.cost import CostTable, cost_tables
 from benchmarks.reports.load import Run, check_metrics
 from benchmarks.reports.reported import Comparison, ReportedFigure, comparisons, reported
+from benchmarks.reports.robustness import Robustness, robustness
 from benchmarks.reports.statistics.compare import compare
 from benchmarks.reports.statistics.standings import Standings, standings
 from benchmarks.reports.statistics.verdicts import Verdicts
@@ -30,6 +32,8 @@ class Report:
     comparisons: pd.DataFrame
     losses: Sequence[Loss]
     reported: Sequence[ReportedFigure]
+    robustness: Robustness
+    costs: Sequence[CostTable]
     beside_reported: Sequence[Comparison]
     read: ScoreReader
 
@@ -40,7 +44,7 @@ def make_report(runs: Sequence[Run], metrics: Sequence[str]) -> Report:
     read = ScoreReader()
     compared = compare(runs, metrics, read)
     verdicts = Verdicts(compared)
-    found = boards(runs, metrics, verdicts.alike)
+    found = boards(runs, metrics, verdicts.judge)
     return Report(
         runs,
         metrics,
@@ -50,6 +54,8 @@ def make_report(runs: Sequence[Run], metrics: Sequence[str]) -> Report:
         compared,
         losses(runs),
         reported(runs),
+        robustness(runs, found),
+        cost_tables(runs, found),
         comparisons(runs),
         read,
     )

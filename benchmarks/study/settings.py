@@ -60,6 +60,11 @@ class StudySettings(Settings):
     training_sets: dict[str, TrainingSet] = Field(min_length=1, description="name → training pictures")
     training: dict[str, Any] = Field({}, description="other keys of a training, the same for all")
     test: dict[str, Any] = Field(description="keys of a run: data, limit, bootstrap and so on")
+    until: str = Field(
+        "",
+        description="month YYYY-MM: refuses training sets of generators that came later or whose date is unknown, and draws "
+        "how detectors hold on later ones",
+    )
     metric: str = Field("ap", description="metric of the matrices")
     out: Path = Field(Path("runs/study"), description="folder of the study; rerunning on it resumes")
 

@@ -9,13 +9,17 @@ from typing import Any
 from rich.console import Console
 
 from benchmarks.config import RunSettings, SessionSettings, parse_settings
+from benchmarks.datasets.releases import month_number, release_of
 from benchmarks.loading import load_catalogs, open_session
+from benchmarks.reports.load import read_runs
+from benchmarks.reports.timeline import make_timeline, write_timeline
 from benchmarks.runfolder.metrics_file import MetricsFile
 from benchmarks.runfolder.record import read_record
 from benchmarks.runner.run import command_line, run_benchmark
 from benchmarks.study.matrix import Origin, build_matrices, label_of
 from benchmarks.study.render import render
 from benchmarks.study.settings import StudySettings, TrainingSet
+from benchmarks.text import plain
 from benchmarks.training.settings import TrainSettings
 from benchmarks.training.trainer import find_pictures, train
 from registry import Catalogs, UserError
@@ -41,12 +45,13 @@ def run_study(settings: StudySettings, console: Console) -> tuple[MetricsFile, l
     trainings = _trainings(settings)
     catalogs = load_catalogs(next(iter(trainings.values())).plugins)
     origins = _origins(settings, trainings, catalogs)
+    _check_dates(settings.until, origins)
     _run_settings(settings, {})
     trainings = _with_own_weights(settings, trainings, catalogs)
     problems: list[str] = []
     weights: dict[str, Path] = {}
     for label, asked in trainings.items():
-        console.print(f"training {label}", markup=False, highlight=False)
+        console.print(plain(f"training {label}"), markup=False, highlight=False)
         try:
             result = train(asked, console)
         except UserError as error:
@@ -65,9 +70,32 @@ def run_study(settings: StudySettings, console: Console) -> tuple[MetricsFile, l
     names = [detector.shown for detector in settings.detectors]
     generators = {name: one.generator or "" for name, one in read_record(run.out).datasets.items()}
     matrices = build_matrices(metrics, names, origins, generators, settings.metric)
-    for path in render(matrices, settings.out):
-        console.print(f"written: {path}", markup=False, soft_wrap=True, highlight=False)
+    written = render(matrices, settings.out)
+    if settings.until:
+        (finished,) = read_runs([run.out])
+        until = dict.fromkeys(finished.detectors, settings.until)
+        written += write_timeline(make_timeline(finished, until), settings.out)
+    for path in written:
+        console.print(plain(f"written: {path}"), markup=False, soft_wrap=True, highlight=False)
     return metrics, problems
+
+
+def _check_dates(until: str, origins: Mapping[str, Origin]) -> None:
+    """Refuse training sets that hold what was not there until a month, if there is one."""
+    if not until:
+        return
+    limit = month_number(until)
+    for name, origin in origins.items():
+        for generator in sorted(origin.generators):
+            release = release_of(generator)
+            if release is None:
+                raise UserError(
+                    f"until {until}: training set {name} has pictures of {generator}, whose release date is unknown"
+                )
+            if release.number > limit:
+                raise UserError(
+                    f"until {until}: training set {name} has pictures of {generator}, released {release.month}"
+                )
 
 
 def _trainings(settings: StudySettings) -> dict[str, TrainSettings]:

@@ -12,6 +12,7 @@ from benchmarks.datasets.published import published_set
 from benchmarks.loading import load_catalogs
 from benchmarks.loading.needs import weights_needed
 from benchmarks.perturbations import parse_perturbation
+from benchmarks.perturbations.conditions import built_in
 from tests.conftest import ROOT
 
 PAPER = ROOT / "benchmarks/configs/paper"
@@ -65,9 +66,10 @@ def test_both_modes_of_d3qe_are_rows_of_one_checkpoint():
 
 def test_the_conditions_are_those_of_the_released_evaluation():
     qualities, ratios = (95, 90, 75, 60, 50), (0.9, 0.8, 0.7, 0.6, 0.5)
-    assert settings_of("figure4").perturbations == [f"jpeg:{q}" for q in qualities] + [
-        f"crop:{r}" for r in ratios
+    conditions = [
+        name for suite in settings_of("figure4").suites for name in built_in().suite(suite).conditions
     ]
+    assert conditions == [f"jpeg:{q}" for q in qualities] + [f"crop:{r}" for r in ratios]
 
 
 def test_every_weights_file_has_a_published_source(tmp_path, monkeypatch):

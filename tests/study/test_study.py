@@ -246,3 +246,22 @@ def test_a_grid_of_probes_is_trained_on_one_feature_store(invoke, tmp_path):
 def test_a_wrong_grid_is_refused(invoke, tmp_path, grid, said):
     done = invoke("study", write_study(tmp_path, detectors=[{"name": "linear_probe", "grid": grid}]))
     assert (done.code, said in done.err) == (2, True), done.err
+
+
+def test_a_study_of_what_was_there_until_a_month_refuses_what_was_not_and_shows_what_came_after(
+    invoke, tmp_path
+):
+    config = write_study(tmp_path, until="2018-12", detectors=[{"name": "toy"}])
+    refused = invoke("study", config)
+    assert refused.code == 2
+    assert "until 2018-12: training set AR has pictures of VAR, released 2024-04" in refused.err
+    assert not (tmp_path / "out").exists()
+    values = yaml.safe_load(config.read_text())
+    del values["training_sets"]["AR"]
+    config.write_text(yaml.safe_dump(values))
+    done = invoke("study", config)
+    assert done.code == 0, done.err
+    rows = list(csv.DictReader((tmp_path / "out/timeline.csv").read_text().splitlines()))
+    assert [(row["generator"], row["months"]) for row in rows] == [("BigGAN", "-3"), ("VAR", "64")]
+    assert all(0 <= float(row["value"]) <= 1 for row in rows)
+    assert (tmp_path / "out/timeline.svg").exists()
