@@ -275,7 +275,7 @@ def test_threshold_or_signal_adds_up(page: Chrome) -> None:
 def test_reported_figures_and_provenance_are_apart(page: Chrome) -> None:
     assert "0.8211" in page.find_element(By.ID, "reported").text
     assert "0.8211" not in page.find_element(By.ID, "board").text
-    assert "stratified by class, 50 resamples" in page.find_element(By.CSS_SELECTOR, "dl").text
+    assert "50 resamples, seed 0" in page.find_element(By.CSS_SELECTOR, "dl").text
     for summary in page.find_elements(By.CSS_SELECTOR, "section details summary"):
         summary.click()
     assert "ab" * 32 in page.find_element(By.TAG_NAME, "main").text
