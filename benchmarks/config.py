@@ -225,6 +225,9 @@ class RunSettings(SessionSettings, DataSettings):
     bootstrap: Bootstrap = 1000
     calibrate_on: CalibrateOn = None
     fpr: FalsePositiveRate = None
+    cost: StrictBool = Field(
+        False, description="measure what each detector costs on this device: speed, memory, FLOPs, parameters"
+    )
     fingerprint: Literal["content", "names"] = Field(
         "content", description="data fingerprint from file contents, or faster from names and sizes"
     )

@@ -18,6 +18,7 @@ from benchmarks.config import (
     StrictInt,
     parse_settings,
 )
+from benchmarks.text import say
 
 
 class ReportSettings(Settings):
@@ -27,7 +28,7 @@ class ReportSettings(Settings):
         description="run folders, or submitted rows"
     )
     formats: Annotated[list[str], Option("--format")] = Field(
-        [], description="files to write: md, csv, tex, html; all if not given"
+        [], description="files to write: md, csv, tex, svg, html; all if not given"
     )
     metrics: Annotated[list[str], Option("--metric")] = Field([], description="metrics to tabulate")
     out: Path | None = Field(
@@ -69,4 +70,5 @@ def report(given: dict[str, Any]) -> None:
     settings = parse_settings(ReportSettings, given, options=given)
     console = Console()
     files = render(**dict(settings), console=console)
-    console.print("\n".join(f"written: {file}" for file in files), markup=False, soft_wrap=True)
+    for file in files:
+        say(f"written: {file}")

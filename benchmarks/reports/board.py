@@ -51,6 +51,7 @@ class BoardRow:
     """One detector of one run.
 
     parts: what of it is untrained, empty for a trained detector. white_box_for: generators whose own parts it reads.
+    trained_on: what its weights were trained on, in words.
     """
 
     run: str
@@ -59,6 +60,7 @@ class BoardRow:
     untrained: bool
     parts: tuple[str, ...] = ()
     white_box_for: tuple[str, ...] = ()
+    trained_on: str = "unknown"
 
     @property
     def key(self) -> Key:
@@ -187,7 +189,9 @@ def _rows(runs: Sequence[Run]) -> list[BoardRow]:
             label = detector if names.count(detector) == 1 else f"{detector} ({run.label})"
             facts = run.facts(detector)
             parts, own = tuple(facts.untrained_parts), tuple(facts.card.white_box_for)
-            rows.append(BoardRow(run.label, detector, label, detector in untrained, parts, own))
+            rows.append(
+                BoardRow(run.label, detector, label, detector in untrained, parts, own, facts.trained_on)
+            )
     return rows
 
 

@@ -7,6 +7,7 @@ from pathlib import Path
 
 from rich.console import Console
 
+from benchmarks.reports.cost import pareto_svg
 from benchmarks.reports.latex import latex
 from benchmarks.reports.load import read_runs, shown_metrics
 from benchmarks.reports.markdown import markdown
@@ -18,6 +19,7 @@ from benchmarks.reports.tidy import (
     tidy,
     tidy_beside_reported,
     tidy_comparisons,
+    tidy_cost,
     tidy_curves,
     tidy_losses,
     tidy_operating,
@@ -40,12 +42,18 @@ FORMATS: dict[str, Callable[[Report, Path | None], Documents]] = {
         f"{NAME}.standings.csv": tidy_standings(report),
         f"{NAME}.suites.csv": tidy_suites(report),
         f"{NAME}.curves.csv": tidy_curves(report),
+        f"{NAME}.cost.csv": tidy_cost(report),
         f"{NAME}.losses.csv": tidy_losses(report),
         **({f"{NAME}.operating.csv": tidy_operating(report)} if report.operating else {}),
         f"{NAME}.reported.csv": tidy_reported(report),
         f"{NAME}.measured_and_reported.csv": tidy_beside_reported(report),
     },
     "tex": lambda report, _: {f"{NAME}.tex": latex(report)},
+    "svg": lambda report, _: {
+        f"{NAME}.pareto{number or ''}.svg": drawing
+        for number, table in enumerate(report.costs)
+        if (drawing := pareto_svg(table))
+    },
     "html": lambda report, pictures: {f"{NAME}.html": html(report, pictures)},
 }
 

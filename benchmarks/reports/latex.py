@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from pylatexenc.latexencode import UnicodeToLatexEncoder
-
 from benchmarks.reports import operating
 from benchmarks.reports.board import DIGITS, BoardEntry, grouped
 from benchmarks.reports.notes import (
@@ -17,17 +15,18 @@ from benchmarks.reports.notes import (
     legend,
     mark,
     notes,
+    training_sets,
     what_was_tested,
 )
 from benchmarks.reports.report import Report
 from benchmarks.reports.reported import sources, verdict
 from benchmarks.reports.statistics.standings import HEADINGS
 from benchmarks.reports.templates import environment
+from benchmarks.text import in_latex
 
 BLOCK = 10
 """Columns of one table."""
 
-_ENCODER = UnicodeToLatexEncoder(unknown_char_policy="keep", unknown_char_warning=False)
 _MARKS = {
     UNTRAINED: r"\textsuperscript{\dag}",
     PARTIAL: r"\textsuperscript{\ddag}",
@@ -36,11 +35,6 @@ _MARKS = {
     TIED: r"\textsuperscript{$\approx$}",
     OWN: r"\textsuperscript{$\diamond$}",
 }
-
-
-def escape(text: object) -> str:
-    """Text that LaTeX typesets as it is; letters that have no command stay as they are."""
-    return _ENCODER.unicode_to_latex(" ".join(str(text).split())).replace("|", r"{\textbar}")
 
 
 def number(entry: BoardEntry | None) -> str:
@@ -56,7 +50,7 @@ def number(entry: BoardEntry | None) -> str:
 def latex(report: Report) -> str:
     """The whole file: one `table*` per block of columns."""
     return (
-        environment(escape)
+        environment(in_latex)
         .get_template("leaderboard.tex.j2")
         .render(
             report=report,
@@ -64,6 +58,7 @@ def latex(report: Report) -> str:
             number=number,
             notes=notes,
             what_was_tested=what_was_tested,
+            training_sets=training_sets(report.boards),
             untested=UNTESTED,
             legend=legend,
             verdict=verdict,

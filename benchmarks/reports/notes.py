@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Mapping, Sequence
 
-from benchmarks.reports.board import Board, BoardEntry, Column
+from benchmarks.reports.board import Board, BoardEntry, BoardRow, Column
 
 UNTRAINED, PARTIAL, FAILED, UNDEFINED, TIED, OWN, ABSENT = "†", "‡", "✗", "–", "≈", "◇", ""
 UNTESTED = "No difference was tested here, so nothing is marked as best"
@@ -100,3 +100,11 @@ def _some(columns: Mapping[bool, int]) -> str:
     """How many test sets (False) and means (True)."""
     names = {False: "test set", True: "mean"}
     return " and ".join(f"{n} {names[mean]}{'s' if n > 1 else ''}" for mean, n in sorted(columns.items()))
+
+
+def training_sets(boards: Sequence[Board]) -> list[tuple[str, list[BoardRow]]]:
+    """What detectors were trained on, and which of them: every row of the boards once."""
+    found: dict[str, list[BoardRow]] = {}
+    for row in dict.fromkeys(row for board in boards for row in board.rows):
+        found.setdefault(row.trained_on, []).append(row)
+    return list(found.items())

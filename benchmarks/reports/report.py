@@ -9,6 +9,7 @@ import pandas as pd
 
 from benchmarks.reports.board import Board, boards, warnings
 from benchmarks.reports.cellscores import ScoreReader
+from benchmarks.reports.cost import CostTable, cost_tables
 from benchmarks.reports.load import Run, check_metrics
 from benchmarks.reports.operating import Operating, operating_points
 from benchmarks.reports.reported import Comparison, ReportedFigure, comparisons, reported
@@ -34,6 +35,7 @@ class Report:
     losses: Sequence[Loss]
     reported: Sequence[ReportedFigure]
     robustness: Robustness
+    costs: Sequence[CostTable]
     beside_reported: Sequence[Comparison]
     read: ScoreReader
 
@@ -56,6 +58,7 @@ def make_report(runs: Sequence[Run], metrics: Sequence[str]) -> Report:
         losses(runs),
         reported(runs),
         robustness(runs, found),
+        cost_tables(runs, found),
         comparisons(runs),
         read,
     )

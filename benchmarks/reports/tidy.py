@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import csv
-import io
-from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict
 
 from benchmarks.reports.operating import ABOVE, BELOW
 from benchmarks.reports.report import Report
 from benchmarks.reports.reported import ReportedFigure, verdict
+from benchmarks.runfolder.record import CostRecord
+from benchmarks.text import csv_text
 
 COLUMNS = [
     "run",
@@ -29,6 +28,7 @@ COLUMNS = [
     "rank",
     "tied",
     "test",
+    "trained_on",
     "warning",
 ]
 
@@ -100,7 +100,7 @@ def tidy(report: Report) -> str:
     did, and the rank is the value's alone.
     """
     alarm = " ".join(report.warnings)
-    return _text(
+    return csv_text(
         COLUMNS,
         (
             {
@@ -121,6 +121,7 @@ def tidy(report: Report) -> str:
                 "rank": entry.rank,
                 "tied": str(entry.tied).lower(),
                 "test": entry.test,
+                "trained_on": row.trained_on,
                 "warning": alarm,
             }
             for board in report.boards
@@ -137,7 +138,7 @@ def tidy_standings(report: Report) -> str:
     column: as in `leaderboard.csv`, which says what pictures it covers. worst_on: the sets of the worst value, separated by semicolons. ahead_of_next: share of the resamples in which the
     order of the detector and the one with the `next` best mean holds.
     """
-    return _text(
+    return csv_text(
         STANDING,
         (
             {
@@ -168,7 +169,7 @@ def tidy_standings(report: Report) -> str:
 def tidy_operating(report: Report) -> str:
     """Operating points. mark: `above` or `below` where the rate asked for lies outside of the interval of `fpr`."""
     words = {ABOVE: "above", BELOW: "below"}
-    return _text(
+    return csv_text(
         OPERATING,
         (
             {
@@ -199,7 +200,7 @@ def tidy_operating(report: Report) -> str:
 
 def tidy_reported(report: Report) -> str:
     """The published figures of the runs' detectors."""
-    return _text(list(ReportedFigure.__dataclass_fields__), map(asdict, report.reported))
+    return csv_text(list(ReportedFigure.__dataclass_fields__), map(asdict, report.reported))
 
 
 def tidy_beside_reported(report: Report) -> str:
@@ -225,7 +226,7 @@ def tidy_beside_reported(report: Report) -> str:
         "source",
         "differs",
     ]
-    return _text(
+    return csv_text(
         columns,
         (
             {
@@ -281,13 +282,13 @@ def tidy_suites(report: Report) -> str:
             lines.append(
                 {**head, "condition": "suite mean", "value": one.mean, "low": one.low, "high": one.high}
             )
-    return _text(columns, lines)
+    return csv_text(columns, lines)
 
 
 def tidy_curves(report: Report) -> str:
     """Robustness curves, one line per point; area: of the whole curve."""
     columns = ["run", "detector", "untrained", "metric", "perturbation", "strength", "value", "area"]
-    return _text(
+    return csv_text(
         columns,
         (
             {
@@ -306,9 +307,30 @@ def tidy_curves(report: Report) -> str:
     )
 
 
+def tidy_cost(report: Report) -> str:
+    """What each detector costs on the device that it was measured on."""
+    facts = list(CostRecord.model_fields)
+    return csv_text(
+        ["run", "detector", "untrained", "metric", "value", "front", *facts],
+        (
+            {
+                "run": table.run,
+                "detector": one.row.detector,
+                "untrained": str(one.row.untrained).lower(),
+                "metric": table.metric,
+                "value": one.value,
+                "front": str(one.front).lower(),
+                **{key: getattr(one.cost, key) for key in facts},
+            }
+            for table in report.costs
+            for one in table.rows
+        ),
+    )
+
+
 def tidy_losses(report: Report) -> str:
     """Threshold or signal, for every test set and mean."""
-    return _text(
+    return csv_text(
         [
             "run",
             "detector",
@@ -349,21 +371,12 @@ def tidy_comparisons(report: Report) -> str:
     }
     table = report.comparisons
     places = [names[pictures] for pictures in table["pictures"]]
-    return str(
-        table.assign(
-            paradigm=[group for group, _ in places],
-            column=[label for _, label in places],
-            first_run=[run for run, _ in table["first"]],
-            first=[detector for _, detector in table["first"]],
-            second_run=[run for run, _ in table["second"]],
-            second=[detector for _, detector in table["second"]],
-        )[COMPARISON].to_csv(index=False, lineterminator="\n")
+    named = table.assign(
+        paradigm=[group for group, _ in places],
+        column=[label for _, label in places],
+        first_run=[run for run, _ in table["first"]],
+        first=[detector for _, detector in table["first"]],
+        second_run=[run for run, _ in table["second"]],
+        second=[detector for _, detector in table["second"]],
     )
-
-
-def _text(columns: Sequence[str], rows: Iterable[Mapping[str, object]]) -> str:
-    stream = io.StringIO()
-    writer = csv.DictWriter(stream, columns, lineterminator="\n")
-    writer.writeheader()
-    writer.writerows(rows)
-    return stream.getvalue()
+    return csv_text(COMPARISON, named.to_dict("records"))

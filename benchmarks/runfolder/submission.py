@@ -43,7 +43,7 @@ from benchmarks.runfolder.scores import read_cell
 from registry.errors import UserError, unknown_name
 
 FACTS = (
-    "name", "options", "protocol", "weights", "identity", "encoders", "inputs", "untrained", "untrained_parts", "card"
+    "name", "options", "protocol", "weights", "trained_on", "training", "identity", "encoders", "inputs", "untrained", "untrained_parts", "card"
 )  # fmt: skip
 """What a row says of its detector, as run.json has it."""
 PROVENANCE = ("command", "versions", "git", "device", "device_name", "dtype", "seed", "chains", "suites")

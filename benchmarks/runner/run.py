@@ -10,7 +10,6 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import partial
-from itertools import chain
 from pathlib import Path
 from typing import Any
 
@@ -21,19 +20,20 @@ from benchmarks.config import RunSettings
 from benchmarks.datasets import fingerprint, requested_test_sets
 from benchmarks.loading import Locator, Session, load_catalogs, open_session
 from benchmarks.loading.samples import PreparedPictures
-from benchmarks.perturbations import Perturbation, parse_perturbation
-from benchmarks.perturbations.conditions import add_chains
+from benchmarks.perturbations import Perturbation
 from benchmarks.ranks import Processes, decoding_processes, joined
 from benchmarks.runfolder.evaluate import asked_validation, evaluate_run
 from benchmarks.runfolder.metrics_file import MetricsFile
 from benchmarks.runfolder.owner import owned_by_all
 from benchmarks.runfolder.picture_digests import write_picture_digests
-from benchmarks.runfolder.provenance import new_record
+from benchmarks.runfolder.provenance import device_name, new_record
 from benchmarks.runfolder.record import EncoderPasses, find_record, read_record, write_record
 from benchmarks.runfolder.resume import merged_record
 from benchmarks.runfolder.run_plugins import recorded_metrics
-from benchmarks.runfolder.scores import CLEAN, cells, compact_cell
+from benchmarks.runfolder.scores import cells, compact_cell
 from benchmarks.runfolder.writer import ShardWriter
+from benchmarks.runner.conditions_asked import conditions_asked
+from benchmarks.runner.cost_probe import measure_costs
 from benchmarks.runner.loop import EvaluationLoop
 from benchmarks.runner.model import ScoringModel
 from benchmarks.runner.pending import Job, pending_jobs, same_pictures
@@ -70,6 +70,8 @@ def run_benchmark(settings: RunSettings, command: Sequence[str], console: Consol
     """
     with joined(settings.launcher, settings.device) as processes, _own(settings.out, processes):
         plan = make_plan(settings, processes)
+        if settings.cost and processes.first:
+            _add_costs(plan)
         processes.agree(_record_problem(plan, command) if processes.first else None)
         stopped = score_pending(plan, console)
         failed: dict[str, str] = {}
@@ -82,20 +84,7 @@ def run_benchmark(settings: RunSettings, command: Sequence[str], console: Consol
 def make_plan(settings: RunSettings, processes: Processes) -> Plan:
     """Resolve every name and load every weight, the quick checks first."""
     catalogs = load_catalogs(settings.plugins, quiet=not processes.first)
-    known = add_chains(settings.conditions, catalogs.perturbations)
-    suites = {name: known.suite(name).conditions for name in settings.suites}
-    names = [
-        *([CLEAN] if settings.clean else []),
-        *settings.perturbations,
-        *chain.from_iterable(suites.values()),
-    ]
-    if not names:
-        raise UserError("nothing to score: --no-clean without any --perturb or --suite")
-    parsed = {name: parse_perturbation(name, catalogs.perturbations) for name in names}
-    weights = {
-        suite: {parsed[name].name: weight for name, weight in conditions.items()}
-        for suite, conditions in suites.items()
-    }
+    asked = conditions_asked(settings, catalogs)
     for figures in settings.reported:
         catalogs.metrics.entry(figures.metric)
     Locator(
@@ -106,7 +95,7 @@ def make_plan(settings: RunSettings, processes: Processes) -> Plan:
         raise UserError("--calibrate-on chooses thresholds on clean pictures: leave out --no-clean")
     asked_validation(settings.calibrate_on, settings.fpr, {one.name: one.count(REAL) for one in test_sets})
     session = open_session(settings, catalogs=catalogs)
-    return Plan(settings, test_sets, {one.name: one for one in parsed.values()}, session, processes, weights)
+    return Plan(settings, test_sets, asked.perturbations, session, processes, asked.suites)
 
 
 @contextmanager
@@ -143,6 +132,19 @@ def _record_problem(plan: Plan, command: Sequence[str]) -> str | None:
     except UserError as error:
         return str(error)
     return None
+
+
+def _add_costs(plan: Plan) -> None:
+    """Measure the detectors and put what they cost into their records."""
+    session, settings = plan.session, plan.settings
+    where = {
+        "device": session.device,
+        "device_name": device_name(session.device),
+        "dtype": settings.precision,
+    }
+    costs = measure_costs(session, plan.test_sets, settings.batch_size, settings.max_pixels)
+    for name, cost in costs.items():
+        session.records[name]["cost"] = where | cost
 
 
 def _named(plan: Plan) -> dict[str, Any]:

@@ -35,11 +35,17 @@ DETECTOR = detector(
     options={"blocks": [1, 1]},
     protocol="original",
     weights={"file": "cnnspot.pth", "sha256": "ab" * 32},
+    trained_on="VAR: 3 real, 2 generated",
+    training={
+        "fingerprint": "ef" * 32,
+        "real": 3,
+        "fake": 2,
+        "sets": [{"name": "VAR", "real": 3, "fake": 2, "prepare": "", "fingerprint": "01" * 32}],
+    },
     identity="of a host",
     encoders={"clip": "cd" * 32},
     inputs={"image": "View(crop=224)"},
     card={
-        "trained_on": "ProGAN",
         "licence": "MIT",
         "white_box_for": ["VAR"],
         "reported": [{"on": "VAR", "metric": "acc", "value": 0.5, "source": "arXiv"}],

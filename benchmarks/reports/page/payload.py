@@ -45,7 +45,15 @@ def payload(report: Report) -> dict[str, Any]:
         "shown": list(report.metrics),
         "perturbations": kinds,
         "statuses": STATUS,
-        "rows": [{"label": r.label, "untrained": r.untrained, "parts": list(r.parts)} for r in rows],
+        "rows": [
+            {
+                "label": r.label,
+                "untrained": r.untrained,
+                "parts": list(r.parts),
+                "trained_on": r.trained_on,
+            }
+            for r in rows
+        ],
         "columns": [
             {
                 "group": c.group,

@@ -39,6 +39,7 @@ function describe(row, column, cell) {
   const rank = cell.r ? cell.r[state.metric] : 0;
   if (rank) parts.push(`rank ${Math.abs(rank)}${rank < 0 ? ", not significantly different from the best of it" : ""}`);
   if (data.rows[row].untrained) parts.push(`untrained: ${data.rows[row].parts.join(", ") || "weights"}`);
+  parts.push(`trained on ${data.rows[row].trained_on}`);
   parts.push(statusOf(cell));
   if (reasonOf(cell)) parts.push(reasonOf(cell));
   return parts.join("; ");
@@ -111,7 +112,7 @@ function drawBody(rows, columns) {
   for (const r of rows) {
     const row = data.rows[r];
     const line = make("tr", undefined, row.untrained ? { class: "untrained" } : {});
-    line.append(make("th", row.label + (row.untrained ? ` ${MARK.untrained}` : ""), { scope: "row", title: row.label }));
+    line.append(make("th", row.label + (row.untrained ? ` ${MARK.untrained}` : ""), { scope: "row", title: `${row.label}, trained on ${row.trained_on}` }));
     let group = null;
     for (const c of columns) {
       const column = data.columns[c];
@@ -169,7 +170,15 @@ function drawNotes(rows, columns) {
     ...[...used].map((kind) => make("li", `${MARK[kind]} ${meaning[kind]}`)),
     ...(marked ? [make("li", "green: best, blue underlined: second, with all that do not differ significantly")] : []),
     make("li", data.tested[state.metric][state.perturbation]));
-  $("notes").replaceChildren(...[...grouped].map(([key, places]) => make("li", `${key} (${places.join(", ")})`)));
+  const trained = new Map();
+  for (const r of rows) {
+    const { label, trained_on: on } = data.rows[r];
+    trained.set(on, [...(trained.get(on) || []), label]);
+  }
+  $("notes").replaceChildren(
+    ...[...trained].map(([on, labels]) => make("li", `Trained on ${on}: ${labels.join(", ")}`)),
+    ...[...grouped].map(([key, places]) => make("li", `${key} (${places.join(", ")})`)),
+  );
 }
 function draw() {
   const columns = visibleColumns();
