@@ -12,6 +12,7 @@ import timm
 import torch
 import torch.nn.functional as F
 from open_clip.model import _build_vision_tower
+from open_clip.transformer import VisionTransformer
 from torch import Tensor
 
 from registry.card import PublishedWeights
@@ -147,6 +148,8 @@ class OpenClipBackbone(Encoder):
             config["vision_cfg"],
             quick_gelu=bool(tag.get("quick_gelu") or config.get("quick_gelu", False)),
         )
+        # not what embeds patches, where that can be told: half precision rounds off the last bit of a pixel
+        self.converts = ("visual.transformer",) if isinstance(self.visual, VisionTransformer) else ("visual",)
 
     @classmethod
     def variant_options(cls, variant: str) -> dict[str, object]:
@@ -187,6 +190,7 @@ class TimmBackbone(Encoder):
     """
 
     outputs = ("feature",)
+    converts = ("network",)
 
     def __init__(self, model: str = "vit_base_patch14_dinov2.lvd142m") -> None:
         super().__init__()

@@ -28,6 +28,8 @@ class ClipVision(Encoder):
     """
 
     outputs = ("feature", "block_tokens")
+    # not the patch embedding: half precision rounds off the last bit of a pixel
+    converts = ("visual.transformer",)
 
     def __init__(
         self,
