@@ -30,7 +30,7 @@ from benchmarks.loading import Session, open_session
 from benchmarks.runfolder.provenance import device_name
 from benchmarks.speed.paired import Way, alternately, ratio
 from benchmarks.tables import print_table
-from registry import Feature
+from registry import Feature, UserError
 from registry.errors import unknown_name
 from registry.inputs import encoder_outputs
 from registry.tokenizer import Tokenizer
@@ -114,7 +114,7 @@ def main(
         raise unknown_name("way", wrong[0], WAYS)
 
     def session(names: list[str], **values: Any) -> Session:
-        return open_session(
+        opened = open_session(
             detectors=names,
             protocol="uniform",
             allow_untrained=True,
@@ -122,6 +122,9 @@ def main(
             batch_size=batch_size,
             **values,
         )
+        for label, reason in opened.failed.items():
+            raise UserError(f"{label}: {reason}")
+        return opened
 
     full = session(beside if {"together", "apart"} & {*chosen} else [detector])
     measured: dict[str, Way] = {"float32": partial(scored, full, [detector], images)}
