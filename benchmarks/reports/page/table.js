@@ -170,7 +170,15 @@ function drawNotes(rows, columns) {
     ...[...used].map((kind) => make("li", `${MARK[kind]} ${meaning[kind]}`)),
     ...(marked ? [make("li", "green: best, blue underlined: second, with all that do not differ significantly")] : []),
     make("li", data.tested[state.metric][state.perturbation]));
-  $("notes").replaceChildren(...[...grouped].map(([key, places]) => make("li", `${key} (${places.join(", ")})`)));
+  const trained = new Map();
+  for (const r of rows) {
+    const { label, trained_on: on } = data.rows[r];
+    trained.set(on, [...(trained.get(on) || []), label]);
+  }
+  $("notes").replaceChildren(
+    ...[...trained].map(([on, labels]) => make("li", `Trained on ${on}: ${labels.join(", ")}`)),
+    ...[...grouped].map(([key, places]) => make("li", `${key} (${places.join(", ")})`)),
+  );
 }
 function draw() {
   const columns = visibleColumns();
