@@ -21,7 +21,7 @@ from benchmarks.datasets import fingerprint, requested_test_sets
 from benchmarks.loading import Locator, Session, load_catalogs, open_session
 from benchmarks.loading.samples import PreparedPictures
 from benchmarks.perturbations import Perturbation
-from benchmarks.ranks import Processes, decoding_processes, joined
+from benchmarks.ranks import NO_DEFAULT_HOOKS, Processes, decoding_processes, joined
 from benchmarks.runfolder.evaluate import asked_validation, evaluate_run
 from benchmarks.runfolder.metrics_file import MetricsFile
 from benchmarks.runfolder.owner import owned_by_all
@@ -41,10 +41,6 @@ from benchmarks.runner.run_progress import RunProgress
 from registry import TestSet, UserError
 from registry.dataset import REAL
 from registry.encoder import Passes
-
-_UNUSED_HOOKS = dict.fromkeys(
-    ("runtime_info", "timer", "sampler_seed", "logger", "param_scheduler", "checkpoint")
-)
 
 
 @dataclass(frozen=True)
@@ -193,7 +189,7 @@ def _run_loop(plan: Plan, model: ScoringModel, jobs: Sequence[Job], console: Con
                 test_dataloader=[],
                 test_evaluator=[],
                 test_cfg={"type": build_loop},
-                default_hooks=_UNUSED_HOOKS,
+                default_hooks=NO_DEFAULT_HOOKS,
                 custom_hooks=[progress],
                 log_level="ERROR",
                 experiment_name=f"d3qe-bench-{uuid.uuid4().hex}",
