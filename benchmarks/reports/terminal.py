@@ -67,7 +67,7 @@ def print_runs(
     footnotes = dict.fromkeys(note for board in found for note in notes(board))
     marks = dict.fromkeys(line for one in operating for line in one.legend)
     for text, of in training_sets(found):
-        console.print(Text(f"Trained on {text}: {', '.join(row.label for row in of)}", style="dim"))
+        console.print(_text(f"Trained on {text}: {', '.join(row.label for row in of)}", style="dim"))
     for sign, text in [*footnotes, *legend(found), *marks]:
         console.print(_text(f"{sign} {text}", style="dim"))
 
