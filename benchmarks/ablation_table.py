@@ -28,11 +28,11 @@ from benchmarks.loading import load_catalogs, open_session
 from benchmarks.metrics.over_seeds import spread_of
 from benchmarks.reports.board import BoardRow, Column, boards
 from benchmarks.reports.load import Run, read_runs
-from benchmarks.reports.markdown import escape
 from benchmarks.reports.statistics.compare import BOOTSTRAP, SEEDS, compare
 from benchmarks.reports.statistics.paired import holm
 from benchmarks.reports.statistics.verdicts import ALPHA
 from benchmarks.runfolder.scores import CLEAN
+from benchmarks.text import in_markdown
 from registry import Catalogs, UserError
 from registry.errors import unknown_name
 from registry.files import atomic
@@ -143,12 +143,15 @@ def _at(content: Mapping[str, Any], key: str) -> float:
 def markdown(rows: Sequence[AblationRow]) -> str:
     """The rows as a table, with the reasons of its gaps below."""
     columns = list(rows[0].values)
-    lines = ["| network | seeds | " + " | ".join(columns) + " |", "|:--|:--" + "|--:" * len(columns) + "|"]
+    lines = [
+        "| network | seeds | " + " | ".join(map(in_markdown, columns)) + " |",
+        "|:--|:--" + "|--:" * len(columns) + "|",
+    ]
     for row in rows:
         seeds = ", ".join(map(str, row.seeds)) if len(row.seeds) > 1 else "one training"
         shown = (_with_spread(values) for values in row.values.values())
-        lines.append(f"| {escape(row.name)} | {seeds} | " + " | ".join(shown) + " |")
-    reasons = [f"– {reason}" for row in rows for reason in row.reasons]
+        lines.append(f"| {in_markdown(row.name)} | {seeds} | " + " | ".join(shown) + " |")
+    reasons = [f"– {in_markdown(reason)}" for row in rows for reason in row.reasons]
     return "\n".join([*lines, *(["", *reasons] if reasons else []), ""])
 
 
@@ -212,15 +215,17 @@ def differences_markdown(run: Run, reference: str) -> str:
     names = [name for name in run.table_detectors if name != reference]
     by_place = {(one.network, one.column): one for one in found}
     lines = [
-        f"{DIFFERENCES} − {DIFFERENCES} of {escape(reference)}, with 95 % intervals; bold: p < {ALPHA} (Holm over the "
+        f"{DIFFERENCES} − {DIFFERENCES} of {in_markdown(reference)}, with 95 % intervals; bold: p < {ALPHA} (Holm over the "
         f"{len(names)} networks of a column)",
         "",
-        "| network | " + " | ".join(escape(f"{column.group}: {column.label}") for column in columns) + " |",
+        "| network | "
+        + " | ".join(in_markdown(f"{column.group}: {column.label}") for column in columns)
+        + " |",
         "|:--" + "|--:" * len(columns) + "|",
     ]
     for name in names:
         shown = (_difference(by_place.get((name, column))) for column in columns)
-        lines.append(f"| {escape(name)} | " + " | ".join(shown) + " |")
+        lines.append(f"| {in_markdown(name)} | " + " | ".join(shown) + " |")
     return "\n".join([*lines, ""])
 
 

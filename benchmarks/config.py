@@ -125,6 +125,22 @@ Fair = Annotated[
 ]
 MaxPixels = Annotated[StrictInt, Field(ge=1, description="larger pictures are refused undecoded")]
 Bootstrap = Annotated[StrictInt, Field(ge=0, description="resamples for confidence intervals; 0 for none")]
+CalibrateOn = Annotated[
+    str | None,
+    Option(metavar="NAME"),
+    Field(
+        description="validation set: the test set on whose clean pictures thresholds are chosen and likelihood ratios calibrated"
+    ),
+]
+FalsePositiveRate = Annotated[
+    Number | None,
+    Option("--fpr"),
+    Field(
+        gt=0,
+        lt=1,
+        description="operating point: false-positive rate for which the validation set chooses thresholds, such as 0.01",
+    ),
+]
 Plugins = Annotated[list[Path], Option("--plugin"), Field(description="plugin file to load")]
 
 
@@ -160,7 +176,9 @@ class SessionSettings(Settings):
         "original", description="input protocol of all detectors"
     )
     device: Device = "auto"
-    precision: Precision = "float32"
+    precision: Precision = Field(
+        "float32", description="precision of frozen encoders' weights; all else is computed in float32"
+    )
     batch_size: StrictInt = Field(16, ge=1, description="pictures per forward pass")
     max_pixels: MaxPixels = MAX_PIXELS
     seed: Seed = Field(0, description="random seed of untrained weights, perturbations and the bootstrap")
@@ -285,6 +303,11 @@ class RunSettings(SessionSettings, DataSettings):
     workers: Workers = None
     launcher: Launcher = "auto"
     bootstrap: Bootstrap = 1000
+    calibrate_on: CalibrateOn = None
+    fpr: FalsePositiveRate = None
+    cost: StrictBool = Field(
+        False, description="measure what each detector costs on this device: speed, memory, FLOPs, parameters"
+    )
     fingerprint: Literal["content", "names"] = Field(
         "content", description="data fingerprint from file contents, or faster from names and sizes"
     )

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import io
-import json
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
@@ -23,6 +22,7 @@ from benchmarks.config import (
     parse_settings,
 )
 from benchmarks.pictures import MAX_PIXELS
+from benchmarks.text import json_text
 
 if TYPE_CHECKING:
     from benchmarks.audits import AuditReport
@@ -104,7 +104,7 @@ def _text(report: AuditReport, style: str) -> str:
     from benchmarks.audits.render import print_audit, to_markdown
 
     if style == "json":
-        return json.dumps(report.as_json(), indent=2, ensure_ascii=False, allow_nan=False) + "\n"
+        return json_text(report.as_json())
     if style == "markdown":
         return to_markdown(report)
     stream = io.StringIO()

@@ -5,28 +5,28 @@ from __future__ import annotations
 from collections.abc import Iterator
 from pathlib import Path
 
-import typer
 from rich.filesize import decimal
 
 from benchmarks.runner.forecast import Fetched, Forecast
 from benchmarks.tables import print_table
+from benchmarks.text import say
 
 
 def print_forecast(found: Forecast, out: Path) -> None:
     """What is to be fetched, what is here, what is to be scored, and about how long that takes."""
     if found.fetch:
-        typer.echo(f"to fetch: {_together(found.fetch)}")
+        say(f"to fetch: {_together(found.fetch)}")
         print_table((f"  {one.what}", _size(one.size), one.command) for one in found.fetch)
     else:
-        typer.echo("to fetch: nothing")
-    typer.echo("here:" if found.here else "here: nothing yet")
+        say("to fetch: nothing")
+    say("here:" if found.here else "here: nothing yet")
     for line in found.here:
-        typer.echo(f"  {line}")
+        say(f"  {line}")
     for line in _scoring(found):
-        typer.echo(line)
+        say(line)
     for name, reason in found.failed.items():
-        typer.echo(f"cannot be built: {name}: {reason}")
-    typer.echo(f"run folder: {out}{'' if out.exists() else ' (new)'}")
+        say(f"cannot be built: {name}: {reason}")
+    say(f"run folder: {out}{'' if out.exists() else ' (new)'}")
 
 
 def _scoring(found: Forecast) -> Iterator[str]:
@@ -39,7 +39,7 @@ def _scoring(found: Forecast) -> Iterator[str]:
     if found.done:
         yield f"scored already: {found.done:,} of {found.total:,} rows of the test sets that are here"
     for encoder, passes in found.passes.items():
-        yield f"  encoder passes of {encoder}: {passes:,}"
+        yield f"  encoder passes of {encoder}: at most {passes:,}"
     if found.rate is None or found.seconds is None:
         yield f"time: {found.unmeasured}"
         return

@@ -8,7 +8,17 @@ from typing import Annotated, Any
 from pydantic import Field, field_validator
 
 from benchmarks.commands.from_settings import takes
-from benchmarks.config import Option, Plugins, Settings, StrictBool, StrictInt, parse_settings
+from benchmarks.config import (
+    CalibrateOn,
+    FalsePositiveRate,
+    Option,
+    Plugins,
+    Settings,
+    StrictBool,
+    StrictInt,
+    parse_settings,
+)
+from benchmarks.text import say
 
 
 class ReportSettings(Settings):
@@ -18,7 +28,7 @@ class ReportSettings(Settings):
         description="run folders, or submitted rows"
     )
     formats: Annotated[list[str], Option("--format")] = Field(
-        [], description="files to write: md, csv, tex, html; all if not given"
+        [], description="files to write: md, csv, tex, svg, html; all if not given"
     )
     metrics: Annotated[list[str], Option("--metric")] = Field([], description="metrics to tabulate")
     out: Path | None = Field(
@@ -30,9 +40,8 @@ class ReportSettings(Settings):
         description="resamples for confidence intervals, 0 for none; as computed before if not given",
     )
     recompute: StrictBool = Field(False, description="compute metrics.json anew from the score files")
-    calibrate_on: Annotated[str | None, Option(metavar="NAME")] = Field(
-        None, description="test set whose clean pictures choose each detector's threshold; adds acc@NAME"
-    )
+    calibrate_on: CalibrateOn = None
+    fpr: FalsePositiveRate = None
     pictures: Path | None = Field(
         None, description="data folder of the run: shows the most wrong pictures on the page"
     )
@@ -57,12 +66,9 @@ def report(given: dict[str, Any]) -> None:
     from rich.console import Console
 
     from benchmarks.reports import render
-    from benchmarks.runfolder.metrics_file import METRICS
 
     settings = parse_settings(ReportSettings, given, options=given)
-    chosen = settings.metrics
-    if settings.calibrate_on and not chosen:
-        chosen = [*METRICS, f"acc@{settings.calibrate_on}"]
     console = Console()
-    files = render(**{**dict(settings), "metrics": chosen, "console": console})
-    console.print("\n".join(f"written: {file}" for file in files), markup=False, soft_wrap=True)
+    files = render(**dict(settings), console=console)
+    for file in files:
+        say(f"written: {file}")

@@ -11,6 +11,7 @@ from rich.console import Console
 
 from benchmarks.commands.from_settings import takes
 from benchmarks.config import SHIPPED, RunSettings, parse_settings, read_settings
+from benchmarks.text import plain, say
 
 if TYPE_CHECKING:
     from benchmarks.runfolder.metrics_file import MetricsFile
@@ -78,6 +79,7 @@ def show_results(out: Path, metrics: MetricsFile, failed: Sequence[str] = ()) ->
 
     files = render([out], console=Console())
     for line in (problems := [*failed, *incomplete(out, metrics)]):
-        Console(stderr=True).print(line, style="yellow", markup=False, soft_wrap=True)
-    Console().print("\n".join(f"written: {file}" for file in files), markup=False, soft_wrap=True)
+        Console(stderr=True).print(plain(line), style="yellow", markup=False, soft_wrap=True)
+    for file in files:
+        say(f"written: {file}")
     return 1 if problems else 0

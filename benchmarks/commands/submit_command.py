@@ -4,12 +4,16 @@ from __future__ import annotations
 
 from pathlib import Path
 from typing import Annotated, Optional
+from urllib.parse import quote
 
 import typer
 
 from benchmarks.commands.options import split_list
+from benchmarks.text import say
 
 _SHOWN = 20
+_IN_FILE_NAMES = " !#$'()+,;=@[]{}^~&"
+"""Besides letters and digits, what of a detector's name may stand in the name of its file: nothing that leads elsewhere."""
 
 
 def submit(
@@ -42,17 +46,17 @@ def submit(
     if check is not None:
         found = problems(read_submission(check), run, plugin or [])
         for line in found[:_SHOWN]:
-            typer.echo(f"{check.name}: {line}", err=True)
+            say(f"{check.name}: {line}", err=True)
         if len(found) > _SHOWN:
-            typer.echo(f"{check.name}: {len(found) - _SHOWN} more differences", err=True)
+            say(f"{check.name}: {len(found) - _SHOWN} more differences", err=True)
         if found:
             raise typer.Exit(1)
-        typer.echo(f"{check.name}: every field is what {run} gives")
+        say(f"{check.name}: every field is what {run} gives")
         return
     metrics = load_metrics(run, plugins=plugin or [])
     names = split_list(detectors) or read_record(run).detectors
     rows = [make_submission(run, name, metrics) for name in names]
     for row in rows:
-        file = out / f"{row['detector']}.json"
+        file = out / f"{quote(row['detector'], safe=_IN_FILE_NAMES)}.json"
         write_json_by_line(file, row)
-        typer.echo(f"written: {file}")
+        say(f"written: {file}")

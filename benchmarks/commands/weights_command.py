@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import json
 from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from benchmarks.text import json_text, say
 from registry.errors import UserError
 
 if TYPE_CHECKING:
@@ -37,7 +37,7 @@ def list_weights(
         for path in (stored(entry.name, published),)
     ]
     if as_json:
-        typer.echo(json.dumps(facts, indent=2, ensure_ascii=False))
+        typer.echo(json_text(facts), nl=False)
         return
     rows = [
         (
@@ -49,7 +49,7 @@ def list_weights(
         for one in facts
     ]
     print_table(rows, head=("name", "fetched", "licence", "file"))
-    typer.echo(f"weights folder: {weights_folder()}")
+    say(f"weights folder: {weights_folder()}")
 
 
 @app.command("get")
@@ -93,16 +93,16 @@ def get_weights(
     for name in wanted:
         try:
             for file in fetch(catalogs, name, announce=_announce):
-                typer.echo(f"{name}: {file.path} (SHA-256 {file.sha256})")
+                say(f"{name}: {file.path} (SHA-256 {file.sha256})")
         except UserError as error:  # the others can be had all the same
             problems.append(str(error))
     if problems:
         raise UserError("; ".join(problems))
     if not wanted:
-        typer.echo(f"all that {needed_by} needs is here")
+        say(f"all that {needed_by} needs is here")
 
 
 def _announce(name: str, published: PublishedWeights) -> None:
-    typer.echo(
+    say(
         f"{name}: fetching {published.file} from {published.source}; licence: {published.licence or 'not stated'}"
     )

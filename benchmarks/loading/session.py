@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 from benchmarks.config import DetectorSettings, SessionSettings, parse_settings
 from benchmarks.loading.catalogs import load_catalogs
 from benchmarks.loading.locate import Locator
+from benchmarks.loading.trained_on import trained_on
 from registry import Catalogs, DetectorCard, LoadError, UserError, WeightsError
 from registry.weights import WeightsFile
 
@@ -48,7 +49,6 @@ class Session:
             self.detectors,
             self.encoders,
             batch_pixels=self.settings.batch_size * 256 * 256,
-            precision=self.settings.precision,
         )
 
     def score(
@@ -149,6 +149,7 @@ def open_session(
         allow_untrained=settings.allow_untrained,
         seed=settings.seed if encoder_seed is None else encoder_seed,
         device=device,
+        precision=settings.precision,
     )
     session = Session(settings, catalogs, device, encoders)
     for wanted in settings.detectors:
@@ -178,6 +179,7 @@ def _load(session: Session, wanted: DetectorSettings, locator: Locator, training
         file = locator.detector(wanted.name, wanted.shown, wanted.weights)
         if file is None and card.needs_weights and not settings.allow_untrained:
             raise _no_weights(wanted, card)
+    known = trained_on(card, file)
     record: dict[str, Any] = {
         "name": wanted.name,
         "origin": entry.origin,
@@ -190,8 +192,11 @@ def _load(session: Session, wanted: DetectorSettings, locator: Locator, training
         "untrained": False,
         "untrained_parts": [],
         "failed": None,
+        "trained_on": known.text,
+        "training": known.training,
         **({"group": wanted.group, "seed": wanted.seed} if wanted.group else {}),
-        "card": dataclasses.asdict(card),
+        # the card's word on its published weights, which these need not be, would be read as theirs
+        "card": {key: value for key, value in dataclasses.asdict(card).items() if key != "trained_on"},
     }
     session.records[wanted.shown] = record
     try:

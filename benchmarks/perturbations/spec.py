@@ -16,6 +16,9 @@ from registry.card import PerturbationCard
 from registry.catalog import Catalog
 from registry.errors import UserError
 
+CLEAN = "none"
+"""The perturbation of pictures as they are."""
+
 CHAIN = "chain:"
 """Begins the name of several perturbations done one after the other: `chain:resize:0.5,jpeg:70`."""
 
@@ -46,8 +49,8 @@ class Perturbation:
     def apply(self, picture: Image, key: str, seed: int) -> Image:
         """The perturbed RGB picture.
 
-        key: names the picture (test set and path). Random choices depend on (seed, name, key) alone:
-            they are the same for every detector, in any order, in any process, for either class.
+        key: names the picture, `pixel_digest` in runs. Random choices depend on (seed, name, key) alone: they
+            are the same for every detector, in any order, in any process, for either class and every copy.
 
         Raises:
             PictureError: the picture cannot be perturbed this way, for example larger than WebP allows.

@@ -9,9 +9,17 @@ from typing import TypeVar
 
 from benchmarks.metrics.bootstrap import RESAMPLES
 from benchmarks.metrics.means import ALL
+from benchmarks.metrics.validation import Validation
 from benchmarks.runfolder.document import SCHEMA_VERSION
 from benchmarks.runfolder.evaluate import evaluate_run
-from benchmarks.runfolder.metrics_file import METRICS_FILE, Mean, MetricCell, MetricsFile, read_metrics
+from benchmarks.runfolder.metrics_file import (
+    METRICS,
+    METRICS_FILE,
+    Mean,
+    MetricCell,
+    MetricsFile,
+    read_metrics,
+)
 from benchmarks.runfolder.record import RECORD_FILE, DetectorRecord, RunRecord, make_record, read_record
 from benchmarks.runfolder.run_plugins import recorded_metrics
 from benchmarks.runfolder.submission import is_submission, read_submission, submitted_record
@@ -40,6 +48,12 @@ class Run:
     record: RunRecord = field(default_factory=_nothing_recorded)
     folder: Path | None = None
     plugins: tuple[Path, ...] = ()
+
+    @property
+    def validation(self) -> Validation | None:
+        """The validation set that thresholds were chosen on, if one was."""
+        calibrated = self.metrics.get("calibrated")
+        return Validation(calibrated["on"], calibrated.get("fpr")) if calibrated else None
 
     @property
     def detectors(self) -> list[str]:
@@ -124,6 +138,7 @@ def read_runs(
     bootstrap: int | None = None,
     recompute: bool = False,
     calibrate_on: str | None = None,
+    fpr: float | None = None,
     plugins: Sequence[Path] = (),
 ) -> list[Run]:
     """Read run folders, submissions and folders of submissions; a run folder with metrics as `load_metrics` gives them; labels are folder names, with as much of the path as tells them apart.
@@ -140,7 +155,7 @@ def read_runs(
         if path.is_file()
         else Run(
             label,
-            load_metrics(path, bootstrap, recompute, calibrate_on, plugins),
+            load_metrics(path, bootstrap, recompute, calibrate_on, fpr, plugins),
             read_record(path),
             path,
             tuple(plugins),
@@ -173,23 +188,29 @@ def load_metrics(
     bootstrap: int | None = None,
     recompute: bool = False,
     calibrate_on: str | None = None,
+    fpr: float | None = None,
     plugins: Sequence[Path] = (),
 ) -> MetricsFile:
     """A run's metrics.json, computed first where it is absent, older than the scores, or lacks a metric that
     could not be computed then and can be now.
 
-    bootstrap, calibrate_on: as `compute_metrics` takes them; None keeps what the file has.
+    bootstrap, calibrate_on, fpr: as `compute_metrics` takes them; None keeps what the file has.
     recompute: compute in any case. plugins: as `recorded_metrics` takes them.
 
     Raises:
-        UserError: the folder has no readable run.json, or there is no test set `calibrate_on`.
+        UserError: the folder has no readable run.json, there is no test set `calibrate_on`, or `fpr` asks too much of it.
     """
     known = read_metrics(run)
-    had: tuple[int, str | None] = (RESAMPLES, None)
+    had: tuple[int, str | None, float | None] = (RESAMPLES, None, None)
     if known:
         calibrated = known.get("calibrated")
-        had = known["bootstrap"]["resamples"], calibrated["on"] if calibrated else None
-    wanted = (had[0] if bootstrap is None else bootstrap, had[1] if calibrate_on is None else calibrate_on)
+        chosen = (calibrated["on"], calibrated.get("fpr")) if calibrated else (None, None)
+        had = known["bootstrap"]["resamples"], *chosen
+    wanted = (
+        had[0] if bootstrap is None else bootstrap,
+        had[1] if calibrate_on is None else calibrate_on,
+        had[2] if fpr is None else fpr,
+    )
     current = known and wanted == had and not recompute and not _outdated(run)
     if known and current and not plugins and not known.get("not_computed"):
         return known
@@ -201,6 +222,7 @@ def load_metrics(
         available.catalog,
         bootstrap=wanted[0],
         calibrate_on=wanted[1],
+        fpr=wanted[2],
         not_computed=available.missing,
     )
 
@@ -233,6 +255,12 @@ def directions(runs: Sequence[Run]) -> dict[str, bool]:
         for run in reversed(runs)
         for name, facts in run.metrics["metrics"].items()
     }
+
+
+def shown_metrics(runs: Sequence[Run]) -> list[str]:
+    """What a report shows unless told otherwise: `METRICS`, and what a validation set gave."""
+    chosen = [name for run in runs if run.validation for name in run.validation.shown]
+    return list(dict.fromkeys([*METRICS, *chosen]))
 
 
 def check_metrics(runs: Sequence[Run], names: Sequence[str]) -> None:

@@ -9,7 +9,9 @@ import pandas as pd
 
 from benchmarks.reports.board import Board, boards, warnings
 from benchmarks.reports.cellscores import ScoreReader
+from benchmarks.reports.cost import CostTable, cost_tables
 from benchmarks.reports.load import Run, check_metrics
+from benchmarks.reports.operating import Operating, operating_points
 from benchmarks.reports.reported import Comparison, ReportedFigure, comparisons, reported
 from benchmarks.reports.robustness import Robustness, robustness
 from benchmarks.reports.statistics.compare import compare
@@ -29,9 +31,11 @@ class Report:
     standings: Sequence[Sequence[Standings]]
     warnings: Sequence[str]
     comparisons: pd.DataFrame
+    operating: Sequence[Operating]
     losses: Sequence[Loss]
     reported: Sequence[ReportedFigure]
     robustness: Robustness
+    costs: Sequence[CostTable]
     beside_reported: Sequence[Comparison]
     read: ScoreReader
 
@@ -42,7 +46,7 @@ def make_report(runs: Sequence[Run], metrics: Sequence[str]) -> Report:
     read = ScoreReader()
     compared = compare(runs, metrics, read)
     verdicts = Verdicts(compared)
-    found = boards(runs, metrics, verdicts.alike)
+    found = boards(runs, metrics, verdicts.judge)
     return Report(
         runs,
         metrics,
@@ -50,9 +54,11 @@ def make_report(runs: Sequence[Run], metrics: Sequence[str]) -> Report:
         [standings(board, verdicts) for board in found],
         warnings(runs),
         compared,
+        operating_points(runs),
         losses(runs),
         reported(runs),
         robustness(runs, found),
+        cost_tables(runs, found),
         comparisons(runs),
         read,
     )

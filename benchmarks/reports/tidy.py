@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import csv
-import io
-from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict
 
+from benchmarks.reports.operating import ABOVE, BELOW
 from benchmarks.reports.report import Report
 from benchmarks.reports.reported import ReportedFigure, verdict
+from benchmarks.runfolder.record import CostRecord
+from benchmarks.text import csv_text
 
 COLUMNS = [
     "run",
@@ -31,6 +31,8 @@ COLUMNS = [
     "reason",
     "rank",
     "tied",
+    "test",
+    "trained_on",
     "warning",
 ]
 
@@ -71,16 +73,39 @@ STANDING = [
 ]
 
 
+OPERATING = [
+    "run",
+    "detector",
+    "untrained",
+    "perturbation",
+    "paradigm",
+    "column",
+    "validation",
+    "asked",
+    "threshold",
+    "fpr",
+    "fpr_low",
+    "fpr_high",
+    "mark",
+    "tpr",
+    "tpr_low",
+    "tpr_high",
+    "status",
+    "reason",
+]
+
+
 def tidy(report: Report) -> str:
     """Every entry of every board.
 
     pictures: the test sets that the number covers, `name@fingerprint`, separated by spaces: lines with
     equal `pictures` can be compared. rank: among trained detectors with complete cells; tied: not itself
-    the best of its rank, but not significantly different from it. seeds: of several trainings, of which value is the
-    mean and standard_deviation, lowest and highest the spread.
+    the best of its rank, but not significantly different from it; test: which one decided that, empty where none
+    did, and the rank is the value's alone. seeds: of several trainings, of which value is the mean and
+    standard_deviation, lowest and highest the spread.
     """
     alarm = " ".join(report.warnings)
-    return _text(
+    return csv_text(
         COLUMNS,
         (
             {
@@ -102,6 +127,8 @@ def tidy(report: Report) -> str:
                 "reason": entry.reason,
                 "rank": entry.rank,
                 "tied": str(entry.tied).lower(),
+                "test": entry.test,
+                "trained_on": row.trained_on,
                 "warning": alarm,
             }
             for board in report.boards
@@ -118,7 +145,7 @@ def tidy_standings(report: Report) -> str:
     column: as in `leaderboard.csv`, which says what pictures it covers. worst_on: the sets of the worst value, separated by semicolons. ahead_of_next: share of the resamples in which the
     order of the detector and the one with the `next` best mean holds.
     """
-    return _text(
+    return csv_text(
         STANDING,
         (
             {
@@ -146,9 +173,41 @@ def tidy_standings(report: Report) -> str:
     )
 
 
+def tidy_operating(report: Report) -> str:
+    """Operating points. mark: `above` or `below` where the rate asked for lies outside of the interval of `fpr`."""
+    words = {ABOVE: "above", BELOW: "below"}
+    return csv_text(
+        OPERATING,
+        (
+            {
+                "run": point.row.run,
+                "detector": point.row.detector,
+                "untrained": str(point.row.untrained).lower(),
+                "perturbation": point.perturbation,
+                "paradigm": point.column.group,
+                "column": point.column.label,
+                "validation": point.on,
+                "asked": point.asked,
+                "threshold": point.threshold,
+                "fpr": point.fpr.value,
+                "fpr_low": point.fpr.low,
+                "fpr_high": point.fpr.high,
+                "mark": words.get(point.mark, ""),
+                "tpr": point.tpr.value,
+                "tpr_low": point.tpr.low,
+                "tpr_high": point.tpr.high,
+                "status": point.fpr.status,
+                "reason": point.fpr.reason or point.tpr.reason,
+            }
+            for operating in report.operating
+            for point in operating.points
+        ),
+    )
+
+
 def tidy_reported(report: Report) -> str:
     """The published figures of the runs' detectors."""
-    return _text(list(ReportedFigure.__dataclass_fields__), map(asdict, report.reported))
+    return csv_text(list(ReportedFigure.__dataclass_fields__), map(asdict, report.reported))
 
 
 def tidy_beside_reported(report: Report) -> str:
@@ -174,7 +233,7 @@ def tidy_beside_reported(report: Report) -> str:
         "source",
         "differs",
     ]
-    return _text(
+    return csv_text(
         columns,
         (
             {
@@ -230,13 +289,13 @@ def tidy_suites(report: Report) -> str:
             lines.append(
                 {**head, "condition": "suite mean", "value": one.mean, "low": one.low, "high": one.high}
             )
-    return _text(columns, lines)
+    return csv_text(columns, lines)
 
 
 def tidy_curves(report: Report) -> str:
     """Robustness curves, one line per point; area: of the whole curve."""
     columns = ["run", "detector", "untrained", "metric", "perturbation", "strength", "value", "area"]
-    return _text(
+    return csv_text(
         columns,
         (
             {
@@ -255,9 +314,30 @@ def tidy_curves(report: Report) -> str:
     )
 
 
+def tidy_cost(report: Report) -> str:
+    """What each detector costs on the device that it was measured on."""
+    facts = list(CostRecord.model_fields)
+    return csv_text(
+        ["run", "detector", "untrained", "metric", "value", "front", *facts],
+        (
+            {
+                "run": table.run,
+                "detector": one.row.detector,
+                "untrained": str(one.row.untrained).lower(),
+                "metric": table.metric,
+                "value": one.value,
+                "front": str(one.front).lower(),
+                **{key: getattr(one.cost, key) for key in facts},
+            }
+            for table in report.costs
+            for one in table.rows
+        ),
+    )
+
+
 def tidy_losses(report: Report) -> str:
     """Threshold or signal, for every test set and mean."""
-    return _text(
+    return csv_text(
         [
             "run",
             "detector",
@@ -298,21 +378,12 @@ def tidy_comparisons(report: Report) -> str:
     }
     table = report.comparisons
     places = [names[pictures] for pictures in table["pictures"]]
-    return str(
-        table.assign(
-            paradigm=[group for group, _ in places],
-            column=[label for _, label in places],
-            first_run=[run for run, _ in table["first"]],
-            first=[detector for _, detector in table["first"]],
-            second_run=[run for run, _ in table["second"]],
-            second=[detector for _, detector in table["second"]],
-        )[COMPARISON].to_csv(index=False, lineterminator="\n")
+    named = table.assign(
+        paradigm=[group for group, _ in places],
+        column=[label for _, label in places],
+        first_run=[run for run, _ in table["first"]],
+        first=[detector for _, detector in table["first"]],
+        second_run=[run for run, _ in table["second"]],
+        second=[detector for _, detector in table["second"]],
     )
-
-
-def _text(columns: Sequence[str], rows: Iterable[Mapping[str, object]]) -> str:
-    stream = io.StringIO()
-    writer = csv.DictWriter(stream, columns, lineterminator="\n")
-    writer.writeheader()
-    writer.writerows(rows)
-    return stream.getvalue()
+    return csv_text(COMPARISON, named.to_dict("records"))

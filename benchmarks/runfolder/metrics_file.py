@@ -48,10 +48,17 @@ class MetricFacts(TypedDict):
 
 @with_config(LENIENT)
 class Calibrated(TypedDict):
-    """The test set on which thresholds were chosen, and the logit for each detector or why there is none."""
+    """The validation set, and what was chosen on its clean pictures for each detector, or why there is none.
+
+    thresholds: the logit above which a picture is called generated for the highest accuracy; at_fpr: for the
+    false-positive rate asked for, `fpr`. calibrations: slope and offset that make ln LR of a logit.
+    """
 
     on: str
     thresholds: dict[str, FiniteFloat | str]
+    fpr: NotRequired[FiniteFloat | None]
+    at_fpr: NotRequired[dict[str, FiniteFloat | str]]
+    calibrations: NotRequired[dict[str, Interval | str]]
 
 
 @with_config(LENIENT)

@@ -47,6 +47,8 @@ def merged_record(old: RunRecord | None, new: RunRecord, run: Path) -> RunRecord
         for facts in ("encoders", "inputs"):
             earlier = before["detectors"][name].get(facts, {})
             detectors[name] = {**detectors[name], facts: {**earlier, **detectors[name].get(facts, {})}}
+        if "cost" in before["detectors"][name]:
+            detectors[name] = {"cost": before["detectors"][name]["cost"], **detectors[name]}
         if old.detectors[name].inputs and not new.detectors[name].inputs:
             built = {key: before["detectors"][name].get(key) for key in ("options", "protocol", "identity")}
             detectors[name] |= {key: value for key, value in built.items() if value is not None}
@@ -56,6 +58,7 @@ def merged_record(old: RunRecord | None, new: RunRecord, run: Path) -> RunRecord
             "detectors": detectors,
             "plugins": [*now.get("plugins", []), *_forgotten_plugins(old, new)],
             "datasets": {**before["datasets"], **now["datasets"]},
+            "encoders": before.get("encoders", {}),
             "perturbations": list(dict.fromkeys([*old.perturbations, *new.perturbations])),
             **{
                 key: merged

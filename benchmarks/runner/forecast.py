@@ -22,11 +22,11 @@ from benchmarks.loading.memory import GivenPictures
 from benchmarks.loading.needs import Need, weights_needed
 from benchmarks.loading.samples import Prepared, PreparedPictures
 from benchmarks.loading.scoring import score_prepared
-from benchmarks.perturbations import Perturbation, parse_perturbation
+from benchmarks.perturbations import Perturbation
 from benchmarks.ranks import decoding_processes
-from benchmarks.runfolder.scores import CLEAN
+from benchmarks.runner.conditions_asked import conditions_asked
 from benchmarks.runner.pending import Job, pending_jobs
-from registry import Catalogs, TestSet, UserError
+from registry import Catalogs, TestSet
 
 SECONDS = 10.0
 """How long the rate is measured, about."""
@@ -64,8 +64,8 @@ class Forecast:
     """What a run would do.
 
     here: what is there already, in words. jobs: what of the test sets that are here is still to be scored. total,
-    done: rows of the test sets that are here, and those of them that have a score. passes: by encoder, over the jobs
-    and the absent sets whose size is known. unmeasured: why there is no rate, empty where there is one.
+    done: rows of the test sets that are here, and those of them that have a score. passes: by encoder, at most, over the
+    jobs and the absent sets whose size is known. unmeasured: why there is no rate, empty where there is one.
     """
 
     fetch: list[Fetched] = field(default_factory=list)
@@ -103,10 +103,7 @@ def forecast(settings: RunSettings, seconds: float) -> Forecast:
         UserError: the request is wrong, as a run would find it.
     """
     catalogs = load_catalogs(settings.plugins)
-    names = [*([CLEAN] if settings.clean else []), *settings.perturbations]
-    perturbations = [parse_perturbation(name, catalogs.perturbations) for name in names]
-    if not perturbations:
-        raise UserError("nothing to score: --no-clean without any --perturb")
+    perturbations = list(conditions_asked(settings, catalogs).perturbations.values())
     found = Forecast(conditions=len(perturbations))
     absent = [one for name, one in published_sets().items() if name in settings.data and not _is_here(name)]
     here = [spec for spec in settings.data if spec not in {one.name for one in absent}]
@@ -183,12 +180,12 @@ def _weights_to_fetch(need: Need) -> Iterator[Fetched]:
 
 
 def _count_passes(found: Forecast, session: Session) -> None:
-    """One pass is one picture under one condition through one encoder on one view."""
-    readers = session.pipeline.readers
+    """One pass is one picture under one condition through one encoder on one view; a run saves those of equal views."""
+    pipeline = session.pipeline
     absent = sum(one.pictures or 0 for one in found.absent) * found.conditions
     shares = [(len(job.pictures) * len(job.perturbations), job.detectors) for job in found.jobs]
-    for samples, names in [*shares, (absent, tuple(readers))]:
-        groups = {group for name in names for group in readers[name].groups()}
+    for samples, names in [*shares, (absent, tuple(session.detectors))]:
+        groups = set(pipeline.reads(names))
         groups |= {
             (read, view) for spec, view in groups for read in session.encoders.get(spec).reads.values()
         }

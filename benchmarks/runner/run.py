@@ -10,7 +10,6 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import partial
-from itertools import chain
 from pathlib import Path
 from typing import Any
 
@@ -21,28 +20,27 @@ from benchmarks.config import RunSettings
 from benchmarks.datasets import fingerprint, requested_test_sets
 from benchmarks.loading import Locator, Session, load_catalogs, open_session
 from benchmarks.loading.samples import PreparedPictures
-from benchmarks.perturbations import Perturbation, parse_perturbation
-from benchmarks.perturbations.conditions import add_chains
-from benchmarks.ranks import Processes, decoding_processes, joined
-from benchmarks.runfolder.evaluate import evaluate_run
+from benchmarks.perturbations import Perturbation
+from benchmarks.ranks import NO_DEFAULT_HOOKS, Processes, decoding_processes, joined
+from benchmarks.runfolder.evaluate import asked_validation, evaluate_run
 from benchmarks.runfolder.metrics_file import MetricsFile
 from benchmarks.runfolder.owner import owned_by_all
 from benchmarks.runfolder.picture_digests import write_picture_digests
-from benchmarks.runfolder.provenance import new_record
-from benchmarks.runfolder.record import find_record, read_record, write_record
+from benchmarks.runfolder.provenance import device_name, new_record
+from benchmarks.runfolder.record import EncoderPasses, find_record, read_record, write_record
 from benchmarks.runfolder.resume import merged_record
 from benchmarks.runfolder.run_plugins import recorded_metrics
-from benchmarks.runfolder.scores import CLEAN, cells, compact_cell
+from benchmarks.runfolder.scores import cells, compact_cell
 from benchmarks.runfolder.writer import ShardWriter
+from benchmarks.runner.conditions_asked import conditions_asked
+from benchmarks.runner.cost_probe import measure_costs
 from benchmarks.runner.loop import EvaluationLoop
 from benchmarks.runner.model import ScoringModel
-from benchmarks.runner.pending import Job, pending_jobs
+from benchmarks.runner.pending import Job, pending_jobs, same_pictures
 from benchmarks.runner.run_progress import RunProgress
 from registry import TestSet, UserError
-
-_UNUSED_HOOKS = dict.fromkeys(
-    ("runtime_info", "timer", "sampler_seed", "logger", "param_scheduler", "checkpoint")
-)
+from registry.dataset import REAL
+from registry.encoder import Passes
 
 
 @dataclass(frozen=True)
@@ -68,39 +66,32 @@ def run_benchmark(settings: RunSettings, command: Sequence[str], console: Consol
     """
     with joined(settings.launcher, settings.device) as processes, _own(settings.out, processes):
         plan = make_plan(settings, processes)
+        if settings.cost and processes.first:
+            _add_costs(plan)
         processes.agree(_record_problem(plan, command) if processes.first else None)
         stopped = score_pending(plan, console)
         failed: dict[str, str] = {}
         for of_rank in processes.gather({**plan.session.failed, **stopped}):
             failed = {**of_rank, **failed}
-        return _finish(plan, failed) if processes.first else None
+        passes = processes.gather(plan.session.encoders.passes)
+        return _finish(plan, failed, passes, console) if processes.first else None
 
 
 def make_plan(settings: RunSettings, processes: Processes) -> Plan:
     """Resolve every name and load every weight, the quick checks first."""
     catalogs = load_catalogs(settings.plugins, quiet=not processes.first)
-    known = add_chains(settings.conditions, catalogs.perturbations)
-    suites = {name: known.suite(name).conditions for name in settings.suites}
-    names = [
-        *([CLEAN] if settings.clean else []),
-        *settings.perturbations,
-        *chain.from_iterable(suites.values()),
-    ]
-    if not names:
-        raise UserError("nothing to score: --no-clean without any --perturb or --suite")
-    parsed = {name: parse_perturbation(name, catalogs.perturbations) for name in names}
-    weights = {
-        suite: {parsed[name].name: weight for name, weight in conditions.items()}
-        for suite, conditions in suites.items()
-    }
+    asked = conditions_asked(settings, catalogs)
     for figures in settings.reported:
         catalogs.metrics.entry(figures.metric)
     Locator(
         catalogs, settings.weights, settings.labels
     )  # a wrong name shows before the pictures are looked for
     test_sets = requested_test_sets(settings, catalogs)
+    if settings.calibrate_on and not settings.clean:
+        raise UserError("--calibrate-on chooses thresholds on clean pictures: leave out --no-clean")
+    asked_validation(settings.calibrate_on, settings.fpr, {one.name: one.count(REAL) for one in test_sets})
     session = open_session(settings, catalogs=catalogs)
-    return Plan(settings, test_sets, {one.name: one for one in parsed.values()}, session, processes, weights)
+    return Plan(settings, test_sets, asked.perturbations, session, processes, asked.suites)
 
 
 @contextmanager
@@ -139,6 +130,19 @@ def _record_problem(plan: Plan, command: Sequence[str]) -> str | None:
     return None
 
 
+def _add_costs(plan: Plan) -> None:
+    """Measure the detectors and put what they cost into their records."""
+    session, settings = plan.session, plan.settings
+    where = {
+        "device": session.device,
+        "device_name": device_name(session.device),
+        "dtype": settings.precision,
+    }
+    costs = measure_costs(session, plan.test_sets, settings.batch_size, settings.max_pixels)
+    for name, cost in costs.items():
+        session.records[name]["cost"] = where | cost
+
+
 def _named(plan: Plan) -> dict[str, Any]:
     """What the named conditions of a run stand for, and its suites; nothing where it has none."""
     chains = {one.name: one.steps for one in plan.perturbations.values() if one.steps}
@@ -150,8 +154,11 @@ def score_pending(plan: Plan, console: Console) -> dict[str, str]:
     detectors = list(plan.session.detectors)
     model = ScoringModel(plan.session.pipeline)
     here = plan.processes
+    # of a view that is made of a picture's path, copies are not copies
+    alike = not any(view.reads_path for view in plan.session.pipeline.views())
+    repeats = same_pictures(plan.settings.out, plan.test_sets) if alike else {}
     jobs = pending_jobs(
-        plan.settings.out, plan.test_sets, detectors, list(plan.perturbations), here.rank, here.count
+        plan.settings.out, plan.test_sets, detectors, list(plan.perturbations), here.rank, here.count, repeats
     )
     if jobs:
         _run_loop(plan, model, jobs, console if here.first else Console(quiet=True))
@@ -182,7 +189,7 @@ def _run_loop(plan: Plan, model: ScoringModel, jobs: Sequence[Job], console: Con
                 test_dataloader=[],
                 test_evaluator=[],
                 test_cfg={"type": build_loop},
-                default_hooks=_UNUSED_HOOKS,
+                default_hooks=NO_DEFAULT_HOOKS,
                 custom_hooks=[progress],
                 log_level="ERROR",
                 experiment_name=f"d3qe-bench-{uuid.uuid4().hex}",
@@ -192,17 +199,36 @@ def _run_loop(plan: Plan, model: ScoringModel, jobs: Sequence[Job], console: Con
             progress.bar.stop()
 
 
-def _finish(plan: Plan, failed: Mapping[str, str]) -> MetricsFile:
-    """Compact the score files, note who failed, and compute metrics.json."""
+def _finish(
+    plan: Plan, failed: Mapping[str, str], passes: Sequence[Mapping[str, Passes]], console: Console
+) -> MetricsFile:
+    """Compact the score files, note who failed and how often encoders ran on each rank, and compute metrics.json."""
     out = plan.settings.out
     for cell in cells(out):
         compact_cell(out, cell)
     record = read_record(out)
     for name in plan.session.records:
         record.detectors[name].failed = failed.get(name)
+    totals = dict(record.encoders)
+    for encoder, counted in (one for of_rank in passes for one in of_rank.items()):
+        before = totals.get(encoder, EncoderPasses())
+        totals[encoder] = EncoderPasses(
+            calls=before.calls + counted.calls, pictures=before.pictures + counted.pictures
+        )
+    record.encoders = totals
     write_record(out, record)
+    for encoder, total in totals.items():
+        console.print(f"{encoder}: {total.pictures:,} pictures in {total.calls:,} calls", markup=False)
     metrics = recorded_metrics(record, plan.settings.plugins)
-    return evaluate_run(out, metrics.catalog, bootstrap=plan.settings.bootstrap, not_computed=metrics.missing)
+    settings = plan.settings
+    return evaluate_run(
+        out,
+        metrics.catalog,
+        bootstrap=settings.bootstrap,
+        calibrate_on=settings.calibrate_on,
+        fpr=settings.fpr,
+        not_computed=metrics.missing,
+    )
 
 
 def command_line() -> list[str]:

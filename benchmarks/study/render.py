@@ -2,16 +2,13 @@
 
 from __future__ import annotations
 
-import csv
-import io
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
 
-from jinja2 import Environment, PackageLoader, StrictUndefined
-
 from benchmarks.files import write_json
 from benchmarks.study.matrix import MEANS, Matrix
+from benchmarks.text import csv_text, in_markdown, page_environment, plain
 from registry.files import atomic
 
 SPREAD = "± is the standard deviation over trainings by several random seeds, in brackets the range."
@@ -36,9 +33,8 @@ def render(matrices: Sequence[Matrix], out: Path) -> list[Path]:
 
 def _csv(matrices: Sequence[Matrix]) -> str:
     """One line per value, means over seeds where there are several trainings, with their spread."""
-    stream = io.StringIO()
-    writer = csv.writer(stream, lineterminator="\n")
-    writer.writerow(
+    spread = ("standard_deviation", "lowest", "highest")
+    return csv_text(
         [
             "detector",
             "trained_on",
@@ -49,31 +45,26 @@ def _csv(matrices: Sequence[Matrix]) -> str:
             "metric",
             "value",
             "seeds",
-            "standard_deviation",
-            "lowest",
-            "highest",
-        ]
+            *spread,
+        ],
+        (
+            {
+                "detector": matrix.detector,
+                "trained_on": row.training_set,
+                "paradigm": row.paradigm,
+                "tested_on": name,
+                "test_paradigm": matrix.test_sets[name],
+                "relation": row.relations[name],
+                "metric": matrix.metric,
+                "value": value,
+                "seeds": " ".join(map(str, row.seeds)),
+                **{key: (row.spreads.get(name) or {}).get(key) for key in spread},
+            }
+            for matrix in matrices
+            for row in matrix.rows
+            for name, value in row.values.items()
+        ),
     )
-    for matrix in matrices:
-        for row in matrix.rows:
-            for name, value in row.values.items():
-                shown = "" if value is None else repr(value)
-                spread = row.spreads.get(name) or {}
-                writer.writerow(
-                    [
-                        matrix.detector,
-                        row.training_set,
-                        row.paradigm,
-                        name,
-                        matrix.test_sets[name],
-                        row.relations[name],
-                        matrix.metric,
-                        shown,
-                        " ".join(map(str, row.seeds)),
-                        *(spread.get(key, "") for key in ("standard_deviation", "lowest", "highest")),
-                    ]
-                )
-    return stream.getvalue()
 
 
 def _markdown(matrices: Sequence[Matrix]) -> str:
@@ -81,16 +72,16 @@ def _markdown(matrices: Sequence[Matrix]) -> str:
     for matrix in matrices:
         head = ["trained on", *(f"{name} ({p})" for name, p in matrix.test_sets.items()), *MEANS]
         lines = [
-            f"## {matrix.detector}: {matrix.metric} in %",
+            f"## {in_markdown(matrix.detector)}: {in_markdown(matrix.metric)} in %",
             "",
-            "| " + " | ".join(head) + " |",
+            "| " + " | ".join(map(in_markdown, head)) + " |",
             "|---" * len(head) + "|",
         ]
         for row in matrix.rows:
             values = [
                 with_spread(v, row.spreads.get(name)) for name, v in {**row.values, **row.means}.items()
             ]
-            lines.append("| " + " | ".join([row.label, *values]) + " |")
+            lines.append("| " + " | ".join([in_markdown(row.label), *values]) + " |")
         parts.append("\n".join(lines))
     spread = f" {SPREAD}" if _any_spread(matrices) else ""
     return f"Training sets × test sets ({_CAPTION}).{spread}\n\n" + "\n\n".join(parts) + "\n"
@@ -101,9 +92,7 @@ def _any_spread(matrices: Sequence[Matrix]) -> bool:
 
 
 def _html(matrices: Sequence[Matrix]) -> str:
-    environment = Environment(
-        loader=PackageLoader("benchmarks.study", "templates"), autoescape=True, undefined=StrictUndefined
-    )
+    environment = page_environment("benchmarks.study", "templates")
     environment.filters["percent"] = percent
     environment.globals["with_spread"] = with_spread
     template = environment.get_template("study.html.j2")
@@ -139,12 +128,20 @@ def _draw(matrix: Matrix, out: Path) -> list[Path]:
     axes = figure.subplots()
     drawn = axes.imshow(100 * values, cmap="viridis", vmin=0, vmax=100, aspect="auto")
     axes.set_xticks(
-        range(len(names)), [f"{n}\n({matrix.test_sets[n]})" for n in names], rotation=45, ha="right"
+        range(len(names)),
+        [f"{plain(n)}\n({matrix.test_sets[n]})" for n in names],
+        rotation=45,
+        ha="right",
+        parse_math=False,
     )
-    axes.set_yticks(range(len(matrix.rows)), [row.label for row in matrix.rows])
+    axes.set_yticks(
+        range(len(matrix.rows)),
+        [plain(row.label) for row in matrix.rows],
+        parse_math=False,
+    )
     axes.set_xlabel("tested on")
     axes.set_ylabel("trained on")
-    axes.set_title(f"{matrix.detector}: {matrix.metric} in %", fontsize=11)
+    axes.set_title(plain(f"{matrix.detector}: {matrix.metric} in %"), fontsize=11, parse_math=False)
     for row, column in np.ndindex(values.shape):
         value = float(values[row, column])
         shown = percent(None if np.isnan(value) else value)

@@ -21,6 +21,7 @@ from benchmarks.pictures import PictureError
 from benchmarks.ranks import Processes, cpu_threads, joined
 from benchmarks.runfolder.owner import owned_by_all
 from benchmarks.seeds import BEST
+from benchmarks.text import plain
 from benchmarks.training.batches import Loader, build_loaders
 from benchmarks.training.checkpoints import Checkpoints
 from benchmarks.training.engine import NonFiniteLoss, build_runner
@@ -84,11 +85,11 @@ def train_all(
                 raise
             reason = str(error)
         if reason:
-            shown.print(f"{name}: {reason}", style="red", markup=False, soft_wrap=True)
+            shown.print(plain(f"{name}: {reason}"), style="red", markup=False, soft_wrap=True)
             problems += 1
         elif os.environ.get("RANK", "0") == "0":
             done = f"{len(result.history)} epochs; weights of the best one in {result.best}"
-            shown.print(f"{name}: {done}", markup=False, soft_wrap=True, highlight=False)
+            shown.print(plain(f"{name}: {done}"), markup=False, soft_wrap=True, highlight=False)
     return 1 if problems else 0
 
 
@@ -145,7 +146,7 @@ def train_detector(
         shown = console or Console(stderr=True, quiet=not processes.first)
         splits = take_splits(settings, training, validation, processes, shown)
         detector, encoders, weights = build(settings, catalogs, processes.device)
-        reader = InputReader(detector.inputs, encoders, settings.encoder_precision)
+        reader = InputReader(detector.inputs, encoders)
         note = describe(settings, splits, weights, processes)
         begun = check_resumable(settings.out, note)
         cached = cached_features(settings, splits, reader, processes)
@@ -202,6 +203,7 @@ def build(
             weights=settings.weights,
             allow_untrained=settings.allow_untrained,
             device=str(device),
+            precision=settings.encoder_precision,
             seed=settings.seed,
             plugins=settings.plugins,
         ),

@@ -101,6 +101,47 @@ def test_equal_encoder_and_view_run_once_per_batch_whoever_asks() -> None:
     assert scores["one"] == scores["three"] == pytest.approx([0.0, 0.6, 3.0])
 
 
+def test_views_that_come_to_the_same_tensor_share_a_pass() -> None:
+    encoders = pool()
+    cut = View(crop=16)
+    pipeline = Pipeline(
+        {
+            "resized": Linear(Feature(CLIP, View(resize=20, crop=16), "mean")),
+            "cut": Linear(Feature(CLIP, cut, "max")),
+            "whole": Linear(Feature(CLIP, View(), "mean")),
+        },
+        encoders,
+    )
+    # of 20 pixels a resize to 20 changes nothing; of 16 not even the crop does; of 24 all three differ
+    pictures = [picture(51 * number, (side, side)) for number, side in enumerate((20, 16, 24, 20), 1)]
+    samples = [pipeline.prepare(one) for one in pictures]
+    together = pipeline.score(samples)
+    assert sorted(encoders.get(CLIP).calls) == sorted(
+        [
+            (2, ("mean",)),  # 16 and 24 pixels resized to 20
+            (2, ("max", "mean")),  # both of 20 pixels
+            (1, ("max", "mean")),  # 16 pixels cut, which is the whole
+            (1, ("max",)),  # 24 pixels cut
+            (2, ("mean",)),  # both of 20 pixels as they are
+            (1, ("mean",)),  # 24 pixels as they are
+        ]
+    )
+    passes = encoders.passes["clip"]
+    assert (passes.calls, passes.pictures) == (6, 9)
+    for name, detector in pipeline.detectors.items():
+        (view,) = pipeline.views([name])
+        alone = Pipeline({name: detector}, encoders)
+        assert alone.score([{view: view(one)} for one in pictures])[name] == together[name]
+
+
+def test_only_what_the_chosen_detectors_read_is_encoded() -> None:
+    encoders = pool()
+    sources = {name: Feature(CLIP, SMALL, name) for name in ("mean", "max")}
+    pipeline = Pipeline({name: Linear(source) for name, source in sources.items()}, encoders)
+    pipeline.score([pipeline.prepare(picture(1))], ["max"])
+    assert encoders.get(CLIP).calls == [(1, ("max",))]
+
+
 def test_a_second_batch_is_computed_afresh() -> None:
     encoders = pool()
     pipeline = Pipeline({"it": Linear(Feature(CLIP, SMALL, "mean"))}, encoders)
@@ -112,8 +153,8 @@ def test_a_second_batch_is_computed_afresh() -> None:
 
 def test_each_view_is_computed_once_per_picture(monkeypatch: pytest.MonkeyPatch) -> None:
     calls: Counter[View] = Counter()
-    original = View.__call__
-    monkeypatch.setattr(View, "__call__", lambda view, image: calls.update([view]) or original(view, image))
+    original = View.tensor
+    monkeypatch.setattr(View, "tensor", lambda view, image: calls.update([view]) or original(view, image))
     names = {"a": Linear(SMALL), "b": Linear(Feature(CLIP, SMALL, "mean")), "c": Linear(LARGE)}
     pipeline = Pipeline(names, pool())
     assert pipeline.views() == [SMALL, LARGE]
@@ -211,19 +252,61 @@ def test_scoring_records_no_gradients_and_uses_evaluation_mode() -> None:
     assert seen == {"training": False, "inference": True}
 
 
-def test_autocast_is_applied() -> None:
+class Projecting(Encoder):
+    """A matrix product, whose precision shows, and a table that has to stay exact."""
+
+    outputs = ("product", "table")
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.project = torch.nn.Sequential(
+            torch.nn.Flatten(), torch.nn.Linear(768, 4), torch.nn.BatchNorm1d(4)
+        )
+        self.table = torch.nn.Parameter(torch.full((1,), 1 + 2**-12))
+        self.seen: list[torch.dtype] = []
+        self.project[1].register_forward_hook(lambda _, inputs, output: self.seen.append(output.dtype))
+
+    def forward(self, images: Tensor, outputs: Collection[str]) -> dict[str, Tensor]:
+        return {"product": self.project(images), "table": self.table.expand(len(images), 1)}
+
+    def load_weights(self, path: Path) -> None:
+        raise NotImplementedError
+
+
+class Converted(Projecting):
+    """The same, its product's weights converted."""
+
+    converts = ("project",)
+
+
+@pytest.mark.parametrize(("kind", "weights"), [(Projecting, torch.float32), (Converted, torch.bfloat16)])
+def test_encoders_run_in_lower_precision_and_heads_do_not(
+    kind: type[Projecting], weights: torch.dtype
+) -> None:
     seen = []
 
     class Product(Linear):
         def forward(self, inputs: Mapping[str, Tensor]) -> Tensor:
-            product = inputs["x"].flatten(1) @ torch.ones(768, 1)
-            seen.append(product.dtype)
-            return product[:, 0]
+            seen.append((inputs["x"].dtype, (inputs["x"] @ inputs["x"].T).dtype))
+            return super().forward(inputs)
 
-    pipeline = Pipeline({"it": Product(SMALL)}, pool(), precision="bfloat16")
-    (logit,) = pipeline.score([pipeline.prepare(picture(255))])["it"]
-    assert seen == [torch.bfloat16]
-    assert logit == 768.0
+    catalog = Catalog("encoder", EncoderCard)
+    catalog.add(Entry("it", kind, EncoderCard(), "test"))
+    results = {}
+    for precision in ("float32", "bfloat16"):
+        encoders = EncoderPool(catalog, allow_untrained=True, precision=precision)
+        spec = EncoderSpec("it")
+        heads = {name: Product(Feature(spec, SMALL, name)) for name in kind.outputs}
+        pipeline = Pipeline(heads, encoders)
+        results[precision] = pipeline.score([pipeline.prepare(picture(200)), pipeline.prepare(picture(90))])
+        network = encoders.get(spec)
+        assert network.seen == [getattr(torch, precision)]
+        assert network.project[1].weight.dtype == (weights if precision == "bfloat16" else torch.float32)
+        assert network.project[2].running_mean.dtype == torch.float32
+    assert set(seen) == {(torch.float32, torch.float32)}
+    assert results["bfloat16"]["table"] == results["float32"]["table"] == [1 + 2**-12] * 2
+    assert results["bfloat16"]["product"] != results["float32"]["product"]
+    assert results["bfloat16"]["product"] == pytest.approx(results["float32"]["product"], abs=0.05)
 
 
 def test_an_output_that_the_encoder_lacks_is_refused_at_once() -> None:

@@ -48,7 +48,9 @@ def test_what_is_forecast_is_what_the_run_does(invoke, tmp_path, monkeypatch):
     assert said(before.out, r"to score: (\d+) pictures × (\d+) conditions × (\d+) detectors") == [8, 2, 3]
     assert "to fetch: nothing" in before.out
     assert re.search(r"time: about .* pictures a second under all conditions \(measured on cpu, ", before.out)
-    forecast_passes = {name: said(before.out, rf"encoder passes of {name}: (\d+)")[0] for name in passes}
+    forecast_passes = {
+        name: said(before.out, rf"encoder passes of {name}: at most (\d+)")[0] for name in passes
+    }
     assert len(forecast_passes) == 2
 
     passes.clear()
@@ -124,3 +126,20 @@ def test_only_the_generators_asked_for_are_scored(invoke, tmp_path, data):  # no
 )
 def test_times_in_words(seconds, words):
     assert roughly(seconds) == words
+
+
+def test_conditions_of_suites_are_counted(invoke, tmp_path, data):  # noqa: F811
+    own = tmp_path / "own.yaml"
+    own.write_text("suites: {work: {summary: s, conditions: {messenger: 1, jpeg:75: 1}}}")
+    command = [
+        *common(data, tmp_path / "run"),
+        "--perturb",
+        "jpeg:75",
+        "--suite",
+        "work",
+        "--conditions",
+        str(own),
+    ]
+    forecast_of = invoke(*command, "--dry-run")
+    assert forecast_of.code == 0, forecast_of.err
+    assert said(forecast_of.out, r"to score: (\d+) pictures × (\d+) conditions") == [36, 3]
