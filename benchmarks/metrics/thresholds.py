@@ -9,6 +9,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from benchmarks.metrics.accuracy import acc, acc_fake, acc_real
 from benchmarks.metrics.cell import Measurement, measure
+from benchmarks.metrics.intervals import interval_facts
 from benchmarks.metrics.shared import SharedPictures
 from benchmarks.metrics.tally import Tally, Undefined
 
@@ -47,6 +48,7 @@ def calibrated_summaries(dataset: str) -> dict[str, dict[str, Any]]:
             + f", at the threshold best on clean {dataset}",
             "higher_is_better": True,
             "left_out": dataset,
+            "interval": interval_facts(ACCURACIES[name]),
         }
         for name, label in calibrated_names(dataset).items()
     }
@@ -67,8 +69,7 @@ def measure_calibrated(
     if here == dataset:
         threshold = "the threshold was chosen on these pictures"
     if isinstance(threshold, str):
-        nothing = dict.fromkeys(names.values())
-        return Measurement(dict(nothing), dict(nothing), dict.fromkeys(names.values(), threshold))
+        return Measurement(dict.fromkeys(names.values()), dict.fromkeys(names.values(), threshold))
     metrics = {names[name]: metric for name, metric in ACCURACIES.items()}
     return measure(metrics, labels, logits.astype(float) - threshold, resamples, rng, shared)
 
@@ -77,9 +78,11 @@ def joined(first: Measurement, second: Measurement) -> Measurement:
     """Both measurements of one cell as one."""
     return Measurement(
         {**first.values, **second.values},
-        {**first.intervals, **second.intervals},
         {**first.undefined, **second.undefined},
+        {**first.estimates, **second.estimates},
+        {**first.no_interval, **second.no_interval},
         {**first.replicates, **second.replicates},
+        first.shares or second.shares,
     )
 
 

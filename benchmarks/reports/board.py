@@ -13,6 +13,7 @@ from typing import Any
 from benchmarks.metrics.cell import COMPLETE, FAILED, PARTIAL
 from benchmarks.metrics.means import ALL
 from benchmarks.reports.load import Pictures, Run, directions, perturbations
+from benchmarks.runfolder.metrics_file import MetricFacts, recorded_interval
 from benchmarks.runfolder.scores import CLEAN
 from benchmarks.runfolder.sharing import find_sharing
 from registry.dataset import PARADIGMS
@@ -62,6 +63,7 @@ class BoardEntry:
     rank: 1 for the best of its column and all that do not differ from it significantly, 2 for the best of
     the rest and all like it, and so on; None for what is not ranked. tied: it is not itself the best of
     its rank, but not significantly different from it. own: a white box on pictures of its own generator.
+    way: how its interval was made, measured: whether the coverage of that is known. no_interval: why it has none.
     """
 
     value: float | None
@@ -72,6 +74,9 @@ class BoardEntry:
     rank: int | None = None
     tied: bool = False
     own: bool = False
+    way: str = ""
+    measured: bool = True
+    no_interval: str = ""
 
     @property
     def failed(self) -> bool:
@@ -190,7 +195,7 @@ def _board(
         for item, column in _columns(run, metric, perturbation, several):
             row = by_name[run.label, item["detector"]]
             own = not column.is_mean and item["generator"] in row.white_box_for
-            found[row, column] = replace(_entry(item, metric), own=own)
+            found[row, column] = replace(_entry(item, metric, run.metrics["metrics"].get(metric)), own=own)
     columns = sorted(dict.fromkeys(column for _, column in found), key=position)
     board = Board(metric, perturbation, higher_is_better, columns, list(rows), found)
     for column in columns:
@@ -243,13 +248,16 @@ def position(column: Column) -> tuple[int, str, bool]:
     return known, column.group, column.is_mean
 
 
-def _entry(item: Mapping[str, Any], metric: str) -> BoardEntry:
+def _entry(item: Mapping[str, Any], metric: str, about: MetricFacts | None) -> BoardEntry:
     value = item["metrics"].get(metric)
     low, high = item["ci"].get(metric) or (None, None)
     status = item["status"]
     undefined = item.get("undefined", {}).get(metric, "" if metric in item["metrics"] else "not computed")
     reason = item["reason"] or "" if status != COMPLETE else undefined
-    return BoardEntry(value, low, high, status, reason)
+    interval = recorded_interval(about)
+    way, measured = (interval["method"], interval["measured"]) if low is not None else ("", True)
+    no_interval = item.get("no_interval", {}).get(metric, "")
+    return BoardEntry(value, low, high, status, reason, way=way, measured=measured, no_interval=no_interval)
 
 
 def _nothing_alike(metric: str, perturbation: str, pictures: Pictures, first: Key, second: Key) -> bool:

@@ -136,8 +136,8 @@ def load_metrics(
     calibrate_on: str | None = None,
     plugins: Sequence[Path] = (),
 ) -> MetricsFile:
-    """A run's metrics.json, computed first where it is absent, older than the scores, or lacks a metric that
-    could not be computed then and can be now.
+    """A run's metrics.json, computed first where it is absent, older than the scores, has intervals of an older version,
+    or lacks a metric that could not be computed then and can be now.
 
     bootstrap, calibrate_on: as `compute_metrics` takes them; None keeps what the file has.
     recompute: compute in any case. plugins: as `recorded_metrics` takes them.
@@ -152,6 +152,8 @@ def load_metrics(
         had = known["bootstrap"]["resamples"], calibrated["on"] if calibrated else None
     wanted = (had[0] if bootstrap is None else bootstrap, had[1] if calibrate_on is None else calibrate_on)
     current = known and wanted == had and not recompute and not _outdated(run)
+    if known and wanted[0] and not all("interval" in facts for facts in known["metrics"].values()):
+        current = False  # intervals of an older version, some of which do not cover
     if known and current and not plugins and not known.get("not_computed"):
         return known
     available = recorded_metrics(read_record(run), plugins)

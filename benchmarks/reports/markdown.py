@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 
 from benchmarks.reports.board import DIGITS, BoardEntry
-from benchmarks.reports.notes import UNTRAINED, legend, mark, notes
+from benchmarks.reports.notes import UNTRAINED, interval_mark, interval_notes, legend, mark, notes
 from benchmarks.reports.report import Report
 from benchmarks.reports.statistics.mean_ranks import rank_board
 from benchmarks.reports.statistics.standings import HEADINGS
@@ -31,7 +31,7 @@ def number(entry: BoardEntry | None) -> str:
     text = {1: f"**{text}**", 2: f"<u>{text}</u>"}.get(entry.rank or 0, text)
     if entry.low is not None:
         text += f" [{entry.low:.{DIGITS}f}, {entry.high:.{DIGITS}f}]"
-    return text
+    return text + interval_mark(entry)
 
 
 def markdown(report: Report) -> str:
@@ -44,6 +44,7 @@ def markdown(report: Report) -> str:
             width=BLOCK,
             number=number,
             notes=notes,
+            interval_notes=interval_notes,
             legend=legend,
             untrained=UNTRAINED,
             rank_board=rank_board,

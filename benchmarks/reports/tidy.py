@@ -7,6 +7,7 @@ import io
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict
 
+from benchmarks.reports.board import BoardEntry
 from benchmarks.reports.report import Report
 from benchmarks.reports.reported import ReportedFigure
 
@@ -23,6 +24,7 @@ COLUMNS = [
     "value",
     "low",
     "high",
+    "interval",
     "status",
     "reason",
     "rank",
@@ -72,7 +74,7 @@ def tidy(report: Report) -> str:
 
     pictures: the test sets that the number covers, `name@fingerprint`, separated by spaces: lines with
     equal `pictures` can be compared. rank: among trained detectors with complete cells; tied: not itself
-    the best of its rank, but not significantly different from it.
+    the best of its rank, but not significantly different from it. interval: how it was made, or why there is none.
     """
     alarm = " ".join(report.warnings)
     return _text(
@@ -91,6 +93,7 @@ def tidy(report: Report) -> str:
                 "value": entry.value,
                 "low": entry.low,
                 "high": entry.high,
+                "interval": _interval(entry),
                 "status": entry.status,
                 "reason": entry.reason,
                 "rank": entry.rank,
@@ -103,6 +106,12 @@ def tidy(report: Report) -> str:
             if (entry := board.entries.get((row, column)))
         ),
     )
+
+
+def _interval(entry: BoardEntry) -> str:
+    if entry.no_interval:
+        return f"none: {entry.no_interval}"
+    return entry.way if entry.measured else f"{entry.way}; coverage not measured"
 
 
 def tidy_standings(report: Report) -> str:
@@ -156,6 +165,7 @@ def tidy_losses(report: Report) -> str:
             "column",
             "acc",
             "threshold",
+            "by_chance",
             "signal",
             "auroc",
         ],
@@ -169,6 +179,7 @@ def tidy_losses(report: Report) -> str:
                 "column": loss.column.label,
                 "acc": loss.acc,
                 "threshold": loss.threshold,
+                "by_chance": loss.chance,
                 "signal": loss.signal,
                 "auroc": loss.auroc,
             }

@@ -10,11 +10,19 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from benchmarks.metrics.bootstrap import LEVEL, METHOD, RESAMPLES, Metric, generator
+from benchmarks.metrics.bootstrap import METHOD, RESAMPLES, Metric, generator
 from benchmarks.metrics.cell import COMPLETE, Measurement, coverage, grouped_reasons, measure
+from benchmarks.metrics.intervals import LEVEL, interval_facts, way_of
 from benchmarks.metrics.means import mean_of, scopes
 from benchmarks.metrics.tally import CountedMetric
-from benchmarks.metrics.thresholds import calibrated_summaries, chosen_threshold, joined, measure_calibrated
+from benchmarks.metrics.thresholds import (
+    ACCURACIES,
+    calibrated_names,
+    calibrated_summaries,
+    chosen_threshold,
+    joined,
+    measure_calibrated,
+)
 from benchmarks.runfolder.document import SCHEMA_VERSION, validated
 from benchmarks.runfolder.metrics_file import METRICS, METRICS_FILE, MetricsFile, write_metrics
 from benchmarks.runfolder.record import DatasetRecord, RunRecord, read_record
@@ -88,12 +96,18 @@ def compute_metrics(
     seed = (record.seed or 0) if seed is None else seed
     metrics: dict[str, Metric] = {entry.name: entry.load() for entry in catalog}
     known: dict[str, dict[str, Any]] = {
-        entry.name: {"summary": entry.card.summary, "higher_is_better": entry.card.higher_is_better}
+        entry.name: {
+            "summary": entry.card.summary,
+            "higher_is_better": entry.card.higher_is_better,
+            "interval": interval_facts(metrics[entry.name]),
+        }
         for entry in catalog
     }
+    ways = {name: way_of(metric) for name, metric in metrics.items()}
     thresholds: dict[str, float | str] = {}
     if calibrate_on is not None:
         known.update(calibrated_summaries(calibrate_on))
+        ways |= {label: way_of(ACCURACIES[name]) for name, label in calibrated_names(calibrate_on).items()}
         for detector in record.detectors:
             _, labels, logits = _scored(run, Cell(detector, calibrate_on, CLEAN))
             thresholds[detector] = chosen_threshold(labels, logits, calibrate_on)
@@ -104,7 +118,7 @@ def compute_metrics(
     paradigms = [_paradigm(facts) for facts in record.datasets.values()]
     for detector in record.detectors:
         for perturbation in record.perturbations:
-            members, replicates = [], []
+            members, measurements = [], []
             for dataset in record.datasets:
                 cell = Cell(detector, dataset, perturbation)
                 rows, labels, logits = _scored(run, cell)
@@ -121,12 +135,12 @@ def compute_metrics(
                 if keep and members[-1]["status"] == COMPLETE and not members[-1]["untrained"]:
                     digest = replicates_digest(labels, logits, seed, bootstrap, shared)
                     keep.add(cell, digest, measurement.replicates)
-                replicates.append(measurement.replicates)
+                measurements.append(measurement)
             found += members
             if keep:
                 keep.flush()
             for scope in scopes(paradigms) if members else ():
-                means.append(mean_of(scope, members, replicates, list(known), left_out))
+                means.append(mean_of(scope, members, measurements, ways, left_out))
     result = {
         "schema": SCHEMA_VERSION,
         "bootstrap": {
@@ -175,4 +189,5 @@ def _cell(record: RunRecord, cell: Cell, rows: pd.DataFrame, measurement: Measur
         "metrics": measurement.values,
         "ci": {name: list(bounds) if bounds else None for name, bounds in measurement.intervals.items()},
         "undefined": measurement.undefined,
+        **({"no_interval": measurement.no_interval} if measurement.no_interval else {}),
     }
