@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -12,11 +13,13 @@ import timm
 import torch
 import torch.nn.functional as F
 from open_clip.model import _build_vision_tower
+from open_clip.transformer import VisionTransformer
 from torch import Tensor
 
 from registry.card import PublishedWeights
 from registry.encoder import Encoder
 from registry.errors import UserError, unknown_name
+from registry.tokens import BLOCK_FEATURES, TOKENS, token_outputs
 from registry.view import CLIP_MEAN, CLIP_STD, EncoderSpec
 from registry.weights import load_strict, read_state_dict
 
@@ -113,6 +116,22 @@ def _one_side(size: int | Collection[int]) -> int:
     return sides.pop()
 
 
+@cache
+def output_shapes(name: str) -> Mapping[str, tuple[int, ...]]:
+    """Each output of the backbone called `name` → its shape for one picture, without the batch's length.
+
+    Raises:
+        UserError: as `find_backbone`.
+    """
+    library, _, model = name.partition("/")
+    find_backbone(name)
+    kind: type[OpenClipBackbone | TimmBackbone] = OpenClipBackbone if library == "open_clip" else TimmBackbone
+    with torch.device("meta"):
+        encoder = kind(**kind.variant_options(model))  # type: ignore[arg-type]  # options by name
+        computed = encoder.eval()(torch.empty(1, 3, encoder.size, encoder.size), encoder.outputs)
+    return {output: tuple(value.shape[1:]) for output, value in computed.items()}
+
+
 def _fit(images: Tensor, size: int) -> Tensor:
     """Square images brought to the size that a backbone reads."""
     if images.shape[-2:] == (size, size):
@@ -126,15 +145,24 @@ _OPEN_CLIP_FILES = ("open_clip_model.safetensors", "open_clip_pytorch_model.bin"
 _TIMM_FILES = ("model.safetensors", "pytorch_model.bin")
 
 
+def _has_blocks(network: Any) -> bool:
+    """Whether a network is a plain transformer: blocks of one width and one number of tokens."""
+    return hasattr(network, "num_prefix_tokens") or isinstance(network, VisionTransformer)
+
+
 class OpenClipBackbone(Encoder):
-    """The image tower of an open_clip model as one pretrained tag has it. Output `feature`: (N, embedding), not normalised.
+    """The image tower of an open_clip model as one pretrained tag has it.
+
+    Outputs, the last two after the tower's final normalisation:
+        feature: (N, embedding), not normalised.
+        block_features, tokens: as `registry.tokens` says; convolutional towers have no `block_features`.
 
     The tag decides the weights and, where it says so, the activation: OpenAI's and some others' were trained with
     quick GELU whatever the model's name. Squares of another size than the model's are resized to it, bicubic and
     antialiased.
     """
 
-    outputs = ("feature",)
+    outputs: tuple[str, ...] = ("feature", BLOCK_FEATURES, TOKENS)
 
     def __init__(self, model: str = "ViT-L-14-quickgelu", pretrained: str = "") -> None:
         super().__init__()
@@ -147,6 +175,8 @@ class OpenClipBackbone(Encoder):
             config["vision_cfg"],
             quick_gelu=bool(tag.get("quick_gelu") or config.get("quick_gelu", False)),
         )
+        if not _has_blocks(getattr(self.visual, "trunk", self.visual)):
+            self.outputs = ("feature", TOKENS)
 
     @classmethod
     def variant_options(cls, variant: str) -> dict[str, object]:
@@ -171,8 +201,20 @@ class OpenClipBackbone(Encoder):
         address, _, file = str(config.get("url", "")).rpartition("/")
         return (PublishedWeights(address, file, sha256=str(config.get("sha256", ""))),) if file else ()
 
-    def forward(self, images: Tensor, outputs: Collection[str] = outputs) -> dict[str, Tensor]:
-        return {"feature": self.visual(_fit(images, self.size))}
+    def forward(self, images: Tensor, outputs: Collection[str] = ("feature",)) -> dict[str, Tensor]:
+        images = _fit(images, self.size)
+        if set(outputs) == {"feature"}:
+            return {"feature": self.visual(images)}
+        has_blocks = BLOCK_FEATURES in self.outputs
+        computed = self.visual.forward_intermediates(
+            images, normalize_intermediates=has_blocks, output_extra_tokens=has_blocks
+        )
+        return {
+            "feature": computed["image_features"],
+            **token_outputs(
+                computed["image_intermediates"], computed.get("image_intermediates_prefix", ()), outputs
+            ),
+        }
 
     def load_weights(self, path: Path) -> None:
         """Load open_clip's file of the whole model; the text tower in it is left out."""
@@ -181,18 +223,24 @@ class OpenClipBackbone(Encoder):
 
 
 class TimmBackbone(Encoder):
-    """A timm model without its classifier. Output `feature`: (N, num_features), pooled as the model does.
+    """A timm model without its classifier.
+
+    Outputs, the last two after the model's final normalisation:
+        feature: (N, num_features), pooled as the model does.
+        block_features, tokens: as `registry.tokens` says; convolutional models have no `block_features`.
 
     Squares of another size than the model's are resized to it, bicubic and antialiased.
     """
 
-    outputs = ("feature",)
+    outputs: tuple[str, ...] = ("feature", BLOCK_FEATURES, TOKENS)
 
     def __init__(self, model: str = "vit_base_patch14_dinov2.lvd142m") -> None:
         super().__init__()
         network: Any = timm.create_model(model, num_classes=0)
         self.network = network
         self.size = _one_side(network.pretrained_cfg["input_size"][1:])
+        if not _has_blocks(network):
+            self.outputs = ("feature", TOKENS)
 
     @classmethod
     def variant_options(cls, variant: str) -> dict[str, object]:
@@ -212,8 +260,16 @@ class TimmBackbone(Encoder):
         address, _, file = str(config.url or "").rpartition("/")
         return (PublishedWeights(address, file),) if file else ()
 
-    def forward(self, images: Tensor, outputs: Collection[str] = outputs) -> dict[str, Tensor]:
-        return {"feature": self.network(_fit(images, self.size))}
+    def forward(self, images: Tensor, outputs: Collection[str] = ("feature",)) -> dict[str, Tensor]:
+        images = _fit(images, self.size)
+        if set(outputs) == {"feature"}:
+            return {"feature": self.network(images)}
+        of_blocks = {"norm": True, "return_prefix_tokens": True} if BLOCK_FEATURES in self.outputs else {}
+        last, blocks = self.network.forward_intermediates(images, **of_blocks)
+        with_prefix = isinstance(blocks[0], tuple)
+        maps = [block[0] for block in blocks] if with_prefix else blocks
+        prefixes = [block[1] for block in blocks] if with_prefix else ()
+        return {"feature": self.network.forward_head(last), **token_outputs(maps, prefixes, outputs)}
 
     def load_weights(self, path: Path) -> None:
         """Load timm's file of the model; the classifier in it is left out."""

@@ -7,6 +7,7 @@ the variant of AIGCDetectBenchmark, whose parameter names its published checkpoi
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import torch
@@ -16,7 +17,7 @@ from torchvision.models.resnet import BasicBlock, ResNet
 from baselines.imagenet import load_imagenet
 from baselines.layers import conv_bn_relu, initialise_convolutions
 from baselines.network import NetworkDetector
-from registry.protocol import view_for
+from registry.protocol import published_input, view_for
 from registry.view import IMAGENET_MEAN, IMAGENET_STD, View
 
 RESNET18 = (2, 2, 2, 2)
@@ -34,13 +35,24 @@ _BRANCHES = (
 
 
 class GramNet(NetworkDetector):
-    """Reads the whole picture at its own size (`original`). blocks: residual blocks of each stage."""
+    """Reads a square of 224 pixels of the picture at short side 256 (`original`).
+
+    blocks: residual blocks of each stage. input: `AIGCDetectBenchmark`, where the published file is from and which
+        reads that square; or `whole`, the picture at its own size.
+    """
 
     keys = ("netC", "model", "state_dict")
 
-    def __init__(self, protocol: str = "original", blocks: Sequence[int] = RESNET18) -> None:
-        view = view_for(protocol, View(mean=IMAGENET_MEAN, std=IMAGENET_STD))
-        super().__init__(view, GramResNet(blocks))
+    def __init__(
+        self,
+        protocol: str = "original",
+        blocks: Sequence[int] = RESNET18,
+        input: str = "AIGCDetectBenchmark",
+    ) -> None:
+        whole = View(mean=IMAGENET_MEAN, std=IMAGENET_STD)
+        offered = {"AIGCDetectBenchmark": replace(whole, resize=256, crop=224), "whole": whole}
+        original = published_input("gramnet", protocol, input, offered)
+        super().__init__(view_for(protocol, original), GramResNet(blocks))
 
     def start_from(self, path: Path) -> None:
         """Begin from torchvision's ImageNet weights of the same ResNet, classifier apart."""

@@ -7,6 +7,7 @@ Detection", CVPR 2024, arXiv 2312.10461.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 import torch.nn.functional as F
 from torch import Tensor, nn
@@ -14,16 +15,29 @@ from torchvision.models.resnet import Bottleneck, ResNet
 
 from baselines.layers import initialise_convolutions
 from baselines.network import NetworkDetector
-from registry.protocol import view_for
+from registry.protocol import published_input, view_for
 from registry.view import IMAGENET_MEAN, IMAGENET_STD, View
 
 
 class NPR(NetworkDetector):
-    """Reads the whole picture at its own size (`original`). blocks: residual blocks of its two stages."""
+    """Reads the whole picture at its own size (`original`).
 
-    def __init__(self, protocol: str = "original", blocks: Sequence[int] = (3, 4)) -> None:
-        view = view_for(protocol, View(mean=IMAGENET_MEAN, std=IMAGENET_STD))
-        super().__init__(view, NPRNetwork(blocks))
+    blocks: residual blocks of its two stages. input: the test set whose published figures are to be compared with:
+        the released evaluation leaves the size of `GANGen-Detection` alone and stretches the pictures of
+        `ForenSynths`, `DiffusionForensics` and `UniversalFakeDetect` to 256×256.
+    """
+
+    def __init__(
+        self,
+        protocol: str = "original",
+        blocks: Sequence[int] = (3, 4),
+        input: str = "GANGen-Detection",
+    ) -> None:
+        whole = View(mean=IMAGENET_MEAN, std=IMAGENET_STD)
+        stretched = replace(whole, resize=256, stretch=True)
+        sets = dict.fromkeys(("ForenSynths", "DiffusionForensics", "UniversalFakeDetect"), stretched)
+        original = published_input("npr", protocol, input, {"GANGen-Detection": whole, **sets})
+        super().__init__(view_for(protocol, original), NPRNetwork(blocks))
 
 
 class CutResNet(ResNet):

@@ -96,6 +96,7 @@ def register_detectors(register: Register) -> None:
         paper="Towards Universal Fake Image Detectors, CVPR 2023, arXiv 2302.10174",
         licence="MIT",
         trained_on="ForenSynths ProGAN, 20 classes",
+        tables="UnivFD; AIGCDetectBenchmark's with input: AIGCDetectBenchmark",
         weights=(
             PublishedWeights(
                 f"{_GITHUB}/WisconsinAIVision/UniversalFakeDetect/"
@@ -115,6 +116,7 @@ def register_detectors(register: Register) -> None:
         paper="CNN-generated images are surprisingly easy to spot, CVPR 2020, arXiv 1912.11035",
         licence="CC BY-NC-SA 4.0",
         trained_on="ForenSynths ProGAN, 20 classes",
+        tables="CNNDetection; AIGCDetectBenchmark's with input: AIGCDetectBenchmark",
         weights=(
             PublishedWeights(_SIDBENCH, "blur_jpg_prob0.5.pth", licence="CC BY-NC-SA 4.0"),
             PublishedWeights(_SIDBENCH, "blur_jpg_prob0.1.pth", licence="CC BY-NC-SA 4.0"),
@@ -132,6 +134,7 @@ def register_detectors(register: Register) -> None:
         paper="FerretNet, NeurIPS 2025, arXiv 2509.20890",
         licence="Apache-2.0",
         trained_on="ForenSynths ProGAN, 4 classes (car, cat, chair, horse)",
+        tables="FerretNet",
         weights=(
             PublishedWeights(
                 f"{_GITHUB}/xigua7105/FerretNet/e92796c1a2fb07ccc57ecd7e718e6dce067be5fa/"
@@ -149,6 +152,7 @@ def register_detectors(register: Register) -> None:
         summary="ResNet-50 on the logarithmic cosine spectrum",
         paper="Leveraging Frequency Analysis for Deep Fake Image Recognition, ICML 2020, arXiv 2003.08685",
         trained_on=_AIGCDETECT,
+        tables="AIGCDetectBenchmark",
         weights=tuple(
             PublishedWeights(_SIDBENCH, file) for file in ("DCTAnalysis.pth", "dct_mean", "dct_var")
         ),
@@ -160,6 +164,7 @@ def register_detectors(register: Register) -> None:
         summary="ResNet-18 with branches on Gram matrices of its feature maps",
         paper="Global Texture Enhancement for Fake Face Detection in the Wild, CVPR 2020, arXiv 2002.00133",
         trained_on=_AIGCDETECT,
+        tables="AIGCDetectBenchmark",
         weights=(PublishedWeights(_SIDBENCH, "Gram.pth"),),
     )
     register(
@@ -169,6 +174,7 @@ def register_detectors(register: Register) -> None:
         summary="ResNet-50 on the noise pattern that a denoiser finds",
         paper="Detecting Generated Images by Real Images, ECCV 2022",
         trained_on=_AIGCDETECT,
+        tables="AIGCDetectBenchmark",
     )
     register(
         "npr",
@@ -177,6 +183,7 @@ def register_detectors(register: Register) -> None:
         summary="cut ResNet-50 on differences of neighbouring pixels",
         paper="Rethinking the Up-Sampling Operations in CNN-based Generative Network, CVPR 2024, arXiv 2312.10461",
         trained_on="ForenSynths ProGAN, 4 classes (car, cat, chair, horse)",
+        tables="NPR on GANGen-Detection; its others with input: ForenSynths, DiffusionForensics or UniversalFakeDetect",
         weights=(
             PublishedWeights(
                 f"{_GITHUB}/chuangchuangtan/NPR-DeepfakeDetection/73cde1ced21291bfb504a2add2b53fbe99c4f433",
@@ -191,7 +198,8 @@ def register_detectors(register: Register) -> None:
         summary="class tokens of all CLIP ViT-L/14 blocks through learned weights and an MLP",
         paper="Leveraging Representations from Intermediate Encoder-blocks, ECCV 2024, arXiv 2402.19091",
         licence="Apache-2.0",
-        trained_on="ForenSynths ProGAN, 4 classes (variants: 1 and 2 classes, latent diffusion)",
+        trained_on="ForenSynths ProGAN, 4 classes (car, cat, chair, horse)",
+        tables="RINE on ForenSynths and UniversalFakeDetect; on Synthbuster (all of variant ldm) with input: Synthbuster",
         weights=(
             PublishedWeights(_RINE, "model_4class_trainable.pth", licence="Apache-2.0"),
             PublishedWeights(
@@ -199,9 +207,20 @@ def register_detectors(register: Register) -> None:
                 "model_2class_trainable.pth",
                 licence="Apache-2.0",
                 sha256="680d301b6d191da85b9dabcebf42cd3df20c5c669fa8320c498f835d02bf5ccb",
+                trained_on="ForenSynths ProGAN, 2 classes (chair, horse)",
             ),
-            PublishedWeights(_RINE, "model_1class_trainable.pth", licence="Apache-2.0"),
-            PublishedWeights(_RINE, "model_ldm_trainable.pth", licence="Apache-2.0"),
+            PublishedWeights(
+                _RINE,
+                "model_1class_trainable.pth",
+                licence="Apache-2.0",
+                trained_on="ForenSynths ProGAN, 1 class (horse)",
+            ),
+            PublishedWeights(
+                _RINE,
+                "model_ldm_trainable.pth",
+                licence="Apache-2.0",
+                trained_on="latent diffusion training set of DMimageDetection",
+            ),
         ),
     )
     register(
@@ -211,6 +230,7 @@ def register_detectors(register: Register) -> None:
         summary="ResNet-50 on the picture and its most active patches, joined by attention",
         paper="Fusing Global and Local Features, ICIP 2022, arXiv 2203.13964",
         trained_on=_AIGCDETECT,
+        tables="AIGCDetectBenchmark",
         weights=(PublishedWeights(_SIDBENCH, "PSM.pth"),),
     )
     register_modern(register)
@@ -229,6 +249,7 @@ def register_detectors(register: Register) -> None:
         protocols=PROTOCOLS,
         summary="uniform scores drawn from the picture's bytes: the floor, and a check for leaks",
         licence="MIT",
+        trained_on="nothing",
         needs_weights=False,
     )
     for name, target, generator, summary in (
@@ -247,6 +268,7 @@ def register_detectors(register: Register) -> None:
             paper=_IAR,
             licence="MIT",
             trained_on="nothing: the tokenizer's weights are all there is",
+            **({} if "mini" in target else {"tables": "IAR's of LlamaGen at 384 px"}),
             white_box_for=(generator,),
             protocols=PROTOCOLS,
             needs_weights=False,
@@ -282,6 +304,7 @@ def register_detectors(register: Register) -> None:
             paper=_PRADA,
             licence="none stated",
             trained_on=f"250 pictures of {generator} and 250 of ImageNet",
+            tables="none; PRADA's with condition: folder",
             white_box_for=(generator, generator.partition("-")[0]),
             protocols=PROTOCOLS,
             weights=(PublishedWeights(f"{_PRADA_WEIGHTS}/{head}", "final.pt", "none stated", digest),),

@@ -6,7 +6,7 @@ import re
 from dataclasses import dataclass, field
 from functools import cache
 from pathlib import PurePath
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, ClassVar
 
 from registry.errors import UserError
 from registry.view import View
@@ -50,6 +50,8 @@ class FolderClass(View):
     """
 
     view: View = field(default_factory=View)
+
+    reads_path: ClassVar[bool] = True
 
     def __call__(self, picture: Image) -> Tensor:
         import torch

@@ -6,7 +6,7 @@ ECCV 2024, arXiv 2402.19091; parameter names are those of the published heads.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -15,9 +15,10 @@ from torch import Tensor, nn
 from torch.nn.functional import binary_cross_entropy_with_logits
 
 from baselines.contrastive import supervised_contrastive
+from baselines.crops import ten_crops
 from registry.detector import Detector
 from registry.errors import UserError, WeightsError, nearest
-from registry.protocol import view_for
+from registry.protocol import published_input, view_for
 from registry.view import CLIP_MEAN, CLIP_STD, EncoderSpec, Feature, View
 from registry.weights import load_strict, read_state_dict
 
@@ -34,6 +35,9 @@ class RINE(Detector):
     variant: which published head it is shaped as; `layers` and `width` give another shape.
     clip, clip_options: a registered encoder with an output `block_tokens` (N, `blocks`, `channels`).
     size: side of the square that it takes, in pixels.
+    input: the test sets whose published figures are to be compared with. Those of `ForenSynths` and
+        `UniversalFakeDetect` are of the square in the centre; those of `Synthbuster`, which are all there are of the
+        variant `ldm`, average the logits of ten squares: corners and centre, and those of the mirrored picture.
     contrast: weight of the contrastive loss in training (the paper's ξ), by default the variant's;
         0 leaves it out.
     """
@@ -50,6 +54,7 @@ class RINE(Detector):
         channels: int = 1024,
         size: int = 224,
         contrast: float | None = None,
+        input: str = "ForenSynths",
     ) -> None:
         super().__init__()
         if variant not in VARIANTS:
@@ -59,8 +64,16 @@ class RINE(Detector):
         layers = layers or VARIANTS[variant][0]
         width = width or VARIANTS[variant][1]
         self.contrast = CONTRAST[variant] if contrast is None else contrast
-        view = view_for(protocol, View(crop=size, mean=CLIP_MEAN, std=CLIP_STD), crop=size)
-        self.feature = Feature(EncoderSpec.of(clip, clip_options), view, "block_tokens")
+        centre = View(crop=size, mean=CLIP_MEAN, std=CLIP_STD)
+        offered: dict[str, Sequence[View]] = {
+            **dict.fromkeys(("ForenSynths", "UniversalFakeDetect"), (centre,)),
+            "Synthbuster": ten_crops(centre),
+        }
+        originals = published_input("rine", protocol, input, offered)
+        encoder = EncoderSpec.of(clip, clip_options)
+        self.features = [
+            Feature(encoder, view_for(protocol, one, crop=size), "block_tokens") for one in originals
+        ]
         self.alpha = nn.Parameter(torch.randn(1, blocks, width))
         self.proj1 = _projection(channels, width, layers)
         self.proj2 = _projection(width, width, layers)
@@ -76,10 +89,18 @@ class RINE(Detector):
 
     @property
     def inputs(self) -> Mapping[str, Feature]:
-        return {"tokens": self.feature}
+        """`tokens` of the square in the centre, or `tokens_0` and so on of several."""
+        if len(self.features) == 1:
+            return {"tokens": self.features[0]}
+        return {f"tokens_{number}": feature for number, feature in enumerate(self.features)}
 
     def forward(self, inputs: Mapping[str, Tensor]) -> Tensor:
-        return self.head(self.embed(inputs["tokens"])).squeeze(1)
+        logits = self.head(self.embed(self._all_squares(inputs)))
+        return logits.view(len(self.features), -1).mean(dim=0)
+
+    def _all_squares(self, inputs: Mapping[str, Tensor]) -> Tensor:
+        """Tokens (squares · N, blocks, channels): of the first square of all pictures, then of the second, …"""
+        return torch.cat([inputs[name] for name in self.inputs])
 
     def training_loss(self, inputs: Mapping[str, Tensor], labels: Tensor) -> Tensor:
         """Cross-entropy and contrastive loss, in the proportion of the released code.
@@ -87,7 +108,8 @@ class RINE(Detector):
         That adds the contrastive loss to the sum of the batch's cross-entropies; both are divided by
         the batch here, so that the learning rate means what it means for other detectors.
         """
-        embeddings = self.embed(inputs["tokens"])
+        embeddings = self.embed(self._all_squares(inputs))
+        labels = labels.repeat(len(self.features))
         logits = self.head(embeddings).squeeze(1)
         loss = binary_cross_entropy_with_logits(logits.float(), labels.float())
         if not self.contrast:

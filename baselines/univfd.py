@@ -7,13 +7,14 @@ arXiv 2302.10174.
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 from torch import Tensor, nn
 
 from registry.detector import Detector
-from registry.protocol import view_for
+from registry.protocol import published_input, view_for
 from registry.view import CLIP_MEAN, CLIP_STD, EncoderSpec, Feature, View
 from registry.weights import load_strict, read_state_dict
 
@@ -23,6 +24,8 @@ class UnivFD(Detector):
 
     clip, clip_options: a registered encoder with an output `feature` of `features` values.
     size: side of the square that it takes, in pixels. resize: short side before that, None to leave it.
+    input: whose published figures are to be compared with: its own (`UniversalFakeDetect`), or those of
+        `AIGCDetectBenchmark`, which resizes to short side 256 first.
     """
 
     def __init__(
@@ -33,9 +36,12 @@ class UnivFD(Detector):
         features: int = 768,
         size: int = 224,
         resize: int | None = None,
+        input: str = "UniversalFakeDetect",
     ) -> None:
         super().__init__()
-        view = view_for(protocol, View(resize=resize, crop=size, mean=CLIP_MEAN, std=CLIP_STD), crop=size)
+        own = View(resize=resize, crop=size, mean=CLIP_MEAN, std=CLIP_STD)
+        offered = {"UniversalFakeDetect": own, "AIGCDetectBenchmark": replace(own, resize=256)}
+        view = view_for(protocol, published_input("univfd", protocol, input, offered), crop=size)
         self.feature = Feature(EncoderSpec.of(clip, clip_options), view, "feature")
         self.fc = nn.Linear(features, 1)
 

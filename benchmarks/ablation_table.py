@@ -23,8 +23,8 @@ from benchmarks.datasets import requested_test_sets
 from benchmarks.drawing import choose_figures, draw_figures
 from benchmarks.loading import load_catalogs, open_session
 from benchmarks.reports import load_metrics
-from benchmarks.reports.markdown import escape
 from benchmarks.runfolder.scores import CLEAN
+from benchmarks.text import in_markdown
 from registry import Catalogs, UserError
 from registry.files import atomic
 
@@ -106,11 +106,14 @@ def _at(content: Mapping[str, Any], key: str) -> float:
 def markdown(rows: Sequence[AblationRow]) -> str:
     """The rows as a table, with the reasons of its gaps below."""
     columns = list(rows[0].values)
-    lines = ["| network | " + " | ".join(columns) + " |", "|:--" + "|--:" * len(columns) + "|"]
+    lines = [
+        "| network | " + " | ".join(map(in_markdown, columns)) + " |",
+        "|:--" + "|--:" * len(columns) + "|",
+    ]
     for row in rows:
         shown = ("–" if value is None else f"{value:.3g}" for value in row.values.values())
-        lines.append(f"| {escape(row.name)} | " + " | ".join(shown) + " |")
-    reasons = [f"– {reason}" for row in rows for reason in row.reasons]
+        lines.append(f"| {in_markdown(row.name)} | " + " | ".join(shown) + " |")
+    reasons = [f"– {in_markdown(reason)}" for row in rows for reason in row.reasons]
     return "\n".join([*lines, *(["", *reasons] if reasons else []), ""])
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import logging
+
 import typer
 
 from benchmarks.commands.attribute_command import attribute
@@ -18,9 +20,11 @@ from benchmarks.commands.report_command import report
 from benchmarks.commands.run_command import run
 from benchmarks.commands.study_command import study
 from benchmarks.commands.submit_command import submit
+from benchmarks.commands.timeline_command import timeline
 from benchmarks.commands.train_command import train
 from benchmarks.commands.weights_command import app as weights_app
 from benchmarks.hosts.command import app as host_app
+from benchmarks.text import PlainFormatter
 
 app = typer.Typer(
     name="d3qe-bench",
@@ -35,6 +39,7 @@ app.command("list")(list_registered)
 app.command("run")(run)
 app.command("report")(report)
 app.command("failures")(failures)
+app.command("timeline")(timeline)
 app.command("submit")(submit)
 app.command("predict")(predict)
 app.command("attribute")(attribute)
@@ -51,6 +56,8 @@ app.add_typer(host_app, name="host")
 
 def main() -> None:
     """Run the command; a user's mistake ends in one line on stderr, not in a traceback."""
+    if logging.lastResort:  # what prints warnings where nobody has set up logging
+        logging.lastResort.setFormatter(PlainFormatter())
     end_plainly(app, "d3qe-bench")
 
 

@@ -25,6 +25,7 @@ from registry.errors import nearest
 StrictInt = Annotated[int, Strict()]
 StrictBool = Annotated[bool, Strict()]
 Number = Annotated[float, Strict()]
+Share = Annotated[Number, Field(ge=0, le=1)]
 
 
 class Settings(BaseModel):
@@ -115,6 +116,9 @@ class DataSettings(Settings):
     data_options: Annotated[dict[str, Any], Option("--data-option", "KEY=VALUE")] = Field(
         {}, description="option of the layout or data set"
     )
+    generators: Annotated[list[str], Option(metavar="GENERATOR")] = Field(
+        [], description="only the test sets of these generators; all if not given"
+    )
     limit: Limit = None
     fair: Fair = []
 
@@ -167,6 +171,21 @@ def _check_files(info: ValidationInfo, files: Mapping[str, Path]) -> None:
             raise ValueError(f"{name}: there is no such file: {path}")
 
 
+class ReportedSettings(Settings):
+    """Figures that somebody published, for reports to show beside the measured ones."""
+
+    detectors: list[str] = Field(min_length=1, description="the detectors of this run that they are of")
+    metric: str = Field(description="metric, by its name here")
+    perturbation: str = Field(
+        "none", description="condition, as in `perturbations`; `none` for clean pictures"
+    )
+    values: dict[str, Share] = Field(
+        description="figure from 0 to 1 by test set, or by mean as tables name it, such as `AR mean of 7`"
+    )
+    source: str = Field(description="publication; `secondary: …` where it was taken from a summary of it")
+    differs: str = Field("", description="how what is measured here differs from what was published")
+
+
 class RunSettings(SessionSettings, DataSettings):
     """What `d3qe-bench run` does."""
 
@@ -176,28 +195,46 @@ class RunSettings(SessionSettings, DataSettings):
     perturbations: Annotated[list[str], Option("--perturb", "CONDITION", commas=False)] = Field(
         [], description="condition beside the clean one, such as jpeg:75 or crop:0.8"
     )
+    suites: Annotated[list[str], Option("--suite", "NAME")] = Field(
+        [],
+        description="suite of conditions beside the clean one, with a mean of its own: paper, sharing or severe",
+    )
+    conditions: Annotated[list[Path], Option(metavar="FILE")] = Field(
+        [], description="YAML file of further named chains and suites"
+    )
     clean: StrictBool = Field(True, description="score the pictures as they are, too")
     out: Path = Field(Path("runs/latest"), description="run folder; rerunning on it resumes")
     workers: Workers = None
     launcher: Launcher = "auto"
     bootstrap: Bootstrap = 1000
+    cost: StrictBool = Field(
+        False, description="measure what each detector costs on this device: speed, memory, FLOPs, parameters"
+    )
     fingerprint: Literal["content", "names"] = Field(
         "content", description="data fingerprint from file contents, or faster from names and sizes"
     )
     flush_seconds: Number = Field(30.0, gt=0, description="at most this much scoring is lost by a kill")
+    reported: list[ReportedSettings] = Field(
+        [], description="published figures that reports show beside the measured ones"
+    )
+
+
+SHIPPED = Path(__file__).parent / "configs"
+"""The configurations that come with the package."""
 
 
 def read_settings(path: Path) -> dict[str, Any]:
     """The keys of a YAML file, over those of the file that its key `base` names, relative to it.
 
-    Mappings are merged key by key; anything else replaces what the base has.
+    Mappings are merged key by key; anything else replaces what the base has. Where there is no such file, the one
+    of that name that comes with the package is read: `paper/table1.yaml` works in any folder.
 
     Raises:
         UserError: a file is missing, is not YAML, holds something else, or is its own base.
     """
     content: dict[str, Any] = {}
     read: list[Path] = []
-    following: Path | None = path
+    following: Path | None = path if path.exists() or not (SHIPPED / path).is_file() else SHIPPED / path
     while following is not None:
         if following.resolve() in read:
             raise UserError(f"{path}: base goes round in a circle, back to {following}")

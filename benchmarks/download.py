@@ -35,6 +35,8 @@ _LONGEST_WAIT = 600.0
 """Seconds; a server that asks for a longer pause is left."""
 _TIMEOUTS = (20.0, 60.0)
 """Seconds to connect, and between two pieces of data."""
+_ASKING = 5.0
+"""Seconds to wait for the size of a file."""
 _SLOWEST = 1024.0
 """Bytes a second, averaged over a minute: a connection that is slower is opened anew."""
 
@@ -89,6 +91,34 @@ def download(
     _verify(fetched, remote, keep=False, known_as=target)
     os.replace(fetched, target)
     return target
+
+
+def size_of(remote: Remote) -> int | None:
+    """Bytes of a published file, as its server states them; None where that cannot be asked or is not said."""
+    if remote.size:
+        return remote.size
+    if offline():
+        return None
+    try:
+        if remote.source.startswith(HUB):
+            from huggingface_hub import get_hf_file_metadata, hf_hub_url
+
+            url = hf_hub_url(
+                remote.source.removeprefix(HUB),
+                remote.file,
+                repo_type=remote.kind,
+                revision=remote.revision,
+            )
+            return get_hf_file_metadata(url, timeout=_ASKING).size
+        address = f"{remote.source.rstrip('/')}/{remote.file}"
+        with requests.head(
+            address, headers={"Accept-Encoding": "identity"}, timeout=_ASKING, allow_redirects=True
+        ) as answer:
+            return int(answer.headers["Content-Length"]) if answer.ok else None
+    except (
+        Exception
+    ):  # the clients' own kinds, and those of the libraries below them: a size is no more than a help
+        return None
 
 
 def offline() -> bool:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import threading
 import warnings
 from collections.abc import Callable, Iterator
@@ -125,6 +126,11 @@ def _to_rgb(image: Image.Image) -> Image.Image:
 
 def _grey(levels: np.ndarray) -> Image.Image:
     return Image.fromarray(levels.clip(0, 255).astype(np.uint8)).convert("RGB")
+
+
+def pixel_digest(picture: Image.Image) -> str:
+    """SHA-256 in hexadecimal of a decoded picture's size and pixels, whatever file they came from."""
+    return hashlib.sha256(f"{picture.size}".encode() + picture.tobytes()).hexdigest()
 
 
 def _line(error: Exception) -> str:

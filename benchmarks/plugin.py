@@ -5,6 +5,7 @@ from __future__ import annotations
 from functools import partial
 
 from benchmarks.datasets.sources import source_facts
+from benchmarks.perturbations.conditions import built_in, facts_of, named_chain
 from registry import PublishedWeights, TestSet, hookimpl
 from registry.hookspecs import Register
 
@@ -93,7 +94,7 @@ def register_datasets(register: Register) -> None:
 
 @hookimpl
 def register_perturbations(register: Register) -> None:
-    """Perturbations of the decoded picture, one file each."""
+    """Perturbations of the decoded picture, one file each, and chains of them by name."""
     perturbations = {
         "none": ("none", "the picture as it is", ""),
         "jpeg": ("jpeg", "JPEG compression (Pillow, 4:2:0)", "quality, 1 to 100"),
@@ -130,6 +131,8 @@ def register_perturbations(register: Register) -> None:
     }
     for name, (module, summary, parameter) in perturbations.items():
         register(name, f"benchmarks.perturbations.{module}:{name}", summary=summary, parameter=parameter)
+    for name, chain in built_in().chains.items():
+        register(name, partial(named_chain, name=name, steps=chain.steps), **facts_of(chain))
 
 
 @hookimpl

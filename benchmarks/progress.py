@@ -9,6 +9,8 @@ from rich.filesize import decimal
 from rich.progress import BarColumn, Progress, ProgressColumn, Task, TextColumn, TimeRemainingColumn
 from rich.text import Text
 
+from benchmarks.text import plain
+
 _SPEED_OVER_SECONDS = 60
 
 
@@ -39,7 +41,7 @@ class ProgressBar:
             disable=not console.is_terminal,
             speed_estimate_period=_SPEED_OVER_SECONDS,
         )
-        self._task = self._bar.add_task(what, total=total, completed=done, unit=unit)
+        self._task = self._bar.add_task(plain(what), total=total, completed=done, unit=unit)
 
     def __enter__(self) -> ProgressBar:
         self._bar.start()
@@ -64,7 +66,7 @@ class ProgressBar:
 
     def describe(self, what: str) -> None:
         """Change the text before the bar."""
-        self._bar.update(self._task, description=what)
+        self._bar.update(self._task, description=plain(what))
 
 
 class _Done(ProgressColumn):

@@ -8,6 +8,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from rich.console import Console
 from rich.text import Text
 
+from benchmarks.text import plain
+
 _GAP = 2
 _READABLE = 36
 """Characters that the last column needs: below it, a text would stand in slivers."""
@@ -28,8 +30,8 @@ def print_table(
     styles: cell of the first column → rich style.
     """
     console = console or Console()
-    found = [tuple(row) for row in rows]
-    table = [tuple(head), *found] if head else found
+    found = [tuple(map(plain, row)) for row in rows]
+    table = [tuple(map(plain, head)), *found] if head else found
     widths = (
         [max(len(row[column]) for row in table) + _GAP for column in range(len(table[0]) - 1)]
         if table

@@ -13,6 +13,7 @@ from torch import Tensor
 
 from registry.encoder import Encoder
 from registry.errors import WeightsError
+from registry.tokens import BLOCK_FEATURES, TOKENS, token_outputs
 from registry.weights import load_strict, read_state_dict
 
 _TOWER = "visual."
@@ -25,9 +26,10 @@ class ClipVision(Encoder):
         feature: (N, features) after the projection, not normalised.
         block_tokens: (N, layers, width), the class token after the second layer norm of every
             block; computed only where it is asked for.
+        block_features, tokens: as `registry.tokens` says, after the tower's final layer norm.
     """
 
-    outputs = ("feature", "block_tokens")
+    outputs = ("feature", "block_tokens", BLOCK_FEATURES, TOKENS)
 
     def __init__(
         self,
@@ -50,12 +52,23 @@ class ClipVision(Encoder):
             act_layer=QuickGELU,
         )
 
-    def forward(self, images: Tensor, outputs: Collection[str] = outputs) -> dict[str, Tensor]:
+    def forward(
+        self, images: Tensor, outputs: Collection[str] = ("feature", "block_tokens")
+    ) -> dict[str, Tensor]:
         if "block_tokens" not in outputs:
+            return self._pass(images, outputs)
+        with self._recorded_tokens() as recorded:
+            computed = self._pass(images, outputs)
+        return {**computed, "block_tokens": torch.stack(recorded, dim=1)}
+
+    def _pass(self, images: Tensor, outputs: Collection[str]) -> dict[str, Tensor]:
+        if not {BLOCK_FEATURES, TOKENS} & set(outputs):
             return {"feature": self.visual(images)}
-        with self._recorded_tokens() as tokens:
-            feature = self.visual(images)
-        return {"feature": feature, "block_tokens": torch.stack(tokens, dim=1)}
+        computed = self.visual.forward_intermediates(
+            images, normalize_intermediates=True, output_extra_tokens=True
+        )
+        maps, prefixes = computed["image_intermediates"], computed["image_intermediates_prefix"]
+        return {"feature": computed["image_features"], **token_outputs(maps, prefixes, outputs)}
 
     @contextmanager
     def _recorded_tokens(self) -> Iterator[list[Tensor]]:

@@ -62,6 +62,7 @@ def register_detectors(register: Register) -> None:
         paper=_PAPER,
         licence="MIT",
         trained_on="ARForensics LlamaGen split (100k generated, 100k ImageNet)",
+        tables="D³QE",
         weights=(PublishedWeights("hf:Yanran21/D3QE", "model_epoch_best.pth", licence="MIT"),),
         reported=(
             Reported("ARForensics, mean of 7", "acc", 0.8211, _PAPER),

@@ -17,12 +17,14 @@ class PublishedWeights:
         `package:<module>` for a file that an installed package ships.
     file: the file's name there.
     sha256: of the published file, lower case, or how it begins; empty where nobody has recorded it.
+    trained_on: the training set of this file, where it is another than the card's.
     """
 
     source: str
     file: str
     licence: str = ""
     sha256: str = ""
+    trained_on: str = ""
 
 
 @dataclass(frozen=True)
@@ -52,16 +54,19 @@ class Card:
 class DetectorCard(Card):
     """Facts about a detector.
 
-    trained_on: the training set of the published weights.
+    trained_on: the training set of the published weights; of a detector that needs none, what it has learned from.
     protocols: input protocols it offers, the default first. `original` is the published
         preprocessing; `uniform` is the same resize and crop for all detectors. One that offers more
         than one takes `protocol` in its constructor.
     needs_weights: False for detectors that have nothing to learn.
+    tables: whose published tables the default input is that of, and the option for others. Figures of other inputs
+        are not comparable.
     white_box_for: generators whose own parts it reads. It is marked on their test sets and has no rank in
         means over others.
     """
 
     trained_on: str = ""
+    tables: str = ""
     protocols: tuple[str, ...] = ("original",)
     weights: tuple[PublishedWeights, ...] = ()
     reported: tuple[Reported, ...] = ()

@@ -6,6 +6,7 @@ import zlib
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Collection, Iterator, Mapping
 from contextlib import contextmanager
+from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
@@ -86,12 +87,22 @@ Locate = Callable[[EncoderSpec], WeightsFile | None]
 """Finds the weights file of an encoder, or says that there is none."""
 
 
+@dataclass
+class Passes:
+    """How often an encoder was run for detectors, and over how many pictures; what it reads itself is part of it."""
+
+    calls: int = 0
+    pictures: int = 0
+
+
 class EncoderPool:
     """Builds each distinct encoder once, frozen and in evaluation mode.
 
     weights: finds each encoder's file; or encoder name, or variant of it, → file, where the variant's wins. An
         encoder without one is refused, unless `allow_untrained`, which draws its parameters from `seed` and
         lists its variant in `untrained`.
+
+    `passes` counts what `encode` did, by variant.
     """
 
     def __init__(
@@ -109,6 +120,7 @@ class EncoderPool:
         self.seed = seed
         self.device = torch.device(device)
         self.untrained: set[str] = set()
+        self.passes: dict[str, Passes] = {}
         self._built: dict[EncoderSpec, Encoder] = {}
 
     def get(self, spec: EncoderSpec) -> Encoder:
@@ -120,6 +132,13 @@ class EncoderPool:
         if spec not in self._built:
             self._built[spec] = self._build(spec)
         return self._built[spec]
+
+    def encode(self, spec: EncoderSpec, images: Tensor, outputs: Collection[str]) -> dict[str, Tensor]:
+        """Outputs of one encoder on stacked pictures of a view; there may be more of them than were asked for."""
+        passes = self.passes.setdefault(spec.variant, Passes())
+        passes.calls += 1
+        passes.pictures += len(images)
+        return self.get(spec)(images, outputs)
 
     def file(self, spec: EncoderSpec) -> WeightsFile | None:
         """The weights file of `spec`; None where it is to be drawn from the seed.

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 
 import torch
 from torch import Tensor
@@ -70,11 +70,11 @@ class InputReader:
                 known.update({Feature(encoder, view, output): computed[output] for output in outputs})
         return {name: known[source] for name, source in self.inputs.items()}
 
-    def encode(self, encoder: EncoderSpec, images: Tensor, outputs: set[str]) -> dict[str, Tensor]:
+    def encode(self, encoder: EncoderSpec, images: Tensor, outputs: Collection[str]) -> dict[str, Tensor]:
         """Outputs of one frozen encoder on one view, whatever autocast surrounds the call.
 
         There may be more of them than were asked for.
         """
         dtype = getattr(torch, self.precision)
         with torch.autocast(images.device.type, dtype=dtype, enabled=dtype != torch.float32):
-            return self.encoders.get(encoder)(images, outputs)
+            return self.encoders.encode(encoder, images, outputs)

@@ -1,13 +1,13 @@
 """Runs many detectors over pictures with no work done twice.
 
-Each distinct view is computed once per picture, each distinct (encoder, view) once per batch,
-whoever asked and whatever else they read. A detector that raises on one picture loses that picture only.
+Each distinct view is computed once per picture, each encoder once per batch and distinct tensor, whoever asked
+and whatever else they read: where two views of a picture are one tensor, what an encoder finds in it serves both. A detector that raises on one picture loses that picture only.
 """
 
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Hashable, Iterable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING
 
 import torch
@@ -16,7 +16,7 @@ from torch import Tensor
 from registry.detector import Detector
 from registry.encoder import EncoderPool
 from registry.inputs import InputReader, Source, distinct_views, encoder_outputs
-from registry.view import EncoderSpec, Feature, View
+from registry.view import EncoderSpec, Feature, View, views_of
 
 if TYPE_CHECKING:
     from PIL.Image import Image
@@ -56,21 +56,29 @@ class Pipeline:
             name: InputReader(detector.inputs, encoders, precision)
             for name, detector in self.detectors.items()
         }
-        self.shared = encoder_outputs(
-            source for reader in self.readers.values() for source in reader.inputs.values()
-        )
-        for (encoder, _), outputs in self.shared.items():
+        for (encoder, _), outputs in self.reads(self.detectors).items():
             for output in outputs:
                 encoders.check_output(encoder, output)
 
     def views(self, names: Sequence[str] | None = None) -> list[View]:
         """The distinct views that the named detectors (all by default) read, in a fixed order."""
-        chosen = self.detectors if names is None else names
-        return distinct_views(source for name in chosen for source in self.readers[name].inputs.values())
+        return distinct_views(self._sources(self.detectors if names is None else names))
+
+    def reads(self, names: Iterable[str]) -> dict[tuple[EncoderSpec, View], set[str]]:
+        """Each distinct (encoder, view) of the named detectors, and the outputs that they read of it."""
+        return encoder_outputs(self._sources(names))
+
+    def _sources(self, names: Iterable[str]) -> Iterator[Source]:
+        return (source for name in names for source in self.readers[name].inputs.values())
 
     def prepare(self, picture: Image) -> dict[View, Tensor]:
         """All distinct views of one RGB picture."""
-        return {view: view(picture) for view in self.views()}
+        return views_of(picture, self.views())
+
+    def encode(self, encoder: EncoderSpec, images: Tensor, outputs: Collection[str]) -> dict[str, Tensor]:
+        """Outputs of one encoder on stacked pictures of a view; there may be more of them than were asked for."""
+        with _autocast(self.device, self.precision):
+            return self.encoders.encode(encoder, images, outputs)
 
     @torch.inference_mode()
     def score(
@@ -84,18 +92,20 @@ class Pipeline:
         Returns:
             detector name → one float logit or exception per sample, in order.
         """
-        batch = _Batch(self, samples)
-        return {name: batch.score(name) for name in (self.detectors if names is None else names)}
+        chosen = list(self.detectors if names is None else names)
+        batch = _Batch(self, samples, chosen)
+        return {name: batch.score(name) for name in chosen}
 
 
 class _Batch:
-    """What has been computed for some samples: encoder outputs, or why there are none, by (encoder, view)."""
+    """What has been computed for some samples: an encoder's outputs on a tensor, or why there are none."""
 
-    def __init__(self, pipeline: Pipeline, samples: Sequence[Sample]) -> None:
+    def __init__(self, pipeline: Pipeline, samples: Sequence[Sample], names: Sequence[str]) -> None:
         self.pipeline = pipeline
         self.samples = samples
-        self.encoded: dict[tuple[EncoderSpec, View], list[dict[str, Tensor] | Exception]] = {}
-        self.stacked: dict[tuple[View, tuple[int, ...]], Tensor] = {}
+        self.reads = pipeline.reads(names)
+        self.encoded: dict[tuple[EncoderSpec, Memory], dict[str, Tensor] | Exception] = {}
+        self.stacked: dict[tuple[Memory, ...], Tensor] = {}
 
     def score(self, name: str) -> list[Outcome]:
         """One detector's logits of all samples."""
@@ -134,7 +144,7 @@ class _Batch:
         row: dict[Source, Tensor] = {}
         for source in reader.inputs.values():
             if isinstance(source, Feature):
-                outputs = self._encode(source.encoder, source.view)[index]
+                outputs = self._outputs(source.encoder, source.view, index)
                 if isinstance(outputs, Exception):
                     return outputs
                 row[source] = outputs[source.output]
@@ -142,33 +152,58 @@ class _Batch:
                 row[source] = self.samples[index][source].to(self.pipeline.device)
         return row
 
-    def _stack(self, view: View, indices: Sequence[int]) -> Tensor:
-        """One view of several samples on the device: one tensor, by which encoders that read others know it again."""
-        key = view, tuple(indices)
+    def _stack(self, tensors: Sequence[Tensor]) -> Tensor:
+        """Views of several samples on the device: one tensor, by which encoders that read others know it again."""
+        key = tuple(map(_memory, tensors))
         if key not in self.stacked:
-            images = torch.stack([self.samples[index][view] for index in indices])
-            self.stacked[key] = images.to(self.pipeline.device)
+            self.stacked[key] = torch.stack(list(tensors)).to(self.pipeline.device)
         return self.stacked[key]
 
-    def _encode(self, encoder: EncoderSpec, view: View) -> list[dict[str, Tensor] | Exception]:
-        """The outputs of one encoder on one view of every sample, computed when first asked for."""
-        if (encoder, view) not in self.encoded:
-            pipeline, outputs = self.pipeline, self.pipeline.shared[encoder, view]
-            reader = next(iter(pipeline.readers.values()))
+    def _outputs(self, encoder: EncoderSpec, view: View, index: int) -> dict[str, Tensor] | Exception:
+        """The outputs of one encoder on one view of one sample; those of all samples are computed together."""
+        key = encoder, _memory(self.samples[index][view])
+        if key not in self.encoded:
+            self._encode(encoder, view)
+        return self.encoded[key]
 
-            def forward(indices: Sequence[int]) -> list[dict[str, Tensor]]:
-                found = reader.encode(encoder, self._stack(view, indices), outputs)
-                return [{name: found[name][row] for name in outputs} for row in range(len(indices))]
+    def _encode(self, encoder: EncoderSpec, view: View) -> None:
+        """Run one encoder on one view of every sample where it has not yet been run on that very tensor."""
+        tensors: dict[int, Tensor] = {}
+        for index, sample in enumerate(self.samples):
+            if (encoder, _memory(sample[view])) not in self.encoded:
+                tensors[index] = sample[view]
+        wanted = {index: self._wanted(encoder, view, index) for index in tensors}
 
-            views = {index: sample[view] for index, sample in enumerate(self.samples)}
-            results: list[dict[str, Tensor] | Exception] = [RuntimeError("not encoded")] * len(views)
-            shapes = {index: [tensor.shape] for index, tensor in views.items()}
-            pixels = {index: _pixels(tensor) for index, tensor in views.items()}
-            for indices in _chunks(shapes, pixels, pipeline.batch_pixels):
-                for index, result in zip(indices, _one_by_one(forward, indices), strict=True):
-                    results[index] = result
-            self.encoded[encoder, view] = results
-        return self.encoded[encoder, view]
+        def forward(indices: Sequence[int]) -> list[dict[str, Tensor]]:
+            outputs = wanted[indices[0]]
+            found = self.pipeline.encode(encoder, self._stack([tensors[index] for index in indices]), outputs)
+            return [{name: found[name][row] for name in outputs} for row in range(len(indices))]
+
+        alike = {index: (tensor.shape, wanted[index]) for index, tensor in tensors.items()}
+        pixels = {index: _pixels(tensor) for index, tensor in tensors.items()}
+        for indices in _chunks(alike, pixels, self.pipeline.batch_pixels):
+            for index, result in zip(indices, _one_by_one(forward, indices), strict=True):
+                self.encoded[encoder, _memory(tensors[index])] = result
+
+    def _wanted(self, encoder: EncoderSpec, view: View, index: int) -> frozenset[str]:
+        """What detectors read of an encoder on this view of a sample, and on views that are the same tensor."""
+        sample = self.samples[index]
+        memory = _memory(sample[view])
+        return frozenset[str]().union(
+            *(
+                outputs
+                for (other, seen), outputs in self.reads.items()
+                if other == encoder and (seen == view or _memory(sample[seen]) == memory)
+            )
+        )
+
+
+Memory = tuple[int, torch.Size, tuple[int, ...]]
+
+
+def _memory(tensor: Tensor) -> Memory:
+    """Where a tensor's values lie. Equal for tensors of a batch that are one: `views_of` makes no copies of those."""
+    return tensor.data_ptr(), tensor.shape, tensor.stride()
 
 
 def _pixels(tensor: Tensor) -> int:
@@ -176,12 +211,12 @@ def _pixels(tensor: Tensor) -> int:
 
 
 def _chunks(
-    shapes: Mapping[int, Sequence[torch.Size]], pixels: Mapping[int, int], most: int
+    alike: Mapping[int, Sequence[Hashable]], pixels: Mapping[int, int], most: int
 ) -> Iterator[list[int]]:
-    """Indices that can be stacked: equal shapes, and at most `most` pixels together or one picture."""
-    groups: dict[tuple[torch.Size, ...], list[int]] = defaultdict(list)
-    for index, shape in shapes.items():
-        groups[tuple(shape)].append(index)
+    """Indices that can be stacked: equal in `alike`, and at most `most` pixels together or one picture."""
+    groups: dict[tuple[Hashable, ...], list[int]] = defaultdict(list)
+    for index, facts in alike.items():
+        groups[tuple(facts)].append(index)
     for indices in groups.values():
         size = max(1, most // max(1, pixels[indices[0]]))
         yield from (indices[start : start + size] for start in range(0, len(indices), size))

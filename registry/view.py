@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, ClassVar
 
 if TYPE_CHECKING:
     import torch
@@ -44,6 +44,9 @@ class View:
     mean: tuple[float, float, float] | None = None
     std: tuple[float, float, float] | None = None
     stretch: bool = False
+
+    reads_path: ClassVar[bool] = False
+    """Whether it is made of more than pixels, of `picture.info["path"]`: copies of a picture may then differ in it."""
 
     def __post_init__(self) -> None:
         if self.interpolation not in INTERPOLATIONS:
@@ -89,6 +92,22 @@ class View:
 
         return F.center_crop(picture, [self.crop, self.crop])
 
+    def reduced(self, size: tuple[int, int]) -> View:
+        """This view without the resize and the crop that change nothing of a picture of `size` (width, height).
+
+        Views that are reduced to the same one give equal tensors, to the last bit. A subclass may do more with a
+        field than is known here, and stays as it is.
+        """
+        if type(self) is not View:
+            return self
+        square = size[0] == size[1]
+        as_it_is = self.resize in (None, min(size)) and (square or not self.stretch)
+        side = self.resize or size[0]
+        crop = None if self.crop == side and (square or self.stretch) else self.crop
+        if not as_it_is:
+            return replace(self, crop=crop)
+        return replace(self, resize=None, stretch=False, interpolation="bilinear", antialias=True, crop=crop)
+
     @property
     def before_crop(self) -> View:
         """This view less all that follows its resize: equal for views whose `resized` gives equal pictures."""
@@ -104,6 +123,24 @@ class View:
         if self.mean is not None:
             values = F.normalize(values, list(self.mean), list(self.std or ()))
         return values
+
+
+def views_of(picture: Image, views: Iterable[View]) -> dict[View, torch.Tensor]:
+    """Each view of one RGB picture. Views that come to the same share one tensor, and equal resizes are done once."""
+    made: dict[View, torch.Tensor] = {}
+    resized: dict[View, Image] = {}
+    found = {}
+    for view in views:
+        short = view.reduced(picture.size)
+        if short not in made:
+            if type(short) is not View:
+                made[short] = short(picture)
+            else:
+                if (size := short.before_crop) not in resized:
+                    resized[size] = short.resized(picture)
+                made[short] = short.tensor(short.cropped(resized[size]))
+        found[view] = made[short]
+    return found
 
 
 def _opencv_bilinear(picture: Image, side: int) -> Image:

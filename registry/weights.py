@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import hashlib
+import json
 import pickle
 import warnings
 from collections.abc import Mapping, Sequence
@@ -20,6 +21,8 @@ if TYPE_CHECKING:
     from torch import Tensor, nn
 
 _SHOWN = 4
+_TRAINING = "d3qe_bench.training"
+"""Key in a safetensors file's metadata."""
 
 
 def sha256(path: Path) -> str:
@@ -159,6 +162,37 @@ def save_state(module: nn.Module, path: Path) -> None:
             save_file(state, draft)
         else:
             torch.save({"model": state}, draft)
+
+
+def write_training(path: Path, facts: Mapping[str, Any]) -> None:
+    """Put what a training recorded into a safetensors file, so that it travels with it; its tensors stay as they are.
+
+    A file of another format stays as it is.
+    """
+    from safetensors import SafetensorError, safe_open
+    from safetensors.torch import load_file, save_file
+
+    try:
+        with safe_open(path, "pt") as stream:
+            metadata = dict(stream.metadata() or {})
+    except SafetensorError:
+        return
+    tensors = load_file(path, device="cpu")
+    with atomic(path) as draft:
+        save_file(tensors, draft, metadata={**metadata, _TRAINING: json.dumps(facts, sort_keys=True)})
+
+
+def read_training(path: Path) -> Any:
+    """What `write_training` put into a file, unchecked; None where there is nothing."""
+    from safetensors import SafetensorError, safe_open
+
+    if Path(path).suffix != ".safetensors":
+        return None
+    try:
+        with safe_open(path, "pt") as stream:
+            return json.loads((stream.metadata() or {}).get(_TRAINING, "null"))
+    except (SafetensorError, OSError, ValueError):
+        return None
 
 
 def parameter_digest(module: nn.Module) -> str:

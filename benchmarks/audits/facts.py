@@ -18,7 +18,7 @@ from benchmarks.audits.block_grid import grid_strength
 from benchmarks.audits.jpeg_past import lattice_strength
 from benchmarks.audits.jpeg_quality import estimate_quality
 from benchmarks.audits.resampling import resampling_strength
-from benchmarks.pictures import MAX_PIXELS, picture_file, to_rgb
+from benchmarks.pictures import MAX_PIXELS, picture_file, pixel_digest, to_rgb
 
 _METADATA = (
     "exif",
@@ -105,7 +105,7 @@ def _facts(image: Image.Image, size: int) -> Facts:
         grid=grid_strength(levels),
         past=lattice_strength(np.asarray(picture)),
         resampling=resampling_strength(levels),
-        pixels=hashlib.sha256(f"{picture.size}".encode() + picture.tobytes()).hexdigest(),
+        pixels=pixel_digest(picture),
         phash=int(str(imagehash.phash(picture)), 16),
         thumbnail=np.asarray(grey.resize((THUMBNAIL, THUMBNAIL), Resampling.BOX)),
     )

@@ -19,6 +19,7 @@ from benchmarks.audits.report import (
     SetAudit,
 )
 from benchmarks.tables import print_table
+from benchmarks.text import in_markdown, plain
 
 _COLUMNS = ("test set", "cue", "AUROC", "p", "verdict", "real", "generated")
 _STYLES = {SHORTCUT: "red", CONTENT: "yellow"}
@@ -36,7 +37,7 @@ def print_audit(report: AuditReport, console: Console) -> None:
         console.print("What tells real from generated:", style="bold")
         print_table(rows, head=("verdict", *_COLUMNS[:-3], "real"), styles=_STYLES, console=console)
     for line in _lines(report):
-        console.print(line, markup=False, soft_wrap=True)
+        console.print(plain(line), markup=False, soft_wrap=True)
 
 
 def to_markdown(report: AuditReport) -> str:
@@ -46,10 +47,13 @@ def to_markdown(report: AuditReport) -> str:
     lines = [
         "# Audit",
         "",
-        *(f"| {' | '.join(cell.replace('|', '/') for cell in row)} |" for row in table),
+        *(
+            f"| {' | '.join(row if number == 1 else map(in_markdown, row))} |"
+            for number, row in enumerate(table)
+        ),
         "",
     ]
-    return "\n".join([*lines, *(f"- {line}" for line in _lines(report))]) + "\n"
+    return "\n".join([*lines, *(f"- {in_markdown(line)}" for line in _lines(report))]) + "\n"
 
 
 def _shown(report: AuditReport) -> Iterator[tuple[SetAudit, Finding]]:

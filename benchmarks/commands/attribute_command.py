@@ -9,7 +9,16 @@ import typer
 from pydantic import Field
 
 from benchmarks.commands.from_settings import takes
-from benchmarks.config import Number, Option, SessionSettings, StrictInt, parse_settings, read_settings
+from benchmarks.config import (
+    SHIPPED,
+    Number,
+    Option,
+    SessionSettings,
+    StrictInt,
+    parse_settings,
+    read_settings,
+)
+from benchmarks.text import csv_text, in_markdown, plain, say
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -17,7 +26,7 @@ if TYPE_CHECKING:
     from benchmarks.loading.session import Session
     from registry import TestSet
 
-MINI = Path(__file__).parents[1] / "configs" / "attribute.yaml"
+MINI = SHIPPED / "attribute.yaml"
 """What is asked where no detectors are named: the mini benchmark's white boxes."""
 
 
@@ -88,11 +97,11 @@ def attribute(given: dict[str, Any]) -> None:
         print_table(body, head=("made by", *matrix.columns))
     mistaken = (labelled[labelled["made_by"] == REAL]["attributed"] != NONE).mean()
     if mistaken == mistaken:
-        typer.echo(
+        say(
             f"real pictures attributed to a generator: {mistaken:.1%} (asked for {settings.false_positive_rate:.1%})"
         )
     for row in scores.dropna(subset="error").itertuples():
-        typer.echo(f"{row.path}: {row.detector}: {row.error}", err=True)
+        say(f"{row.path}: {row.detector}: {row.error}", err=True)
     raise typer.Exit(1 if table["attributed"].isna().any() else 0)
 
 
@@ -120,18 +129,15 @@ def _paths(test_set: TestSet) -> list[tuple[Path, int]]:
 def _write(folder: Path, table: pd.DataFrame, matrix: pd.DataFrame) -> None:
     from registry.files import atomic
 
-    head = (
-        "| " + " | ".join(["made by", *matrix.columns]) + " |\n|" + "---|" * (1 + len(matrix.columns)) + "\n"
-    )
-    lines = (
-        f"| {name} | " + " | ".join(map(str, row)) + " |\n"
-        for name, row in zip(matrix.index, matrix.to_numpy(), strict=True)
-    )
+    rows = [["made by", *matrix.columns], ["---"] * (1 + len(matrix.columns))]
+    rows += [[name, *counts] for name, counts in zip(matrix.index, matrix.to_numpy(), strict=True)]
+    lines = [" | ".join(row if number == 1 else map(in_markdown, row)) for number, row in enumerate(rows)]
+    by_name = matrix.rename_axis("made by").reset_index()
     texts = {
-        "attributions.csv": table.to_csv(index=False),
-        "confusion.csv": matrix.to_csv(),
-        "confusion.md": head + "".join(lines),
-        "confusion.html": matrix.to_html(),
+        "attributions.csv": csv_text(list(table.columns), table.to_dict("records")),
+        "confusion.csv": csv_text(list(by_name.columns), by_name.to_dict("records")),
+        "confusion.md": "".join(f"| {line} |\n" for line in lines),
+        "confusion.html": matrix.rename(index=plain, columns=plain).to_html(),
     }
     for name, text in texts.items():
         with atomic(folder / name) as draft:

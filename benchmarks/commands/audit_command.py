@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import io
-import json
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
@@ -23,6 +22,7 @@ from benchmarks.config import (
     parse_settings,
 )
 from benchmarks.pictures import MAX_PIXELS
+from benchmarks.text import json_text
 
 if TYPE_CHECKING:
     from benchmarks.audits import AuditReport
@@ -69,7 +69,12 @@ def audit(given: dict[str, Any]) -> None:
     find = partial(
         find_test_sets, load_catalogs(settings.plugins).datasets, limit=settings.limit, fair=settings.fair
     )
-    test_sets = find(settings.data, layout=settings.layout or None, options=settings.data_options)
+    test_sets = find(
+        settings.data,
+        layout=settings.layout or None,
+        options=settings.data_options,
+        generators=settings.generators,
+    )
     train_sets = find(settings.train) if settings.train else []
     total = sum(len(one.pictures) for one in [*test_sets, *train_sets])
     with ProgressBar("auditing", total) as bar:
@@ -99,7 +104,7 @@ def _text(report: AuditReport, style: str) -> str:
     from benchmarks.audits.render import print_audit, to_markdown
 
     if style == "json":
-        return json.dumps(report.as_json(), indent=2, ensure_ascii=False, allow_nan=False) + "\n"
+        return json_text(report.as_json())
     if style == "markdown":
         return to_markdown(report)
     stream = io.StringIO()

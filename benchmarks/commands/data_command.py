@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from benchmarks.text import say
 from registry import UserError
 
 if TYPE_CHECKING:
@@ -33,7 +34,7 @@ def list_data() -> None:
         if (facts := facts_of(one))
     ]
     print_table(rows, head=("name", "state", "download", "pictures"))
-    typer.echo(f"data folder: {data_folder()}")
+    say(f"data folder: {data_folder()}")
 
 
 @app.command("info")
@@ -44,10 +45,10 @@ def info(name: Name) -> None:
 
     one = published_set(name)
     _show_terms(one)
-    typer.echo(f"download: {_size(one.size) or 'size not stated'}; layout: {one.layout}")
+    say(f"download: {_size(one.size) or 'size not stated'}; layout: {one.layout}")
     if one.expected:
-        typer.echo(f"test sets: {', '.join(one.expected)}")
-    typer.echo(f"here: {facts_of(one)['state']} ({PreparedSet(one.name).folder})")
+        say(f"test sets: {', '.join(one.expected)}")
+    say(f"here: {facts_of(one)['state']} ({PreparedSet(one.name).folder})")
 
 
 @app.command("get")
@@ -133,8 +134,8 @@ def _prepare(one: PublishedSet, folder: Path) -> int:
     with ProgressBar("indexing", sum(len(test_set.pictures) for test_set in test_sets)) as bar:
         write_index(place.index, test_sets, root, bar.advance)
     for test_set, (real, fake) in counts(test_sets).items():
-        typer.echo(f"{test_set}: {real:,} real, {fake:,} generated")
-    typer.echo(f"indexed: {place.index}; score it with `d3qe-bench run --data {one.name} …`")
+        say(f"{test_set}: {real:,} real, {fake:,} generated")
+    say(f"indexed: {place.index}; score it with `d3qe-bench run --data {one.name} …`")
     return _say(one, one.problems(counts(test_sets)))
 
 
@@ -155,16 +156,21 @@ def _test_sets(one: PublishedSet, folder: Path) -> tuple[Path, list[TestSet]]:
 
 def _say(one: PublishedSet, found: list[str]) -> int:
     for line in found:
-        typer.echo(f"{one.name}: {line}", err=True)
+        say(f"{one.name}: {line}", err=True)
     if not found:
-        typer.echo(f"{one.name}: nothing is missing, extra or changed")
+        say(f"{one.name}: nothing is missing, extra or changed")
     return 1 if found else 0
 
 
 def _show_terms(one: PublishedSet) -> None:
-    typer.echo(
-        f"{one.name}: {one.summary}\n{one.paper}\nfrom: {one.page}\nlicence: {one.licence}\n{one.terms}"
-    )
+    for line in (
+        f"{one.name}: {one.summary}",
+        one.paper,
+        f"from: {one.page}",
+        f"licence: {one.licence}",
+        one.terms,
+    ):
+        say(line)
 
 
 def _accept(one: PublishedSet, yes: bool) -> None:

@@ -9,6 +9,7 @@ from pydantic import Field
 
 from benchmarks.commands.from_settings import takes
 from benchmarks.config import Bootstrap, Option, Settings, StrictBool, parse_settings
+from benchmarks.text import plain
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -65,7 +66,7 @@ def failures(given: dict[str, Any]) -> None:
     console = Console()
     _show(found, console)
     for file in write(found, settings.out or settings.run):
-        console.print(f"written: {file}", markup=False, soft_wrap=True, highlight=False)
+        console.print(plain(f"written: {file}"), markup=False, soft_wrap=True, highlight=False)
 
 
 def _show(found: Failures, console: Console) -> None:
@@ -76,7 +77,7 @@ def _show(found: Failures, console: Console) -> None:
     from benchmarks.tables import print_table
 
     def say(text: str = "") -> None:
-        console.print(text, markup=False, highlight=False, soft_wrap=True)
+        console.print(*map(plain, text.split("\n")), sep="\n", markup=False, highlight=False, soft_wrap=True)
 
     detectors = found.scored.detectors
     for note in found.notes:

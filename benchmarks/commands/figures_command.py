@@ -6,10 +6,10 @@ from pathlib import Path
 from typing import Annotated, Any
 
 from pydantic import Field
-from rich.console import Console
 
 from benchmarks.commands.from_settings import takes
 from benchmarks.config import DetectorSettings, Limit, Option, Seed, SessionSettings, parse_settings
+from benchmarks.text import say
 from registry import UserError
 
 
@@ -60,4 +60,5 @@ def figures(given: dict[str, Any]) -> None:
         settings.out,
         settings.batch_size,
     )
-    Console().print("\n".join(f"written: {path}" for path in written), markup=False, soft_wrap=True)
+    for path in written:
+        say(f"written: {path}")

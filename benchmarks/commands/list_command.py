@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import json
 from collections import Counter
 from collections.abc import Sequence
 from enum import StrEnum
@@ -11,6 +10,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Optional
 
 import typer
+
+from benchmarks.text import json_text
 
 if TYPE_CHECKING:
     from registry import Catalogs
@@ -49,7 +50,7 @@ def list_registered(
 
     catalogs = load_catalogs(plugin or ())
     if as_json:
-        typer.echo(json.dumps(_facts(catalogs, kind), indent=2, ensure_ascii=False))
+        typer.echo(json_text(_facts(catalogs, kind)), nl=False)
         return
     _print_table(catalogs, kind)
 
@@ -75,6 +76,8 @@ def _print_table(catalogs: Catalogs, kind: Kind) -> None:
             facts["summary"] = f"{facts['summary']}: {facts['parameter']}"
         elif "weights" in columns:
             facts["weights"] = _weights_state(facts)
+            if facts.get("tables"):
+                facts["summary"] += f"; input as in the tables of {facts['tables']}"
         rows.append([_shown(facts[column]) for column in columns])
     print_table(rows, head=[column.replace("_", " ") for column in columns])
 

@@ -6,7 +6,8 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
-from rich.console import Console
+
+from benchmarks.text import say
 
 
 def new_detector(
@@ -25,4 +26,5 @@ def new_detector(
     folder = write(name, into, load_catalogs())
     written = [f"written: {file}" for file in sorted(folder.rglob("*")) if file.is_file()]
     following = [f"next: pip install --no-build-isolation --editable {folder}", f"      pytest {folder}"]
-    Console().print("\n".join([*written, *following]), markup=False, highlight=False, soft_wrap=True)
+    for line in [*written, *following]:
+        say(line)

@@ -10,6 +10,7 @@ from functools import partial
 import typer
 
 from benchmarks.commands.doctor_command import OPENCV_REMEDY
+from benchmarks.text import say
 from registry import UserError
 
 _STORAGE_FAILED = {
@@ -59,5 +60,5 @@ def run_script(main: Callable[..., None]) -> None:
 
 
 def _say(name: str, message: str, code: int) -> int:
-    print(f"{name}: {message}", file=sys.stderr)
+    say(f"{name}: {message}", err=True)
     return code

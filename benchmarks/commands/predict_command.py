@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import csv
 import io
-import json
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -13,6 +11,7 @@ from pydantic import Field
 
 from benchmarks.commands.from_settings import takes
 from benchmarks.config import DetectorSettings, Option, Seed, SessionSettings, StrictInt, parse_settings
+from benchmarks.text import csv_text, json_text, plain, say
 
 COLUMNS = ["path", "detector", "untrained", "logit", "score", "error"]
 
@@ -45,7 +44,7 @@ def predict(given: dict[str, Any]) -> None:
     files = find_pictures(settings.pictures)
     session = open_session(settings)
     for name, reason in session.failed.items():
-        typer.echo(f"failed: {name}: {reason}", err=True)
+        say(f"failed: {name}: {reason}", err=True)
     untrained = {name: record["untrained"] for name, record in session.records.items()}
     frame = session.score(files, workers=settings.workers)
     frame["untrained"] = frame["detector"].map(untrained)
@@ -53,7 +52,7 @@ def predict(given: dict[str, Any]) -> None:
         {str(name): None if value != value else value for name, value in row.items()}
         for row in frame[COLUMNS].astype(object).to_dict("records")
     ]
-    text = {"table": _table, "json": _json, "csv": _csv}[settings.format](rows)
+    text = {"table": _table, "json": json_text, "csv": _csv}[settings.format](rows)
     if settings.out is None:
         typer.echo(text, nl=False)
     else:
@@ -64,42 +63,38 @@ def predict(given: dict[str, Any]) -> None:
     raise typer.Exit(1 if session.failed or any(row["error"] for row in rows) else 0)
 
 
-def _json(rows: list[dict[str, Any]]) -> str:
-    return json.dumps(rows, indent=2, ensure_ascii=False, allow_nan=False) + "\n"
-
-
 def _csv(rows: list[dict[str, Any]]) -> str:
-    stream = io.StringIO()
-    writer = csv.DictWriter(stream, COLUMNS)
-    writer.writeheader()
-    writer.writerows(rows)
-    return stream.getvalue()
+    return csv_text(COLUMNS, rows)
 
 
 def _table(rows: list[dict[str, Any]]) -> str:
     """One line per picture, one column per detector: P(generated), and the reasons of failures below."""
     from rich.console import Console
-    from rich.markup import escape
     from rich.table import Table
+    from rich.text import Text
 
     names = list(dict.fromkeys(row["detector"] for row in rows))
     marked = {row["detector"] for row in rows if row["untrained"]}
     table = Table("picture", box=None, pad_edge=False, header_style="bold")
     for name in names:
-        table.add_column(escape(name + (" (untrained)" if name in marked else "")), justify="right")
+        table.add_column(Text(plain(name + (" (untrained)" if name in marked else ""))), justify="right")
     by_picture: dict[str, dict[str, dict[str, Any]]] = {}
     for row in rows:
         by_picture.setdefault(row["path"], {})[row["detector"]] = row
     for path, scored in by_picture.items():
         cells = (scored.get(name) for name in names)
         table.add_row(
-            escape(path),
+            Text(plain(path)),
             *("" if c is None else "error" if c["error"] else f"{c['score']:.4f}" for c in cells),
         )
     stream = io.StringIO()
-    console = Console(file=stream, width=max(80, *(len(path) for path in by_picture)) + 24 * len(names))
+    console = Console(
+        file=stream, width=max(80, *(len(plain(path)) for path in by_picture)) + 24 * len(names)
+    )
     console.print(table)
     for row in rows:
         if row["error"]:
-            console.print(f"{row['path']}: {row['detector']}: {row['error']}", markup=False, soft_wrap=True)
+            console.print(
+                plain(f"{row['path']}: {row['detector']}: {row['error']}"), markup=False, soft_wrap=True
+            )
     return "\n".join(line.rstrip() for line in stream.getvalue().splitlines()) + "\n"

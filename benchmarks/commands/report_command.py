@@ -9,6 +9,7 @@ from pydantic import Field, field_validator
 
 from benchmarks.commands.from_settings import takes
 from benchmarks.config import Option, Plugins, Settings, StrictBool, StrictInt, parse_settings
+from benchmarks.text import say
 
 
 class ReportSettings(Settings):
@@ -18,7 +19,7 @@ class ReportSettings(Settings):
         description="run folders, or submitted rows"
     )
     formats: Annotated[list[str], Option("--format")] = Field(
-        [], description="files to write: md, csv, tex, html; all if not given"
+        [], description="files to write: md, csv, tex, svg, html; all if not given"
     )
     metrics: Annotated[list[str], Option("--metric")] = Field([], description="metrics to tabulate")
     out: Path | None = Field(
@@ -65,4 +66,5 @@ def report(given: dict[str, Any]) -> None:
         chosen = [*METRICS, f"acc@{settings.calibrate_on}"]
     console = Console()
     files = render(**{**dict(settings), "metrics": chosen, "console": console})
-    console.print("\n".join(f"written: {file}" for file in files), markup=False, soft_wrap=True)
+    for file in files:
+        say(f"written: {file}")

@@ -10,12 +10,13 @@ import typer
 from rich.console import Console
 
 from benchmarks.commands.from_settings import takes
-from benchmarks.config import RunSettings, parse_settings, read_settings
+from benchmarks.config import SHIPPED, RunSettings, parse_settings, read_settings
+from benchmarks.text import plain, say
 
 if TYPE_CHECKING:
     from benchmarks.runfolder.metrics_file import MetricsFile
 
-MINI = Path(__file__).parents[1] / "configs" / "mini.yaml"
+MINI = SHIPPED / "mini.yaml"
 """What runs where neither a configuration nor data is named: the embedded benchmark."""
 
 
@@ -23,6 +24,13 @@ MINI = Path(__file__).parents[1] / "configs" / "mini.yaml"
 def run(
     given: dict[str, Any],
     config: Annotated[Path | None, typer.Argument(help="YAML file of settings; options win over it")] = None,
+    dry_run: Annotated[
+        bool,
+        typer.Option(
+            "--dry-run",
+            help="Say what would be fetched and scored, and how long it takes here; score nothing",
+        ),
+    ] = False,
 ) -> None:
     """Score test sets with detectors and compare them.
 
@@ -39,6 +47,12 @@ def run(
         config = MINI
     values = {**(read_settings(config) if config else {}), **given}
     settings = parse_settings(RunSettings, values, str(config or ""), given)
+    if dry_run:
+        from benchmarks.commands.dry_run import print_forecast
+        from benchmarks.runner.forecast import SECONDS, forecast
+
+        print_forecast(forecast(settings, SECONDS), settings.out)
+        return
     raise typer.Exit(_run(settings))
 
 
@@ -65,6 +79,7 @@ def show_results(out: Path, metrics: MetricsFile, failed: Sequence[str] = ()) ->
 
     files = render([out], console=Console())
     for line in (problems := [*failed, *incomplete(out, metrics)]):
-        Console(stderr=True).print(line, style="yellow", markup=False, soft_wrap=True)
-    Console().print("\n".join(f"written: {file}" for file in files), markup=False, soft_wrap=True)
+        Console(stderr=True).print(plain(line), style="yellow", markup=False, soft_wrap=True)
+    for file in files:
+        say(f"written: {file}")
     return 1 if problems else 0

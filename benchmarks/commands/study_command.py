@@ -9,6 +9,7 @@ import typer
 from rich.console import Console
 
 from benchmarks.commands.from_settings import takes
+from benchmarks.commands.run_command import show_results
 from benchmarks.config import parse_settings, read_settings
 from benchmarks.study.settings import StudySettings
 
@@ -20,10 +21,11 @@ def study(
     """Train on each of several training sets, test on all.
 
     Writes one matrix per detector with means over test sets of the generators trained on,
-    of others of the paradigm, and of other paradigms. Exit code 0: all
+    of others of the paradigm, and of other paradigms, and the leaderboard of all that was trained. Exit code 0: all
     complete; 1: a training or a cell is not, and is named; 2: the request was wrong.
     """
-    from benchmarks.study.study import run_study
+    from benchmarks.study.study import RUN, run_study
 
     settings = parse_settings(StudySettings, {**read_settings(config), **given}, str(config), given)
-    raise typer.Exit(run_study(settings, Console(stderr=True)))
+    metrics, problems = run_study(settings, Console(stderr=True))
+    raise typer.Exit(show_results(settings.out / RUN, metrics, problems))

@@ -4,12 +4,16 @@ from __future__ import annotations
 
 from pathlib import Path
 from typing import Annotated, Optional
+from urllib.parse import quote
 
 import typer
 
 from benchmarks.commands.options import split_list
+from benchmarks.text import say
 
 _SHOWN = 20
+_IN_FILE_NAMES = " !#$'()+,;=@[]{}^~&"
+"""Besides letters and digits, what of a detector's name may stand in the name of its file: nothing that leads elsewhere."""
 
 
 def submit(
@@ -22,7 +26,7 @@ def submit(
         "benchmarks/leaderboard/rows"
     ),
     check: Annotated[
-        Path | None, typer.Option(help="Write nothing; check that the run reproduces this row")
+        Path | None, typer.Option(help="Write nothing; check that the run gives every field of this row")
     ] = None,
     plugin: Annotated[
         Optional[list[Path]],  # noqa: UP045
@@ -31,7 +35,7 @@ def submit(
 ) -> None:
     """Write leaderboard rows of a run, or check a row.
 
-    A check compares every number of the row with the run's score files.
+    A check makes the row anew from the run's score files and run.json, and refuses any field that differs.
     """
     from benchmarks.files import write_json_by_line
     from benchmarks.reports import load_metrics
@@ -42,17 +46,17 @@ def submit(
     if check is not None:
         found = problems(read_submission(check), run, plugin or [])
         for line in found[:_SHOWN]:
-            typer.echo(f"{check.name}: {line}", err=True)
+            say(f"{check.name}: {line}", err=True)
         if len(found) > _SHOWN:
-            typer.echo(f"{check.name}: {len(found) - _SHOWN} more differences", err=True)
+            say(f"{check.name}: {len(found) - _SHOWN} more differences", err=True)
         if found:
             raise typer.Exit(1)
-        typer.echo(f"{check.name}: every number is reproduced by the score files of {run}")
+        say(f"{check.name}: every field is what {run} gives")
         return
     metrics = load_metrics(run, plugins=plugin or [])
     names = split_list(detectors) or read_record(run).detectors
     rows = [make_submission(run, name, metrics) for name in names]
     for row in rows:
-        file = out / f"{row['detector']}.json"
+        file = out / f"{quote(row['detector'], safe=_IN_FILE_NAMES)}.json"
         write_json_by_line(file, row)
-        typer.echo(f"written: {file}")
+        say(f"written: {file}")

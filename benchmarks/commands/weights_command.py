@@ -2,11 +2,17 @@
 
 from __future__ import annotations
 
-import json
 from dataclasses import asdict
-from typing import Annotated
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
 
 import typer
+
+from benchmarks.text import json_text, say
+from registry.errors import UserError
+
+if TYPE_CHECKING:
+    from registry import PublishedWeights
 
 app = typer.Typer(no_args_is_help=True, help="Show and fetch published weights.")
 
@@ -31,7 +37,7 @@ def list_weights(
         for path in (stored(entry.name, published),)
     ]
     if as_json:
-        typer.echo(json.dumps(facts, indent=2, ensure_ascii=False))
+        typer.echo(json_text(facts), nl=False)
         return
     rows = [
         (
@@ -43,23 +49,60 @@ def list_weights(
         for one in facts
     ]
     print_table(rows, head=("name", "fetched", "licence", "file"))
-    typer.echo(f"weights folder: {weights_folder()}")
+    say(f"weights folder: {weights_folder()}")
 
 
 @app.command("get")
 def get_weights(
     names: Annotated[
-        list[str],
+        list[str] | None,
         typer.Argument(
-            help="Detectors, encoders, or open_clip/MODEL/TAG and timm/MODEL by those libraries' names"
+            help="Detectors, encoders, or open_clip/MODEL/TAG and timm/MODEL by those libraries' names",
+            show_default=False,
         ),
-    ],
+    ] = None,
+    needed_by: Annotated[
+        Path | None,
+        typer.Option(
+            "--for",
+            metavar="CONFIG",
+            help="All that the detectors of a run's configuration need, their encoders' too",
+            show_default=False,
+        ),
+    ] = None,
 ) -> None:
-    """Fetch published weights into the weights folder."""
+    """Fetch published weights into the weights folder; each file's licence is shown before its download.
+
+    Exit code 0: all of them are here; 2: one cannot be had, and why.
+    """
+    from benchmarks.config import RunSettings, parse_settings, read_settings
     from benchmarks.loading import load_catalogs
     from benchmarks.loading.locate import fetch
 
+    wanted = list(names or ())
     catalogs = load_catalogs()
-    for name in names:
-        for file in fetch(catalogs, name):
-            typer.echo(f"{name}: {file.path} (SHA-256 {file.sha256})")
+    if needed_by:
+        from benchmarks.loading.needs import weights_needed
+
+        settings = parse_settings(RunSettings, read_settings(needed_by), str(needed_by))
+        catalogs = load_catalogs(settings.plugins)
+        wanted += [need.name for need in weights_needed(settings, catalogs) if not need.path]
+    elif not wanted:
+        raise UserError("name what to fetch, or the configuration that needs it with --for CONFIG")
+    problems = []
+    for name in wanted:
+        try:
+            for file in fetch(catalogs, name, announce=_announce):
+                say(f"{name}: {file.path} (SHA-256 {file.sha256})")
+        except UserError as error:  # the others can be had all the same
+            problems.append(str(error))
+    if problems:
+        raise UserError("; ".join(problems))
+    if not wanted:
+        say(f"all that {needed_by} needs is here")
+
+
+def _announce(name: str, published: PublishedWeights) -> None:
+    say(
+        f"{name}: fetching {published.file} from {published.source}; licence: {published.licence or 'not stated'}"
+    )

@@ -97,8 +97,9 @@ def _pictures_in(folder: Path, root: Path, follow_links: bool) -> list[Path]:
     if others:
         logger.warning("%s: left out files that are no pictures by their suffix (%s)", folder, found)
     for path in pictures:
-        if not path.name.isprintable() and _undecodable(path.name):
-            raise UserError(f"file name {path.name!a} in {path.parent} is not Unicode: rename it")
+        name = path.relative_to(root).as_posix()
+        if not name.isprintable() and _undecodable(name):
+            raise UserError(f"file name {name!a} in {root} is not Unicode: rename it")
     return pictures
 
 

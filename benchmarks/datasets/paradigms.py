@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 
 from registry.dataset import PARADIGMS, UNKNOWN_PARADIGM
 from registry.errors import UserError, nearest
@@ -50,14 +50,19 @@ def paradigm_of(generator: str) -> str:
     Case and punctuation do not count, and words after the name may follow: `Janus_Pro`,
     `janus-pro-7B` and `StyleGAN2-church` are known.
     """
+    name = known_as(generator, _BY_NAME)
+    return _BY_NAME[name] if name else UNKNOWN_PARADIGM
+
+
+def known_as(generator: str, names: Collection[str]) -> str | None:
+    """Which of `names`, in small letters and digits, a generator goes by: the longest that it begins with, or None."""
     words = _words(generator)
     while words and _PREFIXES.fullmatch(words[0]):
         words = words[1:]
     for length in range(len(words), 0, -1):
-        known = _BY_NAME.get("".join(words[:length]))
-        if known:
-            return known
-    return UNKNOWN_PARADIGM
+        if (name := "".join(words[:length])) in names:
+            return name
+    return None
 
 
 def same_generator(one: str, other: str) -> bool:

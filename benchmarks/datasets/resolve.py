@@ -28,6 +28,7 @@ def find_test_sets(
     layout: str | None = None,
     options: Mapping[str, object] | None = None,
     paradigms: Mapping[str, str] | None = None,
+    generators: Sequence[str] = (),
     limit: int | None = None,
     fair: Sequence[str] = (),
 ) -> list[TestSet]:
@@ -38,6 +39,7 @@ def find_test_sets(
     layout: name of the on-disk layout; by default all are tried in the order they are registered.
     options: given to the layout or data set; `true` and `false` as text become booleans.
     paradigms: generator → paradigm, where the table of generator names is wrong or silent.
+    generators: only the test sets of these; all of them if empty. Case and punctuation do not count.
     limit: at most this many pictures per class and test set, the same ones on every machine.
     fair: names of fair views that all sets are seen through (`benchmarks.datasets.fair`).
 
@@ -64,11 +66,15 @@ def find_test_sets(
             found[test_set.name] = test_set
     if not found:
         raise UserError("no data: give a folder, a manifest or a data set's name with --data")
-    generators = {test_set.generator for test_set in found.values()}
-    for name in paradigms:
-        if not any(same_generator(name, generator) for generator in generators):
-            raise UserError(f"no test set has a generator {name!r}{nearest(name, generators)}")
-    sets = [replace(test_set, paradigm=_paradigm(test_set, paradigms)) for test_set in found.values()]
+    known = {test_set.generator for test_set in found.values()}
+    for name in (*paradigms, *generators):
+        if not any(same_generator(name, generator) for generator in known):
+            raise UserError(f"no test set has a generator {name!r}{nearest(name, known)}")
+    sets = [
+        replace(test_set, paradigm=_paradigm(test_set, paradigms))
+        for test_set in found.values()
+        if is_wanted(test_set.generator, generators)
+    ]
     if limit is not None:
         sets = [limit_per_class(test_set, limit) for test_set in sets]
     return [with_fair_view(test_set, fair) for test_set in sets]
@@ -82,9 +88,15 @@ def requested_test_sets(settings: RunSettings, catalogs: Catalogs) -> list[TestS
         layout=settings.layout or None,
         options=settings.data_options,
         paradigms=settings.paradigms,
+        generators=settings.generators,
         limit=settings.limit,
         fair=settings.fair,
     )
+
+
+def is_wanted(generator: str, chosen: Sequence[str]) -> bool:
+    """Whether a generator is among the chosen ones; all are where none is chosen."""
+    return not chosen or any(same_generator(generator, one) for one in chosen)
 
 
 def _paradigm(test_set: TestSet, overrides: Mapping[str, str]) -> str:

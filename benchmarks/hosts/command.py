@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import importlib
-import sys
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -13,6 +12,7 @@ from benchmarks.commands.from_settings import takes
 from benchmarks.config import RunSettings, parse_settings
 from benchmarks.hosts import SUITES
 from benchmarks.hosts.settings import KEYS
+from benchmarks.text import say
 from registry import UserError
 from registry.errors import unknown_name
 
@@ -67,7 +67,8 @@ def _run(suite: str, settings: RunSettings, root: Path | None, arguments: list[s
     host = HostRun(bridge.SUITE, settings, arguments, root)
     failed = run_host(bridge, host, command_line())
     if not any(cells(settings.out)):  # there is nothing to compare or draw
-        print("\n".join(failed), file=sys.stderr)
+        for line in failed:
+            say(line, err=True)
         return 1
     metrics = evaluate_run(settings.out, host.catalogs.metrics, bootstrap=settings.bootstrap)
     return show_results(settings.out, metrics, failed)

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Iterable
 from functools import cache
 from pathlib import Path
 
+from benchmarks.text import say
 from registry import Catalogs, PluginRecord, load_plugins
 
 
@@ -21,4 +21,4 @@ def load_catalogs(files: Iterable[Path] = (), *, quiet: bool = False) -> Catalog
 
 @cache
 def _report(record: PluginRecord) -> None:
-    print(f"plugin {record.name} ({record.origin}) is left out: {record.error}", file=sys.stderr)
+    say(f"plugin {record.name} ({record.origin}) is left out: {record.error}", err=True)

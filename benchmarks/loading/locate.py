@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import importlib.resources
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -41,6 +41,18 @@ def stored(name: str, published: PublishedWeights) -> Path:
         package = importlib.resources.files(published.source.removeprefix(_IN_PACKAGE))
         return Path(str(package)) / published.file
     return weights_folder() / name / published.file.rsplit("/", 1)[-1]
+
+
+def published_as(card: DetectorCard | EncoderCard, digest: str) -> PublishedWeights | None:
+    """The published or shipped file that has this SHA-256, where one is on record or at hand; else None."""
+    for one in card.weights:
+        if one.sha256 and digest.startswith(one.sha256):
+            return one
+        if one.source.startswith(_IN_PACKAGE):
+            shipped = stored("", one)
+            if shipped.is_file() and weights_file(shipped).sha256 == digest:
+                return one
+    return None
 
 
 def find(name: str, card: DetectorCard | EncoderCard) -> Path | None:
@@ -155,7 +167,23 @@ def card_of(catalogs: Catalogs, name: str) -> DetectorCard | EncoderCard:
     raise unknown_name("detector or encoder", name, [*catalogs.detectors.names(), *catalogs.encoders.names()])
 
 
-def fetch(catalogs: Catalogs, name: str, **options: Any) -> list[WeightsFile]:
+def published_files(catalogs: Catalogs, name: str) -> tuple[PublishedWeights, ...]:
+    """The published files of a detector, an encoder or `ENCODER/VARIANT`; of a variant, any one of them would do."""
+    name = one_name(catalogs, name)
+    found = _variant_of(catalogs, name)
+    if found is None:
+        return card_of(catalogs, name).weights
+    factory = _class_of(catalogs.encoders.entry(found[0]))
+    return factory.published_weights(**factory.variant_options(found[1]))
+
+
+Announce = Callable[[str, PublishedWeights], None]
+"""Called with the name and the file before each download: whoever fetches is shown the licence first."""
+
+
+def fetch(
+    catalogs: Catalogs, name: str, announce: Announce = lambda name, published: None, **options: Any
+) -> list[WeightsFile]:
     """Download the published files of a detector or encoder, or of `ENCODER/VARIANT`; files that are there stay.
 
     Nothing downloaded is executed. options: of `benchmarks.download.download`.
@@ -175,32 +203,39 @@ def fetch(catalogs: Catalogs, name: str, **options: Any) -> list[WeightsFile]:
                 else f"name a file with --weights {name}=PATH"
             )
             raise UserError(f"no published weights are known for {name!r}; {hint}")
-        return [weights_file(_fetch_one(name, one, **options)) for one in published]
-    encoder, variant = found
-    factory = _class_of(catalogs.encoders.entry(encoder))
-    return [_first_of(name, factory.published_weights(**factory.variant_options(variant)), **options)]
+        return [weights_file(_fetch_one(name, one, announce, **options)) for one in published]
+    return [_first_of(name, published_files(catalogs, name), announce, **options)]
 
 
-def _first_of(name: str, published: Sequence[PublishedWeights], **options: Any) -> WeightsFile:
+def _first_of(
+    name: str, published: Sequence[PublishedWeights], announce: Announce, **options: Any
+) -> WeightsFile:
     """The first of several files, any of which would do, that can be had."""
     problem = UserError(
         f"no published weights are known for {name!r}; name a file with --weights {name}=PATH"
     )
     for one in published:
         try:
-            return weights_file(_fetch_one(name, one, **options))
+            return weights_file(_fetch_one(name, one, announce, **options))
         except UserError as error:
             problem = error
     raise problem
 
 
-def _fetch_one(name: str, published: PublishedWeights, **options: Any) -> Path:
+def _fetch_one(name: str, published: PublishedWeights, announce: Announce, **options: Any) -> Path:
     target = stored(name, published)
     if published.source.startswith(_IN_PACKAGE):
         if not target.is_file():
             raise UserError(f"{target} is missing: install the package again, it ships this file")
         return target
-    return download(Remote(published.source, published.file, published.sha256), target, **options)
+    if not target.is_file():
+        announce(name, published)
+    return download(remote_of(published), target, **options)
+
+
+def remote_of(published: PublishedWeights) -> Remote:
+    """Where a published file is fetched from."""
+    return Remote(published.source, published.file, published.sha256)
 
 
 def missing_files(catalogs: Catalogs) -> Iterator[tuple[str, Path | None, str]]:

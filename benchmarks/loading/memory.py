@@ -53,9 +53,7 @@ class GivenPictures(Dataset[Prepared]):
             decoded: Image.Image | PictureError = self._decoded(given)
         except PictureError as error:
             decoded = error
-        return prepare(
-            Picture(name, label), decoded, self.perturbations, self.views, key=f"/{name}", seed=self.seed
-        )
+        return prepare(Picture(name, label), decoded, self.perturbations, self.views, seed=self.seed)
 
     def _decoded(self, given: Given | np.ndarray) -> Image.Image:
         if isinstance(given, str | Path):

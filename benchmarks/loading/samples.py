@@ -9,9 +9,10 @@ import numpy as np
 from PIL.Image import Image
 from torch.utils.data import Dataset
 
-from benchmarks.perturbations import Perturbation
-from benchmarks.pictures import PictureError, open_member
+from benchmarks.perturbations import CLEAN, Perturbation
+from benchmarks.pictures import PictureError, open_member, pixel_digest
 from registry import Picture, TestSet, View
+from registry.view import views_of
 
 Arrays = dict[View, np.ndarray]
 
@@ -30,12 +31,13 @@ def prepare(
     perturbations: Sequence[Perturbation],
     views: Sequence[View],
     *,
-    key: str,
     seed: int,
 ) -> Prepared:
-    """All views of one decoded 8-bit RGB picture under every perturbation. key: names it, for random choices."""
+    """All views of one decoded 8-bit RGB picture under every perturbation."""
     if isinstance(decoded, PictureError):
         return Prepared(picture, {one.name: str(decoded) for one in perturbations})
+    # copies of a picture are perturbed alike, wherever they lie
+    key = pixel_digest(decoded) if any(one.name != CLEAN for one in perturbations) else ""
     return Prepared(
         picture, {one.name: _views(decoded, one, views, key, seed, picture.path) for one in perturbations}
     )
@@ -47,7 +49,7 @@ def _views(
     try:
         perturbed = perturbation.apply(decoded, key, seed)
         perturbed.info["path"] = path  # for views that read what a folder's name says of the picture
-        return {view: view(perturbed).numpy() for view in views}
+        return {view: tensor.numpy() for view, tensor in views_of(perturbed, views).items()}
     except Exception as error:
         # one picture that a codec or a stranger's perturbation cannot take must not end the run
         return f"{perturbation.name}: {type(error).__name__}: {error}"
@@ -86,8 +88,7 @@ class PreparedPictures(Dataset[Prepared]):
             decoded: Image | PictureError = open_member(self.test_set, picture, self.max_pixels)
         except PictureError as error:
             decoded = error
-        key = f"{self.test_set.name}/{picture.path}"
-        return prepare(picture, decoded, self.perturbations, self.views, key=key, seed=self.seed)
+        return prepare(picture, decoded, self.perturbations, self.views, seed=self.seed)
 
 
 def keep_list(batch: list[Prepared]) -> list[Prepared]:

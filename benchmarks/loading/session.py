@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 from benchmarks.config import DetectorSettings, SessionSettings, parse_settings
 from benchmarks.loading.catalogs import load_catalogs
 from benchmarks.loading.locate import Locator
+from benchmarks.loading.trained_on import trained_on
 from registry import Catalogs, DetectorCard, LoadError, UserError, WeightsError
 from registry.weights import WeightsFile
 
@@ -176,6 +177,7 @@ def _load(session: Session, wanted: DetectorSettings, locator: Locator, training
         file = locator.detector(wanted.name, wanted.shown, wanted.weights)
         if file is None and card.needs_weights and not settings.allow_untrained:
             raise _no_weights(wanted, card)
+    known = trained_on(card, file)
     record: dict[str, Any] = {
         "name": wanted.name,
         "origin": entry.origin,
@@ -188,7 +190,10 @@ def _load(session: Session, wanted: DetectorSettings, locator: Locator, training
         "untrained": False,
         "untrained_parts": [],
         "failed": None,
-        "card": dataclasses.asdict(card),
+        "trained_on": known.text,
+        "training": known.training,
+        # the card's word on its published weights, which these need not be, would be read as theirs
+        "card": {key: value for key, value in dataclasses.asdict(card).items() if key != "trained_on"},
     }
     session.records[wanted.shown] = record
     try:

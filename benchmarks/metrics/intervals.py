@@ -53,16 +53,25 @@ def combined(
 ) -> Estimate:
     """Σ weight × estimate: the distances to the limits are added like standard errors (MOVER; Zou and Donner, 2008).
 
-    correlation: (K, K) of the estimates; None for independent ones.
+    weights: (K,), negative for what is taken away. correlation: (K, K) of the estimates; None for independent ones.
     """
     centre, low, high = (np.array([getattr(e, k) for e in estimates]) for k in ("centre", "low", "high"))
     total = float(weights @ centre)
     correlation = np.eye(len(weights)) if correlation is None else correlation
+    sides = (centre - low, high - centre)
     below, above = (
         math.sqrt(max(0.0, float(distance @ correlation @ distance)))
-        for distance in (weights * (centre - low), weights * (high - centre))
+        for distance in (weights * np.where(weights > 0, *way) for way in (sides, sides[::-1]))
     )
     return Estimate(total, total - below, total + above)
+
+
+def correlation_of(replicates: NDArray[Any]) -> NDArray[Any]:
+    """Correlation (K, K) of replicates (K, resamples); one that does not vary may go along with all others: 1."""
+    varies = replicates.std(axis=1) > 1e-12
+    found = np.ones((len(replicates),) * 2)
+    found[np.ix_(varies, varies)] = np.corrcoef(replicates[varies]) if varies.any() else 1.0
+    return found
 
 
 class Way:

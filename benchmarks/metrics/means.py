@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from benchmarks.metrics.cell import COMPLETE, FAILED, PARTIAL, Measurement
-from benchmarks.metrics.intervals import Estimate, NoInterval, Way
+from benchmarks.metrics.intervals import Estimate, NoInterval, Way, correlation_of
 
 ALL = "all"
 
@@ -90,8 +90,5 @@ def mean_estimate(name: str, way: Way, measurements: Sequence[Measurement]) -> E
     correlation = np.eye(len(replicates))
     if sharing.sum() > 1:
         drawn = np.stack([values for values, one in zip(replicates, sharing, strict=True) if one])
-        varies = drawn.std(axis=1) > 1e-12
-        among = np.ones((len(drawn),) * 2)  # one that does not vary may go along with all others
-        among[np.ix_(varies, varies)] = np.corrcoef(drawn[varies]) if varies.any() else 1.0
-        correlation[np.ix_(sharing, sharing)] = among
+        correlation[np.ix_(sharing, sharing)] = correlation_of(drawn)
     return way.mean([one.estimates[name] for one in measurements], replicates, correlation)

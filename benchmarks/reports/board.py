@@ -23,8 +23,18 @@ DIGITS = 4
 
 Key = tuple[str, str]
 """(run label, detector)."""
-Alike = Callable[[str, str, Pictures, Key, Key], bool]
-"""(metric, perturbation, pictures, first, second) → no significant difference."""
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """What a paired test says of two detectors. test: its name; alike: there is no significant difference."""
+
+    test: str
+    alike: bool
+
+
+Judge = Callable[[str, str, Pictures, Key, Key], Verdict | None]
+"""(metric, perturbation, pictures, first, second) → what the test says, None where none was made."""
 
 
 @dataclass(frozen=True)
@@ -42,6 +52,7 @@ class BoardRow:
     """One detector of one run.
 
     parts: what of it is untrained, empty for a trained detector. white_box_for: generators whose own parts it reads.
+    trained_on: what its weights were trained on, in words.
     """
 
     run: str
@@ -50,6 +61,7 @@ class BoardRow:
     untrained: bool
     parts: tuple[str, ...] = ()
     white_box_for: tuple[str, ...] = ()
+    trained_on: str = "unknown"
 
     @property
     def key(self) -> Key:
@@ -62,8 +74,10 @@ class BoardEntry:
 
     rank: 1 for the best of its column and all that do not differ from it significantly, 2 for the best of
     the rest and all like it, and so on; None for what is not ranked. tied: it is not itself the best of
-    its rank, but not significantly different from it. own: a white box on pictures of its own generator.
-    way: how its interval was made, measured: whether the coverage of that is known. no_interval: why it has none.
+    its rank, but not significantly different from it. test: the paired test between it and the best of its rank
+    and of every better one, empty where one is missing: its rank is then its value's and carries no mark. own: a
+    white box on pictures of its own generator. way: how its interval was made, measured: whether the coverage of
+    that is known. no_interval: why it has none.
     """
 
     value: float | None
@@ -73,6 +87,7 @@ class BoardEntry:
     reason: str
     rank: int | None = None
     tied: bool = False
+    test: str = ""
     own: bool = False
     way: str = ""
     measured: bool = True
@@ -85,6 +100,11 @@ class BoardEntry:
     @property
     def partial(self) -> bool:
         return self.status == PARTIAL
+
+    @property
+    def place(self) -> int:
+        """The rank that tables mark, 0 where no test decided it."""
+        return self.rank if self.rank and self.test else 0
 
 
 @dataclass
@@ -128,18 +148,16 @@ def grouped(columns: Iterable[Column]) -> list[tuple[str, list[Column]]]:
     return found
 
 
-def boards(runs: Sequence[Run], metrics: Sequence[str], alike: Alike | None = None) -> list[Board]:
+def boards(runs: Sequence[Run], metrics: Sequence[str], judge: Judge | None = None) -> list[Board]:
     """One board per metric and perturbation, in the order in which they were asked for.
 
-    alike: tells which pairs of a column are not significantly different; without it only equal values
-    share a rank.
+    judge: tells which pairs of a column were tested, and which of them are not significantly different; without
+    it only equal values share a rank.
     """
     rows, known = _rows(runs), directions(runs)
     sharing = frozenset(name for run in runs if run.folder for name in find_sharing(run.folder).datasets)
     return [
-        replace(
-            _board(runs, rows, metric, perturbation, known[metric], alike or _nothing_alike), sharing=sharing
-        )
+        replace(_board(runs, rows, metric, perturbation, known[metric], judge or _no_test), sharing=sharing)
         for metric in metrics
         for perturbation in perturbations(runs)
     ]
@@ -176,7 +194,9 @@ def _rows(runs: Sequence[Run]) -> list[BoardRow]:
             label = detector if names.count(detector) == 1 else f"{detector} ({run.label})"
             facts = run.facts(detector)
             parts, own = tuple(facts.untrained_parts), tuple(facts.card.white_box_for)
-            rows.append(BoardRow(run.label, detector, label, detector in untrained, parts, own))
+            rows.append(
+                BoardRow(run.label, detector, label, detector in untrained, parts, own, facts.trained_on)
+            )
     return rows
 
 
@@ -186,7 +206,7 @@ def _board(
     metric: str,
     perturbation: str,
     higher_is_better: bool,
-    alike: Alike,
+    judge: Judge,
 ) -> Board:
     several = {name for name, marks in _fingerprints(runs).items() if len(marks) > 1}
     found: dict[tuple[BoardRow, Column], BoardEntry] = {}
@@ -199,7 +219,7 @@ def _board(
     columns = sorted(dict.fromkeys(column for _, column in found), key=position)
     board = Board(metric, perturbation, higher_is_better, columns, list(rows), found)
     for column in columns:
-        _rank(board, column, alike)
+        _rank(board, column, judge)
     return board
 
 
@@ -260,11 +280,11 @@ def _entry(item: Mapping[str, Any], metric: str, about: MetricFacts | None) -> B
     return BoardEntry(value, low, high, status, reason, way=way, measured=measured, no_interval=no_interval)
 
 
-def _nothing_alike(metric: str, perturbation: str, pictures: Pictures, first: Key, second: Key) -> bool:
-    return False
+def _no_test(metric: str, perturbation: str, pictures: Pictures, first: Key, second: Key) -> None:
+    return None
 
 
-def _rank(board: Board, column: Column, alike: Alike) -> None:
+def _rank(board: Board, column: Column, judge: Judge) -> None:
     """Rank what can be compared: trained detectors with complete cells, in means without white boxes."""
     values: dict[BoardRow, float] = {}
     for row in board.rows:
@@ -276,13 +296,23 @@ def _rank(board: Board, column: Column, alike: Alike) -> None:
     if len(values) < 2:
         return
     left = sorted(values, key=lambda row: values[row], reverse=board.higher_is_better)
+    # of each detector, against the best of its rank and of every better one
+    verdicts: dict[BoardRow, list[Verdict | None]] = {row: [] for row in left}
     rank = 0
     while left:
         rank += 1
-        leader, shown = left[0], round(values[left[0]], DIGITS)
-        for row in list(left):
-            equal = round(values[row], DIGITS) == shown
-            if equal or alike(board.metric, board.perturbation, column.pictures, leader.key, row.key):
+        leader, *others = left
+        for row in others:
+            verdict = judge(board.metric, board.perturbation, column.pictures, leader.key, row.key)
+            verdicts[row].append(verdict)
+        if rank == 1:  # it has none above itself: any test of the others against it makes it the best
+            verdicts[leader].append(next(filter(None, (verdicts[row][0] for row in others)), None))
+        for row in [leader, *others]:
+            equal = round(values[row], DIGITS) == round(values[leader], DIGITS)
+            last = verdicts[row][-1]
+            if equal or (last is not None and last.alike):
+                known = [verdict.test for verdict in verdicts[row] if verdict is not None]
+                test = known[0] if len(known) == len(verdicts[row]) else ""
                 entry = board.entries[row, column]
-                board.entries[row, column] = replace(entry, rank=rank, tied=not equal)
+                board.entries[row, column] = replace(entry, rank=rank, tied=not equal, test=test)
                 left.remove(row)

@@ -7,6 +7,7 @@ from pathlib import Path
 
 from rich.console import Console
 
+from benchmarks.reports.cost import pareto_svg
 from benchmarks.reports.latex import latex
 from benchmarks.reports.load import read_runs
 from benchmarks.reports.markdown import markdown
@@ -14,7 +15,17 @@ from benchmarks.reports.page.html import html
 from benchmarks.reports.report import Report, make_report
 from benchmarks.reports.statistics.verdicts import Verdicts
 from benchmarks.reports.terminal import print_runs
-from benchmarks.reports.tidy import tidy, tidy_comparisons, tidy_losses, tidy_reported, tidy_standings
+from benchmarks.reports.tidy import (
+    tidy,
+    tidy_beside_reported,
+    tidy_comparisons,
+    tidy_cost,
+    tidy_curves,
+    tidy_losses,
+    tidy_reported,
+    tidy_standings,
+    tidy_suites,
+)
 from benchmarks.runfolder.metrics_file import METRICS
 from registry.errors import UserError, unknown_name
 from registry.files import atomic
@@ -29,10 +40,19 @@ FORMATS: dict[str, Callable[[Report, Path | None], Documents]] = {
         f"{NAME}.csv": tidy(report),
         f"{NAME}.comparisons.csv": tidy_comparisons(report),
         f"{NAME}.standings.csv": tidy_standings(report),
+        f"{NAME}.suites.csv": tidy_suites(report),
+        f"{NAME}.curves.csv": tidy_curves(report),
+        f"{NAME}.cost.csv": tidy_cost(report),
         f"{NAME}.losses.csv": tidy_losses(report),
         f"{NAME}.reported.csv": tidy_reported(report),
+        f"{NAME}.measured_and_reported.csv": tidy_beside_reported(report),
     },
     "tex": lambda report, _: {f"{NAME}.tex": latex(report)},
+    "svg": lambda report, _: {
+        f"{NAME}.pareto{number or ''}.svg": drawing
+        for number, table in enumerate(report.costs)
+        if (drawing := pareto_svg(table))
+    },
     "html": lambda report, pictures: {f"{NAME}.html": html(report, pictures)},
 }
 

@@ -2,18 +2,30 @@
 
 from __future__ import annotations
 
-from pylatexenc.latexencode import UnicodeToLatexEncoder
-
 from benchmarks.reports.board import DIGITS, BoardEntry, grouped
-from benchmarks.reports.notes import FAILED, OWN, PARTIAL, TIED, UNDEFINED, UNTRAINED, legend, mark, notes
+from benchmarks.reports.notes import (
+    FAILED,
+    OWN,
+    PARTIAL,
+    TIED,
+    UNDEFINED,
+    UNTESTED,
+    UNTRAINED,
+    legend,
+    mark,
+    notes,
+    training_sets,
+    what_was_tested,
+)
 from benchmarks.reports.report import Report
+from benchmarks.reports.reported import sources, verdict
 from benchmarks.reports.statistics.standings import HEADINGS
 from benchmarks.reports.templates import environment
+from benchmarks.text import in_latex
 
 BLOCK = 10
 """Columns of one table."""
 
-_ENCODER = UnicodeToLatexEncoder(unknown_char_policy="keep", unknown_char_warning=False)
 _MARKS = {
     UNTRAINED: r"\textsuperscript{\dag}",
     PARTIAL: r"\textsuperscript{\ddag}",
@@ -24,32 +36,32 @@ _MARKS = {
 }
 
 
-def escape(text: object) -> str:
-    """Text that LaTeX typesets as it is; letters that have no command stay as they are."""
-    return _ENCODER.unicode_to_latex(" ".join(str(text).split())).replace("|", r"{\textbar}")
-
-
 def number(entry: BoardEntry | None) -> str:
     """One table cell: value and mark; best in bold, second underlined."""
     sign = _MARKS.get(mark(entry), "")
     if entry is None or entry.value is None:
         return sign
     text = f"{entry.value:.{DIGITS}f}"
-    text = {1: rf"\textbf{{{text}}}", 2: rf"\underline{{{text}}}"}.get(entry.rank or 0, text)
+    text = {1: rf"\textbf{{{text}}}", 2: rf"\underline{{{text}}}"}.get(entry.place, text)
     return text + sign
 
 
 def latex(report: Report) -> str:
     """The whole file: one `table*` per block of columns."""
     return (
-        environment(escape)
+        environment(in_latex)
         .get_template("leaderboard.tex.j2")
         .render(
             report=report,
             width=BLOCK,
             number=number,
             notes=notes,
+            what_was_tested=what_was_tested,
+            training_sets=training_sets(report.boards),
+            untested=UNTESTED,
             legend=legend,
+            verdict=verdict,
+            sources=sources,
             marks=_MARKS,
             untrained=UNTRAINED,
             grouped=grouped,

@@ -2,25 +2,28 @@
 
 from __future__ import annotations
 
-import re
-
 from benchmarks.reports.board import DIGITS, BoardEntry
-from benchmarks.reports.notes import UNTRAINED, interval_mark, interval_notes, legend, mark, notes
+from benchmarks.reports.cost import short
+from benchmarks.reports.notes import (
+    UNTESTED,
+    UNTRAINED,
+    interval_mark,
+    interval_notes,
+    legend,
+    mark,
+    notes,
+    training_sets,
+    what_was_tested,
+)
 from benchmarks.reports.report import Report
+from benchmarks.reports.reported import verdict
 from benchmarks.reports.statistics.mean_ranks import rank_board
 from benchmarks.reports.statistics.standings import HEADINGS
 from benchmarks.reports.templates import environment
+from benchmarks.text import in_markdown
 
 BLOCK = 9
 """Columns of one table."""
-
-
-def escape(text: object) -> str:
-    """Text that Markdown shows as it is, also inside a table."""
-    shown = str(text).replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
-    shown = re.sub(r"([\\`*|\[\]~#])", r"\\\1", shown)
-    shown = re.sub(r"(?<!\w)_|_(?!\w)", r"\\_", shown)
-    return " ".join(shown.split())
 
 
 def number(entry: BoardEntry | None) -> str:
@@ -28,7 +31,7 @@ def number(entry: BoardEntry | None) -> str:
     if entry is None or entry.value is None:
         return mark(entry)
     text = f"{entry.value:.{DIGITS}f}{mark(entry)}"
-    text = {1: f"**{text}**", 2: f"<u>{text}</u>"}.get(entry.rank or 0, text)
+    text = {1: f"**{text}**", 2: f"<u>{text}</u>"}.get(entry.place, text)
     if entry.low is not None:
         text += f" [{entry.low:.{DIGITS}f}, {entry.high:.{DIGITS}f}]"
     return text + interval_mark(entry)
@@ -37,7 +40,7 @@ def number(entry: BoardEntry | None) -> str:
 def markdown(report: Report) -> str:
     """The whole document."""
     return (
-        environment(escape)
+        environment(in_markdown)
         .get_template("leaderboard.md.j2")
         .render(
             report=report,
@@ -45,9 +48,14 @@ def markdown(report: Report) -> str:
             number=number,
             notes=notes,
             interval_notes=interval_notes,
+            what_was_tested=what_was_tested,
+            training_sets=training_sets(report.boards),
+            untested=UNTESTED,
             legend=legend,
+            verdict=verdict,
             untrained=UNTRAINED,
             rank_board=rank_board,
+            short=short,
             digits=DIGITS,
             headings=HEADINGS,
         )

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections import Counter
+from collections.abc import Mapping, Sequence
 
-from benchmarks.reports.board import Board, BoardEntry
+from benchmarks.reports.board import Board, BoardEntry, BoardRow, Column
 
 UNTRAINED, PARTIAL, FAILED, UNDEFINED, TIED, OWN, ABSENT = "†", "‡", "✗", "–", "≈", "◇", ""
 NO_INTERVAL, UNMEASURED = "°", "?"
 """Of intervals, where they are shown."""
+UNTESTED = "No difference was tested here, so nothing is marked as best"
 _ORDER = [PARTIAL, FAILED, UNDEFINED]
 
 LEGEND = {
@@ -34,7 +36,7 @@ def mark(entry: BoardEntry | None) -> str:
         return UNDEFINED
     if entry.own:
         return OWN
-    return TIED if entry.tied and entry.rank in (1, 2) else ""
+    return TIED if entry.tied and entry.place in (1, 2) else ""
 
 
 def interval_mark(entry: BoardEntry | None) -> str:
@@ -78,3 +80,50 @@ def legend(boards: Sequence[Board]) -> list[tuple[str, str]]:
     used = {mark(entry) for board in boards for entry in board.entries.values()}
     used |= {UNTRAINED for board in boards for row in board.rows if row.untrained}
     return [(sign, meaning) for sign, meaning in LEGEND.items() if sign in used]
+
+
+def what_was_tested(board: Board) -> str:
+    """By which test the marks of a board are, on how many columns, and what is unmarked for want of one.
+
+    Empty where nothing is ranked.
+    """
+    ranked = {column: entries for column in board.columns if (entries := _ranked(board, column))}
+    if not ranked:
+        return ""
+    if not any(entry.test for entries in ranked.values() for entry in entries):
+        return UNTESTED
+    columns = Counter(
+        (test, column.is_mean)
+        for column, entries in ranked.items()
+        for test in {entry.test for entry in entries if entry.test}
+    )
+    tests = dict.fromkeys(test for test, _ in columns)
+    by = ", ".join(
+        f"{test} on {_some({mean: number for (name, mean), number in columns.items() if name == test})}"
+        for test in tests
+    )
+    missing = Counter(
+        column.is_mean for column, entries in ranked.items() if not all(entry.test for entry in entries)
+    )
+    return f"Tested by {by}" + (
+        f"; what no test decides, on {_some(missing)}, is unmarked" if missing else ""
+    )
+
+
+def _ranked(board: Board, column: Column) -> list[BoardEntry]:
+    entries = (board.entries.get((row, column)) for row in board.rows)
+    return [entry for entry in entries if entry and entry.rank]
+
+
+def _some(columns: Mapping[bool, int]) -> str:
+    """How many test sets (False) and means (True)."""
+    names = {False: "test set", True: "mean"}
+    return " and ".join(f"{n} {names[mean]}{'s' if n > 1 else ''}" for mean, n in sorted(columns.items()))
+
+
+def training_sets(boards: Sequence[Board]) -> list[tuple[str, list[BoardRow]]]:
+    """What detectors were trained on, and which of them: every row of the boards once."""
+    found: dict[str, list[BoardRow]] = {}
+    for row in dict.fromkeys(row for board in boards for row in board.rows):
+        found.setdefault(row.trained_on, []).append(row)
+    return list(found.items())

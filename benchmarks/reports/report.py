@@ -9,8 +9,10 @@ import pandas as pd
 
 from benchmarks.reports.board import Board, boards, warnings
 from benchmarks.reports.cellscores import ScoreReader
+from benchmarks.reports.cost import CostTable, cost_tables
 from benchmarks.reports.load import Run, check_metrics
-from benchmarks.reports.reported import ReportedFigure, reported
+from benchmarks.reports.reported import Comparison, ReportedFigure, comparisons, reported
+from benchmarks.reports.robustness import Robustness, robustness
 from benchmarks.reports.statistics.compare import compare
 from benchmarks.reports.statistics.standings import Standings, standings
 from benchmarks.reports.statistics.verdicts import Verdicts
@@ -20,7 +22,7 @@ from benchmarks.reports.thresholds import Loss, losses
 @dataclass(frozen=True)
 class Report:
     """runs as read; boards: one per metric and perturbation; standings: of each board; comparisons: the table of
-    `compare`; read: the score files, those already read kept."""
+    `compare`; beside_reported: measured numbers beside published ones; read: the score files, those already read kept."""
 
     runs: Sequence[Run]
     metrics: Sequence[str]
@@ -30,6 +32,9 @@ class Report:
     comparisons: pd.DataFrame
     losses: Sequence[Loss]
     reported: Sequence[ReportedFigure]
+    robustness: Robustness
+    costs: Sequence[CostTable]
+    beside_reported: Sequence[Comparison]
     read: ScoreReader
 
 
@@ -37,17 +42,20 @@ def make_report(runs: Sequence[Run], metrics: Sequence[str]) -> Report:
     """Compare, rank and tabulate; raises `UserError` for a metric that no run has."""
     check_metrics(runs, metrics)
     read = ScoreReader()
-    comparisons = compare(runs, metrics, read)
-    verdicts = Verdicts(comparisons)
-    found = boards(runs, metrics, verdicts.alike)
+    compared = compare(runs, metrics, read)
+    verdicts = Verdicts(compared)
+    found = boards(runs, metrics, verdicts.judge)
     return Report(
         runs,
         metrics,
         found,
         [standings(board, verdicts) for board in found],
         warnings(runs),
-        comparisons,
+        compared,
         losses(runs),
         reported(runs),
+        robustness(runs, found),
+        cost_tables(runs, found),
+        comparisons(runs),
         read,
     )

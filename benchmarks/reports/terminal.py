@@ -10,11 +10,16 @@ from rich.table import Table
 from rich.text import Text
 
 from benchmarks.reports.board import Board, BoardEntry, BoardRow, boards, grouped, warnings
+from benchmarks.reports.cost import CostTable, cost_tables, short
 from benchmarks.reports.load import Run, check_metrics
-from benchmarks.reports.notes import UNTRAINED, legend, mark, notes
+from benchmarks.reports.notes import UNTRAINED, legend, mark, notes, training_sets, what_was_tested
+from benchmarks.reports.reported import Comparison, comparisons, verdict
+from benchmarks.reports.robustness import SuiteTable, robustness
 from benchmarks.reports.statistics.standings import HEADINGS, Standings, standings
 from benchmarks.reports.statistics.verdicts import Verdicts
 from benchmarks.runfolder.metrics_file import METRICS
+from benchmarks.runfolder.scores import CLEAN
+from benchmarks.text import plain
 
 DIGITS = 3
 _CELL = 12
@@ -30,38 +35,104 @@ def print_runs(
 ) -> None:
     """Print one leaderboard of all runs: test sets down, detectors across, one table per metric.
 
-    names: metrics to show, by default `METRICS`. verdicts: of comparisons, for the share of resamples in which the order of two detectors holds.
+    names: metrics to show, by default `METRICS`. verdicts: of comparisons, for what is marked as best, and for the share
+        of resamples in which the order of two detectors holds.
     """
     names = names or METRICS
     check_metrics(runs, names)
     for warning in warnings(runs):
-        console.print(Text(f"Warning: {warning}", style="bold yellow"))
-    found = boards(runs, names)
+        console.print(_text(f"Warning: {warning}", style="bold yellow"))
+    found = boards(runs, names, verdicts.judge if verdicts else None)
     longest = max((len(f"{c.group} {c.label}") for board in found for c in board.columns), default=0)
     across = max(1, (console.width - min(longest, _LABEL) - 1) // (_CELL + 1))
     for board in found:
         for start in range(0, len(board.rows), across):
             console.print(_table(board, board.rows[start : start + across]))
+        if said := what_was_tested(board):
+            console.print(_text(f"{said}.", style="dim"))
         for over_all in standings(board, verdicts):
             console.print(_over_all(over_all))
+    for suite in robustness(runs, found).suites:
+        console.print(_suite(suite))
+    for table in cost_tables(runs, found):
+        console.print(_cost(table))
+    if compared := comparisons(runs):
+        console.print(_beside_reported(compared))
     footnotes = dict.fromkeys(note for board in found for note in notes(board))
+    for text, of in training_sets(found):
+        console.print(Text(f"Trained on {text}: {', '.join(row.label for row in of)}", style="dim"))
     for sign, text in [*footnotes, *legend(found)]:
-        console.print(Text(f"{sign} {text}", style="dim"))
+        console.print(_text(f"{sign} {text}", style="dim"))
 
 
 def _table(board: Board, rows: Sequence[BoardRow]) -> Table:
     direction = "higher" if board.higher_is_better else "lower"
     pictures = "clean pictures" if board.perturbation == "none" else board.perturbation
-    title = Text(f"{board.metric} ({direction} is better), {pictures}", style="bold")
+    title = _text(f"{board.metric} ({direction} is better), {pictures}", style="bold")
     table = Table(title=title, title_justify="left", box=_BOX, padding=(0, 0, 0, 1), pad_edge=False)
     table.add_column("test set", max_width=_LABEL, overflow="fold")
     for row in rows:
         table.add_column(_name(row), justify="right", min_width=_CELL, max_width=_CELL, overflow="fold")
     for group, columns in grouped(board.columns):
         for column in columns:
-            label = Text(f"{group} {column.label}", style="bold" if column.is_mean else "")
+            label = _text(f"{group} {column.label}", style="bold" if column.is_mean else "")
             numbers = (_number(board.entries.get((row, column))) for row in rows)
             table.add_row(label, *numbers, end_section=column is columns[-1])
+    return table
+
+
+def _suite(found: SuiteTable) -> Table:
+    """A suite's mean and worst condition: detectors down."""
+    direction = "higher" if found.higher_is_better else "lower"
+    title = _text(f"{found.metric} ({direction} is better), suite {found.suite}", style="bold")
+    table = Table(title=title, title_justify="left", box=_BOX, padding=(0, 0, 0, 1), pad_edge=False)
+    table.add_column("detector")
+    for heading in ("clean", "mean", "worst"):
+        table.add_column(heading, justify="right")
+    table.add_column("under")
+    for one in found.rows:
+        numbers = (
+            "–" if value is None else f"{value:.{DIGITS}f}"
+            for value in (one.clean, one.mean, one.worst_value)
+        )
+        table.add_row(_name(one.row), *numbers, _text(one.worst))
+    return table
+
+
+def _beside_reported(compared: Sequence[Comparison]) -> Table:
+    title = Text("measured and reported (difference: measured minus reported)", style="bold")
+    table = Table(title=title, title_justify="left", box=_BOX, padding=(0, 0, 0, 1), pad_edge=False)
+    table.add_column("detector, test set", max_width=_LABEL, overflow="fold")
+    for head in ("metric", "measured", "reported", "difference", "in interval"):
+        table.add_column(head, justify="right", overflow="fold")
+    for one in compared:
+        condition = "" if one.perturbation == CLEAN else f", {one.perturbation}"
+        table.add_row(
+            _text(f"{one.row.label}, {one.on}{condition}"),
+            _text(one.metric),
+            Text(one.mark) if one.measured is None else _number(one.measured, ranked=False),
+            Text(f"{one.reported:.{DIGITS}f}"),
+            Text("" if one.difference is None else f"{one.difference:+.{DIGITS}f}"),
+            Text(verdict(one)),
+        )
+    return table
+
+
+def _cost(found: CostTable) -> Table:
+    """What each detector costs, and which are beaten by none: detectors down."""
+    title = Text(f"cost on {found.device}; ● no other is as good and as fast", style="bold")
+    table = Table(title=title, title_justify="left", box=_BOX, padding=(0, 0, 0, 1), pad_edge=False)
+    table.add_column("detector")
+    for heading in (found.metric, "pictures/s", "memory", "FLOPs", "trained", "frozen"):
+        table.add_column(heading, justify="right")
+    for one in found.rows:
+        cost = one.cost
+        table.add_row(
+            _name(one.row),
+            f"{'● ' if one.front else ''}{'–' if one.value is None else f'{one.value:.{DIGITS}f}'}",
+            f"{cost.pictures_per_second:.3g}",
+            *map(short, (cost.peak_memory, cost.flops, cost.parameters_trained, cost.parameters_frozen)),
+        )
     return table
 
 
@@ -75,16 +146,20 @@ def _over_all(found: Standings) -> Table:
         on = HEADINGS[i] == "on"
         table.add_column(HEADINGS[i], justify="left" if on else "right", max_width=_LABEL if on else 8)
     for row, texts in rows:
-        table.add_row(_name(row), *(Text(texts[i]) for i in used))
+        table.add_row(_name(row), *(_text(texts[i]) for i in used))
     return table
 
 
 def _name(row: BoardRow) -> Text:
-    return Text(f"{row.label} {UNTRAINED}", style="yellow") if row.untrained else Text(row.label)
+    return _text(f"{row.label} {UNTRAINED}", style="yellow") if row.untrained else _text(row.label)
 
 
-def _number(entry: BoardEntry | None) -> Text:
+def _text(name: str, style: str = "") -> Text:
+    return Text(plain(name), style=style)
+
+
+def _number(entry: BoardEntry | None, ranked: bool = True) -> Text:
     if entry is None or entry.value is None:
         return Text(mark(entry), style="red")
-    style = {1: "bold green", 2: "underline"}.get(entry.rank or 0, "")
+    style = {1: "bold green", 2: "underline"}.get(entry.place, "") if ranked else ""
     return Text(f"{entry.value:.{DIGITS}f}", style=style) + Text(mark(entry), style="yellow")

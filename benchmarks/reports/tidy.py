@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import csv
-import io
-from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict
 
 from benchmarks.reports.board import BoardEntry
 from benchmarks.reports.report import Report
-from benchmarks.reports.reported import ReportedFigure
+from benchmarks.reports.reported import ReportedFigure, verdict
+from benchmarks.runfolder.record import CostRecord
+from benchmarks.text import csv_text
 
 COLUMNS = [
     "run",
@@ -29,6 +28,8 @@ COLUMNS = [
     "reason",
     "rank",
     "tied",
+    "test",
+    "trained_on",
     "warning",
 ]
 
@@ -74,10 +75,11 @@ def tidy(report: Report) -> str:
 
     pictures: the test sets that the number covers, `name@fingerprint`, separated by spaces: lines with
     equal `pictures` can be compared. rank: among trained detectors with complete cells; tied: not itself
-    the best of its rank, but not significantly different from it. interval: how it was made, or why there is none.
+    the best of its rank, but not significantly different from it; test: which one decided that, empty where none
+    did, and the rank is the value's alone. interval: how it was made, or why there is none.
     """
     alarm = " ".join(report.warnings)
-    return _text(
+    return csv_text(
         COLUMNS,
         (
             {
@@ -98,6 +100,8 @@ def tidy(report: Report) -> str:
                 "reason": entry.reason,
                 "rank": entry.rank,
                 "tied": str(entry.tied).lower(),
+                "test": entry.test,
+                "trained_on": row.trained_on,
                 "warning": alarm,
             }
             for board in report.boards
@@ -120,7 +124,7 @@ def tidy_standings(report: Report) -> str:
     column: as in `leaderboard.csv`, which says what pictures it covers. worst_on: the sets of the worst value, separated by semicolons. ahead_of_next: share of the resamples in which the
     order of the detector and the one with the `next` best mean holds.
     """
-    return _text(
+    return csv_text(
         STANDING,
         (
             {
@@ -150,12 +154,137 @@ def tidy_standings(report: Report) -> str:
 
 def tidy_reported(report: Report) -> str:
     """The published figures of the runs' detectors."""
-    return _text(list(ReportedFigure.__dataclass_fields__), map(asdict, report.reported))
+    return csv_text(list(ReportedFigure.__dataclass_fields__), map(asdict, report.reported))
+
+
+def tidy_beside_reported(report: Report) -> str:
+    """Measured numbers beside published ones, in columns of their own.
+
+    difference: measured minus reported; in_interval: whether low to high holds it; both empty where not every
+    picture was scored.
+    """
+    columns = [
+        "run",
+        "detector",
+        "untrained",
+        "on",
+        "perturbation",
+        "metric",
+        "measured",
+        "low",
+        "high",
+        "status",
+        "reported",
+        "difference",
+        "in_interval",
+        "source",
+        "differs",
+    ]
+    return csv_text(
+        columns,
+        (
+            {
+                "run": one.row.run,
+                "detector": one.row.detector,
+                "untrained": str(one.row.untrained).lower(),
+                "on": one.on,
+                "perturbation": one.perturbation,
+                "metric": one.metric,
+                "measured": one.measured.value if one.measured else None,
+                "low": one.measured.low if one.measured else None,
+                "high": one.measured.high if one.measured else None,
+                "status": one.measured.status if one.measured else one.mark,
+                "reported": one.reported,
+                "difference": one.difference,
+                "in_interval": verdict(one),
+                "source": one.source,
+                "differs": one.differs,
+            }
+            for one in report.beside_reported
+        ),
+    )
+
+
+def tidy_suites(report: Report) -> str:
+    """Suites, one line for each condition of each detector and metric, and one `suite mean` with its interval."""
+    columns = [
+        "run",
+        "suite",
+        "metric",
+        "detector",
+        "untrained",
+        "condition",
+        "weight",
+        "value",
+        "low",
+        "high",
+    ]
+    lines = []
+    for table in report.robustness.suites:
+        for one in table.rows:
+            head = {
+                "run": table.run,
+                "suite": table.suite,
+                "metric": table.metric,
+                "detector": one.row.detector,
+                "untrained": str(one.row.untrained).lower(),
+            }
+            lines += [
+                {**head, "condition": name, "weight": weight, "value": one.values[name]}
+                for name, weight in table.weights.items()
+            ]
+            lines.append(
+                {**head, "condition": "suite mean", "value": one.mean, "low": one.low, "high": one.high}
+            )
+    return csv_text(columns, lines)
+
+
+def tidy_curves(report: Report) -> str:
+    """Robustness curves, one line per point; area: of the whole curve."""
+    columns = ["run", "detector", "untrained", "metric", "perturbation", "strength", "value", "area"]
+    return csv_text(
+        columns,
+        (
+            {
+                "run": curve.row.run,
+                "detector": curve.row.detector,
+                "untrained": str(curve.row.untrained).lower(),
+                "metric": curve.metric,
+                "perturbation": curve.perturbation,
+                "strength": strength,
+                "value": value,
+                "area": curve.area,
+            }
+            for curve in report.robustness.curves
+            for strength, value in curve.points
+        ),
+    )
+
+
+def tidy_cost(report: Report) -> str:
+    """What each detector costs on the device that it was measured on."""
+    facts = list(CostRecord.model_fields)
+    return csv_text(
+        ["run", "detector", "untrained", "metric", "value", "front", *facts],
+        (
+            {
+                "run": table.run,
+                "detector": one.row.detector,
+                "untrained": str(one.row.untrained).lower(),
+                "metric": table.metric,
+                "value": one.value,
+                "front": str(one.front).lower(),
+                **{key: getattr(one.cost, key) for key in facts},
+            }
+            for table in report.costs
+            for one in table.rows
+        ),
+    )
 
 
 def tidy_losses(report: Report) -> str:
     """Threshold or signal, for every test set and mean."""
-    return _text(
+    return csv_text(
         [
             "run",
             "detector",
@@ -198,21 +327,12 @@ def tidy_comparisons(report: Report) -> str:
     }
     table = report.comparisons
     places = [names[pictures] for pictures in table["pictures"]]
-    return str(
-        table.assign(
-            paradigm=[group for group, _ in places],
-            column=[label for _, label in places],
-            first_run=[run for run, _ in table["first"]],
-            first=[detector for _, detector in table["first"]],
-            second_run=[run for run, _ in table["second"]],
-            second=[detector for _, detector in table["second"]],
-        )[COMPARISON].to_csv(index=False, lineterminator="\n")
+    named = table.assign(
+        paradigm=[group for group, _ in places],
+        column=[label for _, label in places],
+        first_run=[run for run, _ in table["first"]],
+        first=[detector for _, detector in table["first"]],
+        second_run=[run for run, _ in table["second"]],
+        second=[detector for _, detector in table["second"]],
     )
-
-
-def _text(columns: Sequence[str], rows: Iterable[Mapping[str, object]]) -> str:
-    stream = io.StringIO()
-    writer = csv.DictWriter(stream, columns, lineterminator="\n")
-    writer.writeheader()
-    writer.writerows(rows)
-    return stream.getvalue()
+    return csv_text(COMPARISON, named.to_dict("records"))

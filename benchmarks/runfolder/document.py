@@ -49,7 +49,7 @@ def read_document(path: Path, kind: type[DocumentT]) -> DocumentT:
     if type(version) is not int or not 1 <= version <= SCHEMA_VERSION:
         hint = ": upgrade d3qe-bench" if type(version) is int and version > SCHEMA_VERSION else ""
         raise UserError(
-            f"{path}: schema is {_short(version)}, this version reads {_readable_versions()}{hint}"
+            f"{path}: schema is {short(version)}, this version reads {_readable_versions()}{hint}"
         )
     return validated(content, kind, str(path))
 
@@ -70,13 +70,14 @@ def validated(content: object, kind: type[DocumentT], source: str) -> DocumentT:
         problems = error.errors(include_url=False)
         first = problems[0]
         place = ".".join(map(str, first["loc"])) or "the document"
-        given = "" if first["type"] == "missing" else f", got {_short(first['input'])}"
+        given = "" if first["type"] == "missing" else f", got {short(first['input'])}"
         more = f" (and {len(problems) - 1} more)" if len(problems) > 1 else ""
         text = f"{first['msg'][0].lower()}{first['msg'][1:]}"
         raise UserError(f"{source}: {place}: {text}{given}{more}") from None
 
 
-def _short(value: object) -> str:
+def short(value: object) -> str:
+    """A value as an error message shows it."""
     text = " ".join(repr(value).split())
     return text if len(text) <= _SHOWN else f"{text[:_SHOWN]}…"
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 import platform
 import subprocess
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from importlib import metadata
 from pathlib import Path
 from typing import Any
@@ -72,9 +72,23 @@ def new_record(
                 for test_set, fingerprint in test_sets
             },
             "perturbations": perturbations,
+            **({"reported": figures} if (figures := list(_figures(settings))) else {}),
             **more,
         }
     )
+
+
+def _figures(settings: RunSettings) -> Iterator[dict[str, Any]]:
+    """The published figures of the settings, one by one, of the detectors that take part."""
+    for table in settings.reported:
+        for detector in table.detectors:
+            for on, value in table.values.items() if detector in settings.labels else ():
+                yield {
+                    "detector": detector,
+                    "on": on,
+                    "value": value,
+                    **table.model_dump(include={"metric", "perturbation", "source", "differs"}),
+                }
 
 
 def versions() -> dict[str, str]:

@@ -38,19 +38,74 @@ class ReportedRecord(Document):
     source: str
 
 
-class CardRecord(Document):
-    """A detector's card; see `registry.DetectorCard`."""
+class PublishedFigure(Document):
+    """A published figure that a run was given to stand beside a measured one.
 
-    trained_on: str = ""
+    detector: as the run calls it. on: a test set, or a mean as tables name it, such as `AR mean of 7`. value: in
+    [0, 1]. differs: how what was measured differs from what was published.
+    """
+
+    detector: str
+    on: str
+    metric: str
+    perturbation: str
+    value: FiniteFloat
+    source: str
+    differs: str = ""
+
+
+class CardRecord(Document):
+    """A detector's card; see `registry.DetectorCard`. What its weights were trained on is in the detector's record."""
+
     licence: str = ""
     reported: list[ReportedRecord] = Field([])
     white_box_for: list[str] = Field([])
 
 
+class TrainingSetRecord(Document):
+    """A set of pictures that weights were trained on."""
+
+    name: str
+    paradigm: str = ""
+    generator: str = ""
+    real: Count
+    fake: Count
+    prepare: str = ""
+    fingerprint: str
+
+
+class TrainingRecord(Document):
+    """The pictures that weights were trained on, as the training recorded them."""
+
+    fingerprint: str
+    real: Count
+    fake: Count
+    sets: list[TrainingSetRecord]
+
+
+class CostRecord(Document):
+    """What a detector costs on the run's device; see `benchmarks.runner.cost_probe.measure_costs`.
+
+    device, device_name, dtype: what it was measured on. pictures: of the batch that was measured. peak_memory: bytes.
+    flops: per picture.
+    """
+
+    device: str
+    device_name: str
+    dtype: str
+    pictures: Count
+    pictures_per_second: FiniteFloat
+    peak_memory: Count | None = None
+    flops: FiniteFloat
+    parameters_trained: Count
+    parameters_frozen: Count
+
+
 class DetectorRecord(Document):
     """One detector of a run.
 
-    name: in the registry. identity: of weights that come another way, see `Detector.identity`. encoders: weights digest, or the seed of untrained weights, by encoder; inputs:
+    name: in the registry. trained_on: what these weights were trained on, in words; training: what the training
+    recorded of it, where it did. identity: of weights that come another way, see `Detector.identity`. encoders: weights digest, or the seed of untrained weights, by encoder; inputs:
     the view or feature behind each of its inputs; both empty where it could not be built. failed: why it
     could not be built or was stopped.
     """
@@ -60,6 +115,8 @@ class DetectorRecord(Document):
     options: dict[str, Any] = Field({})
     protocol: str = ""
     weights: WeightsRecord | None = None
+    trained_on: str = "unknown"
+    training: TrainingRecord | None = None
     identity: str = ""
     encoders: dict[str, str] = Field({})
     inputs: dict[str, str] = Field({})
@@ -67,6 +124,14 @@ class DetectorRecord(Document):
     untrained_parts: list[str] = Field([])
     failed: str | None = None
     card: CardRecord = CardRecord()
+    cost: CostRecord | None = None
+
+
+class EncoderPasses(Document):
+    """How often an encoder was called for detectors, and on how many pictures, by all commands that came to their end."""
+
+    calls: Count = 0
+    pictures: Count = 0
 
 
 class Asked(Document):
@@ -127,7 +192,11 @@ class GitState(Document):
 
 
 class RunRecord(Document):
-    """The content of run.json. perturbations: as they were asked for, `none` for clean pictures."""
+    """The content of run.json. perturbations: as they were asked for, `none` for clean pictures.
+
+    chains: the steps of those that are a named chain. suites: by name, the conditions and their weights.
+    encoders: by variant.
+    """
 
     schema_version: SchemaVersion = Field(1, alias="schema")
     command: list[str] = Field([])
@@ -143,6 +212,10 @@ class RunRecord(Document):
     detectors: dict[str, DetectorRecord]
     datasets: dict[str, DatasetRecord]
     perturbations: list[str]
+    encoders: dict[str, EncoderPasses] = Field({})
+    chains: dict[str, str] = Field({})
+    suites: dict[str, dict[str, FiniteFloat]] = Field({})
+    reported: list[PublishedFigure] = Field([])
 
     def cells(self) -> Iterator[Cell]:
         """Every (detector, test set, perturbation) that was asked for."""

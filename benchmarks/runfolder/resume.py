@@ -33,6 +33,11 @@ def merged_record(old: RunRecord | None, new: RunRecord, run: Path) -> RunRecord
         for name in sorted(scored_datasets & new.datasets.keys())
         if _changed_dataset(old.datasets[name], new.datasets[name])
     ]
+    changes += [
+        f"its scores were made with {name} = {old.chains[name]}"
+        for name in sorted({cell.perturbation for cell in found} & old.chains.keys() & new.chains.keys())
+        if old.chains[name] != new.chains[name]
+    ]
     if changes:
         raise UserError(f"{run} cannot be resumed: {'; '.join(changes)}. Choose another --out")
     before, now = dumped(old), dumped(new)
@@ -42,6 +47,8 @@ def merged_record(old: RunRecord | None, new: RunRecord, run: Path) -> RunRecord
         for facts in ("encoders", "inputs"):
             earlier = before["detectors"][name].get(facts, {})
             detectors[name] = {**detectors[name], facts: {**earlier, **detectors[name].get(facts, {})}}
+        if "cost" in before["detectors"][name]:
+            detectors[name] = {"cost": before["detectors"][name]["cost"], **detectors[name]}
         if old.detectors[name].inputs and not new.detectors[name].inputs:
             built = {key: before["detectors"][name].get(key) for key in ("options", "protocol", "identity")}
             detectors[name] |= {key: value for key, value in built.items() if value is not None}
@@ -51,7 +58,14 @@ def merged_record(old: RunRecord | None, new: RunRecord, run: Path) -> RunRecord
             "detectors": detectors,
             "plugins": [*now.get("plugins", []), *_forgotten_plugins(old, new)],
             "datasets": {**before["datasets"], **now["datasets"]},
+            "encoders": before.get("encoders", {}),
             "perturbations": list(dict.fromkeys([*old.perturbations, *new.perturbations])),
+            **{
+                key: merged
+                for key in ("chains", "suites")
+                if (merged := {**before.get(key, {}), **now.get(key, {})})
+            },
+            **({"reported": figures} if (figures := now.get("reported") or before.get("reported")) else {}),
         }
     )
 

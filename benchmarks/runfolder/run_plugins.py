@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cache
@@ -10,6 +9,7 @@ from pathlib import Path
 
 from benchmarks.loading import load_catalogs
 from benchmarks.runfolder.record import PluginEntry, RunRecord
+from benchmarks.text import say
 from registry import Catalogs
 from registry.card import MetricCard
 from registry.catalog import Catalog
@@ -69,4 +69,4 @@ def _reason(plugin: PluginEntry, catalogs: Catalogs) -> str:
 
 @cache
 def _report(name: str, reason: str) -> None:
-    print(f"metric {name} is not computed: {reason}", file=sys.stderr)
+    say(f"metric {name} is not computed: {reason}", err=True)

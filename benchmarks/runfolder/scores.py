@@ -18,6 +18,7 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from benchmarks.perturbations import CLEAN as CLEAN
 from registry.errors import UserError
 from registry.files import atomic
 
@@ -46,9 +47,6 @@ _FILE_SCHEMA = pa.schema(
         for field in SCHEMA
     ]
 )
-
-CLEAN = "none"
-"""The perturbation column of pictures as they are."""
 
 
 @dataclass(frozen=True, order=True)

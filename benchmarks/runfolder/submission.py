@@ -6,7 +6,7 @@ import hashlib
 import json
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, NotRequired
 
 import numpy as np
 from pydantic import with_config
@@ -24,7 +24,14 @@ from benchmarks.runfolder.document import (
     read_document,
     validated,
 )
-from benchmarks.runfolder.metrics_file import Bootstrap, Mean, MetricCell, MetricFacts, MetricsFile
+from benchmarks.runfolder.metrics_file import (
+    Bootstrap,
+    Calibrated,
+    Mean,
+    MetricCell,
+    MetricFacts,
+    MetricsFile,
+)
 from benchmarks.runfolder.record import (
     DetectorRecord,
     RunRecord,
@@ -35,8 +42,11 @@ from benchmarks.runfolder.record import (
 from benchmarks.runfolder.scores import read_cell
 from registry.errors import UserError, unknown_name
 
-FACTS = ("card", "weights", "untrained", "untrained_parts")
-PROVENANCE = ("command", "versions", "git", "device", "device_name", "dtype", "seed")
+FACTS = (
+    "name", "options", "protocol", "weights", "trained_on", "training", "identity", "encoders", "inputs", "untrained", "untrained_parts", "card"
+)  # fmt: skip
+"""What a row says of its detector, as run.json has it."""
+PROVENANCE = ("command", "versions", "git", "device", "device_name", "dtype", "seed", "chains", "suites")
 
 
 @with_config(LENIENT)
@@ -51,7 +61,7 @@ class ScoreDigest(TypedDict):
 
 @with_config(LENIENT)
 class SubmissionFile(TypedDict):
-    """One detector's row of the leaderboard. facts, provenance, datasets: as in run.json."""
+    """One detector's row of the leaderboard. facts, provenance, datasets: as in run.json; the rest as in metrics.json."""
 
     schema: SchemaVersion
     detector: str
@@ -60,6 +70,7 @@ class SubmissionFile(TypedDict):
     datasets: dict[str, dict[str, Any]]
     perturbations: list[str]
     bootstrap: Bootstrap
+    calibrated: NotRequired[Calibrated]
     metrics: dict[str, MetricFacts]
     cells: list[MetricCell]
     means: list[Mean]
@@ -75,8 +86,14 @@ def make_submission(run: Path, detector: str, metrics: MetricsFile) -> Submissio
     record = read_record(run)
     if detector not in record.detectors:
         raise unknown_name("detector of this run", detector, record.detectors)
-    cells = [cell for cell in metrics["cells"] if cell["detector"] == detector]
-    _check_worthy(detector, record.detectors[detector], cells)
+    row = submission_of(run, record, detector, metrics)
+    if unworthy := not_worthy(detector, record.detectors[detector], row["cells"]):
+        raise UserError(unworthy)
+    return row
+
+
+def submission_of(run: Path, record: RunRecord, detector: str, metrics: MetricsFile) -> SubmissionFile:
+    """The row of a detector that the run has, whether or not it may be submitted."""
     content = dumped(record)
     facts = content["detectors"][detector]
     return validated(
@@ -88,8 +105,9 @@ def make_submission(run: Path, detector: str, metrics: MetricsFile) -> Submissio
             "datasets": content["datasets"],
             "perturbations": record.perturbations,
             "bootstrap": metrics["bootstrap"],
+            **({"calibrated": calibrated} if (calibrated := _calibrated(detector, metrics)) else {}),
             "metrics": metrics["metrics"],
-            "cells": cells,
+            "cells": [cell for cell in metrics["cells"] if cell["detector"] == detector],
             "means": [mean for mean in metrics["means"] if mean["detector"] == detector],
             "scores": score_digests(run, record, detector),
         },
@@ -154,15 +172,21 @@ def is_submission(path: Path) -> bool:
     return isinstance(found, dict) and {"detector", "scores"} <= set(found)
 
 
-def _check_worthy(detector: str, facts: DetectorRecord, cells: Sequence[MetricCell]) -> None:
+def _calibrated(detector: str, metrics: MetricsFile) -> Calibrated | None:
+    """The threshold of one detector, where thresholds were chosen."""
+    known = metrics.get("calibrated")
+    return {"on": known["on"], "thresholds": {detector: known["thresholds"][detector]}} if known else None
+
+
+def not_worthy(detector: str, facts: DetectorRecord, cells: Sequence[MetricCell]) -> str:
+    """Why a detector's row is not to be submitted; empty where it is."""
     if facts.untrained:
-        raise UserError(f"{detector} ran untrained: such a row says nothing and is not submitted")
+        return f"{detector} ran untrained: such a row says nothing and is not submitted"
     incomplete = [
         f"{cell['dataset']} under {cell['perturbation']}: {cell['reason']}"
         for cell in cells
         if cell["status"] != COMPLETE
     ]
     if incomplete:
-        raise UserError(
-            f"{detector} is not complete on {len(incomplete)} of {len(cells)} cells; first {incomplete[0]}"
-        )
+        return f"{detector} is not complete on {len(incomplete)} of {len(cells)} cells; first {incomplete[0]}"
+    return ""

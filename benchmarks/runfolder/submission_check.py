@@ -1,83 +1,109 @@
-"""Do a run's score files reproduce what a submission claims?"""
+"""Is a submission what its run folder gives?
+
+The row is made anew, from run.json, the score files and the registered metrics, and compared with the one that
+was submitted, value by value. No field of a row is free text: whatever differs is refused by its name.
+"""
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from benchmarks.runfolder.document import as_json, short
 from benchmarks.runfolder.evaluate import compute_metrics
-from benchmarks.runfolder.record import dumped, read_record
+from benchmarks.runfolder.record import RunRecord, read_record
 from benchmarks.runfolder.run_plugins import recorded_metrics
-from benchmarks.runfolder.submission import ScoreDigest, SubmissionFile, score_digests
+from benchmarks.runfolder.submission import SubmissionFile, not_worthy, submission_of
 
 TOLERANCE = 1e-9
-"""Largest difference of a metric, or of the end of an interval, between a row and its score files."""
+"""Largest difference of a number between a row and its run."""
+
+_ABSENT = object()
+_NAMES = ("dataset", "scope", "perturbation")
+"""What tells the items of a list in a row apart."""
 
 
 def problems(row: SubmissionFile, run: Path, plugins: Sequence[Path] = ()) -> list[str]:
-    """Every way in which the score files of `run` differ from the row; empty for a row that holds up.
+    """Everything in a row that the run folder does not give, by the name of the field; empty for one that holds up.
 
     plugins: as `recorded_metrics` takes them.
     """
     record = read_record(run)
     detector = row["detector"]
     if detector not in record.detectors:
-        return [f"the run has no detector {detector!r}"]
-    bootstrap = row["bootstrap"]
-    computed = compute_metrics(
-        run, recorded_metrics(record, plugins).catalog, bootstrap["resamples"], bootstrap["seed"]
+        return [f"detector: {detector!r} in the row, the run has {', '.join(record.detectors)}"]
+    resamples = row["bootstrap"]["resamples"]
+    metrics = compute_metrics(
+        run,
+        recorded_metrics(record, plugins).catalog,
+        resamples,
+        calibrate_on=_calibrated_on(row, record),
     )
-    return [
-        *_data(row, dumped(record)["datasets"]),
-        *_scores(row, score_digests(run, record, detector)),
-        *_numbers("cells", row, computed),
-        *_numbers("means", row, computed),
-    ]
+    made = submission_of(run, record, detector, metrics)
+    found = list(_differences("", as_json(row), as_json(made)))
+    if any(_is_interval(line) for line in found):
+        # that number is nowhere but in the row: it is right if it gives the intervals
+        found.insert(0, f"bootstrap.resamples: with {resamples} the run gives other intervals than the row's")
+    unworthy = not_worthy(detector, record.detectors[detector], made["cells"])
+    return [*found, *([unworthy] if unworthy else [])]
 
 
-def _data(row: Mapping[str, Any], datasets: Mapping[str, Mapping[str, Any]]) -> Iterator[str]:
-    for name in sorted({*row["datasets"], *datasets}):
-        claimed, found = (side.get(name, {}).get("fingerprint") for side in (row["datasets"], datasets))
-        if claimed != found:
-            yield f"{name}: the row's data fingerprint is {claimed}, the run's is {found}"
+def _calibrated_on(row: SubmissionFile, record: RunRecord) -> str | None:
+    """The test set that chose the thresholds of a row, if any did and the run has it: all such metrics name one."""
+    named = Counter(facts["left_out"] for facts in row["metrics"].values() if "left_out" in facts)
+    return next((name for name, _ in named.most_common() if name in record.datasets), None)
 
 
-def _scores(row: Mapping[str, Any], found: list[ScoreDigest]) -> Iterator[str]:
-    known = {(item["dataset"], item["perturbation"]): item for item in found}
-    for item in row["scores"]:
-        key = (item["dataset"], item["perturbation"])
-        if known.pop(key, None) != item:
-            yield f"{key[0]} under {key[1]}: the score rows are not those of the submission"
-    for dataset, perturbation in known:
-        yield f"{dataset} under {perturbation}: scored, but not in the row"
+def _is_interval(line: str) -> bool:
+    return ".ci." in line.partition(": ")[0]
 
 
-def _numbers(part: str, row: Mapping[str, Any], computed: Mapping[str, Any]) -> Iterator[str]:
-    key = "dataset" if part == "cells" else "scope"
-    mine = [item for item in computed[part] if item["detector"] == row["detector"]]
-    known = {(item[key], item["perturbation"]): item for item in mine}
-    for item in row[part]:
-        where = f"{item[key]} under {item['perturbation']}"
-        found = known.pop((item[key], item["perturbation"]), None)
-        if found is None or item["detector"] != row["detector"]:
-            yield f"{where}: not in the run"
-            continue
-        for fact in ("untrained", "status", "n_real", "n_fake", "n_error", "n_sets"):
-            if item.get(fact) != found.get(fact):
-                yield f"{where}: {fact} is {item.get(fact)!r} in the row, {found.get(fact)!r} in the run"
-        for name in {**item["metrics"], **found["metrics"]}:
-            values = [side["metrics"].get(name) for side in (item, found)]
-            if not _same(*values):
-                yield f"{where}: {name} is {values[0]} in the row, {values[1]} from the score files"
-            bounds = [side["ci"].get(name) or [None, None] for side in (item, found)]
-            if not all(_same(claimed, own) for claimed, own in zip(*bounds, strict=True)):
-                yield f"{where}: the interval of {name} is {bounds[0]} in the row, {bounds[1]} from the score files"
-    for place, perturbation in known:
-        yield f"{place} under {perturbation}: not in the row"
+def _differences(place: str, claimed: Any, found: Any) -> Iterator[str]:
+    """Both as JSON has them, or `_ABSENT`. place: where they stand, in the words of the row."""
+    if isinstance(claimed, Mapping) and isinstance(found, Mapping):
+        for key in {**found, **claimed}:
+            inner = f"{place}.{key}" if place else str(key)
+            yield from _differences(inner, claimed.get(key, _ABSENT), found.get(key, _ABSENT))
+    elif isinstance(claimed, list) and isinstance(found, list):
+        for label, one, other in _paired(claimed, found):
+            yield from _differences(f"{place}[{label}]", one, other)
+    elif not _same(claimed, found):
+        yield f"{place}: {_shown(claimed)} in the row, {_shown(found)} in the run"
 
 
-def _same(claimed: float | None, found: float | None) -> bool:
-    if claimed is None or found is None:
-        return claimed is found
-    return abs(claimed - found) <= TOLERANCE
+def _paired(claimed: list[Any], found: list[Any]) -> Iterator[tuple[str, Any, Any]]:
+    """Items of equal names together, the rest in their order, and what one side has too many with `_ABSENT`."""
+    left = list(found)
+    alone: list[tuple[str, Any]] = []
+    for number, item in enumerate(claimed):
+        label = _label(item)
+        match = next((i for i, other in enumerate(left) if label and _label(other) == label), None)
+        if match is None:
+            alone.append((label or str(number), item))
+        else:
+            yield label, item, left.pop(match)
+    for number in range(max(len(alone), len(left))):
+        other = left[number] if number < len(left) else _ABSENT
+        label, item = alone[number] if number < len(alone) else (_label(other) or str(number), _ABSENT)
+        yield label, item, other
+
+
+def _label(item: Any) -> str:
+    return (
+        " under ".join(str(item[name]) for name in _NAMES if name in item)
+        if isinstance(item, Mapping)
+        else ""
+    )
+
+
+def _same(claimed: Any, found: Any) -> bool:
+    numbers = [isinstance(side, int | float) and not isinstance(side, bool) for side in (claimed, found)]
+    if all(numbers):
+        return bool(abs(claimed - found) <= TOLERANCE)
+    return type(claimed) is type(found) and bool(claimed == found)
+
+
+def _shown(value: Any) -> str:
+    return "nothing" if value is _ABSENT else short(value)

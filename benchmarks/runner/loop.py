@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 from mmengine.runner.base_loop import BaseLoop
@@ -64,8 +65,10 @@ class EvaluationLoop(BaseLoop):
             self.runner.call_hook("before_test_iter", batch_idx=index, data_batch=batch)
             scored = model.test_step(batch, job.detectors)
             for one in scored:
-                cell = Cell(one.detector, job.test_set.name, one.perturbation)
-                self.writer.add(cell, one.row(job.test_set.paradigm, job.test_set.generator))
+                for test_set, picture in [(job.test_set, one.picture), *job.copies.get(one.picture.path, ())]:
+                    cell = Cell(one.detector, test_set.name, one.perturbation)
+                    row = replace(one, picture=picture).row(test_set.paradigm, test_set.generator)
+                    self.writer.add(cell, row)
             self.writer.flush_if_due()
             self.runner.call_hook("after_test_iter", batch_idx=index, data_batch=batch, outputs=scored)
             if all(name in model.stopped for name in job.detectors):

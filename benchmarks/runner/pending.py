@@ -4,21 +4,34 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
+from benchmarks.runfolder.picture_digests import picture_digests
 from benchmarks.runfolder.scores import Cell, read_cell
 from registry import Picture, TestSet
+
+Place = tuple[str, str]
+"""The name of a test set and the path of a picture in it."""
+
+Block = tuple[tuple[str, ...], tuple[str, ...]]
+"""Detectors and perturbations."""
+
+Copies = list[tuple[TestSet, Picture]]
 
 
 @dataclass(frozen=True)
 class Job:
-    """Pictures of one test set that the same detectors have to score under the same perturbations."""
+    """Pictures of one test set that the same detectors have to score under the same perturbations.
+
+    copies: path of a picture → where else it stands, in other test sets or in this one; rows are written there, too.
+    """
 
     test_set: TestSet
     pictures: tuple[Picture, ...]
     detectors: tuple[str, ...]
     perturbations: tuple[str, ...]
+    copies: Mapping[str, Copies] = field(default_factory=dict)
 
 
 def pending_jobs(
@@ -28,12 +41,20 @@ def pending_jobs(
     perturbations: Sequence[str],
     rank: int = 0,
     world_size: int = 1,
+    repeats: Mapping[Place, Place] | None = None,
 ) -> list[Job]:
     """The jobs of one rank. Pictures that failed before are tried again.
 
     Picture number i of a test set always belongs to rank i mod `world_size`, whatever is done
     already, so ranks need not agree on what is on the disk, and nothing is padded or scored twice.
+
+    repeats: as `same_pictures` finds them. A repeated picture belongs to the rank of the first place, and is scored
+        once for all places that lack the same.
     """
+    first_of = repeats or {}
+    repeated = {*first_of.values()}
+    owners: dict[Place, int] = {}
+    copies_of: dict[tuple[Place, Block], Copies] = {}
     jobs = []
     for test_set in test_sets:
         done = {
@@ -41,12 +62,48 @@ def pending_jobs(
             for detector in detectors
             for perturbation in perturbations
         }
-        groups: dict[tuple[tuple[str, ...], tuple[str, ...]], list[Picture]] = defaultdict(list)
-        for picture in test_set.pictures[rank::world_size]:
-            for block in _missing_blocks(picture, done, detectors, perturbations):
+        groups: dict[Block, list[Picture]] = defaultdict(list)
+        copies: dict[Block, dict[str, Copies]] = defaultdict(dict)
+        for index, picture in enumerate(test_set.pictures):
+            place = test_set.name, picture.path
+            first = first_of.get(place, place)
+            owner = index % world_size
+            if first in repeated:
+                owner = owners.setdefault(first, owner)
+            for block in _missing_blocks(picture, done, detectors, perturbations) if owner == rank else ():
+                if (first, block) in copies_of:
+                    copies_of[first, block].append((test_set, picture))
+                    continue
                 groups[block].append(picture)
-        jobs += [Job(test_set, tuple(pictures), *block) for block, pictures in groups.items()]
+                if first in repeated:
+                    copies[block][picture.path] = copies_of[first, block] = []
+        jobs += [Job(test_set, tuple(pictures), *block, copies[block]) for block, pictures in groups.items()]
     return jobs
+
+
+def same_pictures(run: Path, test_sets: Iterable[TestSet]) -> dict[Place, Place]:
+    """Where a picture stands again, in another test set or the same one → the first place, in the order of the sets.
+
+    By the digests of their files, so nothing where a run has none, and only among sets in the same fair view.
+    """
+    sets = list(test_sets)
+    table = picture_digests(run)
+    if table is None:
+        return {}
+    views = {test_set.name: str(test_set.prepare or "") for test_set in sets}
+    table = table[table["dataset"].isin(list(views))]
+    table = table.assign(view=table["dataset"].map(views))
+    table = table[table.duplicated(["sha256", "view"], keep=False)]
+    columns = (table[name].tolist() for name in ("dataset", "path", "sha256", "view"))
+    contents = {(name, path): (digest, view) for name, path, digest, view in zip(*columns, strict=True)}
+    found: dict[tuple[bytes, str], Place] = {}
+    repeats = {}
+    for test_set in sets if contents else ():
+        for picture in test_set.pictures:
+            place = test_set.name, picture.path
+            if place in contents and (first := found.setdefault(contents[place], place)) != place:
+                repeats[place] = first
+    return repeats
 
 
 def _missing_blocks(
@@ -54,7 +111,7 @@ def _missing_blocks(
     done: Mapping[tuple[str, str], frozenset[str]],
     detectors: Sequence[str],
     perturbations: Sequence[str],
-) -> Iterator[tuple[tuple[str, ...], tuple[str, ...]]]:
+) -> Iterator[Block]:
     """What a picture lacks, as (detectors, perturbations) that are all missing: one block for a fresh one."""
     by_detectors: dict[tuple[str, ...], list[str]] = defaultdict(list)
     for perturbation in perturbations:

@@ -8,7 +8,7 @@ import tempfile
 import uuid
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -20,23 +20,26 @@ from benchmarks.config import RunSettings
 from benchmarks.datasets import fingerprint, requested_test_sets
 from benchmarks.loading import Locator, Session, load_catalogs, open_session
 from benchmarks.loading.samples import PreparedPictures
-from benchmarks.perturbations import Perturbation, parse_perturbation
+from benchmarks.perturbations import Perturbation
 from benchmarks.ranks import Processes, decoding_processes, joined
 from benchmarks.runfolder.evaluate import evaluate_run
 from benchmarks.runfolder.metrics_file import MetricsFile
 from benchmarks.runfolder.owner import owned_by_all
 from benchmarks.runfolder.picture_digests import write_picture_digests
-from benchmarks.runfolder.provenance import new_record
-from benchmarks.runfolder.record import find_record, read_record, write_record
+from benchmarks.runfolder.provenance import device_name, new_record
+from benchmarks.runfolder.record import EncoderPasses, find_record, read_record, write_record
 from benchmarks.runfolder.resume import merged_record
 from benchmarks.runfolder.run_plugins import recorded_metrics
-from benchmarks.runfolder.scores import CLEAN, cells, compact_cell
+from benchmarks.runfolder.scores import cells, compact_cell
 from benchmarks.runfolder.writer import ShardWriter
+from benchmarks.runner.conditions_asked import conditions_asked
+from benchmarks.runner.cost_probe import measure_costs
 from benchmarks.runner.loop import EvaluationLoop
 from benchmarks.runner.model import ScoringModel
-from benchmarks.runner.pending import Job, pending_jobs
+from benchmarks.runner.pending import Job, pending_jobs, same_pictures
 from benchmarks.runner.run_progress import RunProgress
 from registry import TestSet, UserError
+from registry.encoder import Passes
 
 _UNUSED_HOOKS = dict.fromkeys(
     ("runtime_info", "timer", "sampler_seed", "logger", "param_scheduler", "checkpoint")
@@ -45,13 +48,14 @@ _UNUSED_HOOKS = dict.fromkeys(
 
 @dataclass(frozen=True)
 class Plan:
-    """Everything a run needs, checked, before the first picture is opened."""
+    """Everything a run needs, checked, before the first picture is opened. suites: name → condition → weight."""
 
     settings: RunSettings
     test_sets: Sequence[TestSet]
     perturbations: Mapping[str, Perturbation]
     session: Session
     processes: Processes
+    suites: Mapping[str, Mapping[str, float]] = field(default_factory=dict)
 
 
 def run_benchmark(settings: RunSettings, command: Sequence[str], console: Console) -> MetricsFile | None:
@@ -65,27 +69,29 @@ def run_benchmark(settings: RunSettings, command: Sequence[str], console: Consol
     """
     with joined(settings.launcher, settings.device) as processes, _own(settings.out, processes):
         plan = make_plan(settings, processes)
+        if settings.cost and processes.first:
+            _add_costs(plan)
         processes.agree(_record_problem(plan, command) if processes.first else None)
         stopped = score_pending(plan, console)
         failed: dict[str, str] = {}
         for of_rank in processes.gather({**plan.session.failed, **stopped}):
             failed = {**of_rank, **failed}
-        return _finish(plan, failed) if processes.first else None
+        passes = processes.gather(plan.session.encoders.passes)
+        return _finish(plan, failed, passes, console) if processes.first else None
 
 
 def make_plan(settings: RunSettings, processes: Processes) -> Plan:
     """Resolve every name and load every weight, the quick checks first."""
     catalogs = load_catalogs(settings.plugins, quiet=not processes.first)
-    names = [*([CLEAN] if settings.clean else []), *settings.perturbations]
-    if not names:
-        raise UserError("nothing to score: --no-clean without any --perturb")
-    parsed = [parse_perturbation(name, catalogs.perturbations) for name in names]
+    asked = conditions_asked(settings, catalogs)
+    for figures in settings.reported:
+        catalogs.metrics.entry(figures.metric)
     Locator(
         catalogs, settings.weights, settings.labels
     )  # a wrong name shows before the pictures are looked for
     test_sets = requested_test_sets(settings, catalogs)
     session = open_session(settings, catalogs=catalogs)
-    return Plan(settings, test_sets, {one.name: one for one in parsed}, session, processes)
+    return Plan(settings, test_sets, asked.perturbations, session, processes, asked.suites)
 
 
 @contextmanager
@@ -114,6 +120,7 @@ def _record_problem(plan: Plan, command: Sequence[str]) -> str | None:
         fingerprints,
         list(plan.perturbations),
         plan.session.device,
+        **_named(plan),
     )
     try:
         write_record(settings.out, merged_record(find_record(settings.out), record, settings.out))
@@ -123,13 +130,35 @@ def _record_problem(plan: Plan, command: Sequence[str]) -> str | None:
     return None
 
 
+def _add_costs(plan: Plan) -> None:
+    """Measure the detectors and put what they cost into their records."""
+    session, settings = plan.session, plan.settings
+    where = {
+        "device": session.device,
+        "device_name": device_name(session.device),
+        "dtype": settings.precision,
+    }
+    costs = measure_costs(session, plan.test_sets, settings.batch_size, settings.max_pixels)
+    for name, cost in costs.items():
+        session.records[name]["cost"] = where | cost
+
+
+def _named(plan: Plan) -> dict[str, Any]:
+    """What the named conditions of a run stand for, and its suites; nothing where it has none."""
+    chains = {one.name: one.steps for one in plan.perturbations.values() if one.steps}
+    return {**({"chains": chains} if chains else {}), **({"suites": plan.suites} if plan.suites else {})}
+
+
 def score_pending(plan: Plan, console: Console) -> dict[str, str]:
     """Run the loop over this rank's share; why detectors were stopped, by name."""
     detectors = list(plan.session.detectors)
     model = ScoringModel(plan.session.pipeline)
     here = plan.processes
+    # of a view that is made of a picture's path, copies are not copies
+    alike = not any(view.reads_path for view in plan.session.pipeline.views())
+    repeats = same_pictures(plan.settings.out, plan.test_sets) if alike else {}
     jobs = pending_jobs(
-        plan.settings.out, plan.test_sets, detectors, list(plan.perturbations), here.rank, here.count
+        plan.settings.out, plan.test_sets, detectors, list(plan.perturbations), here.rank, here.count, repeats
     )
     if jobs:
         _run_loop(plan, model, jobs, console if here.first else Console(quiet=True))
@@ -170,15 +199,26 @@ def _run_loop(plan: Plan, model: ScoringModel, jobs: Sequence[Job], console: Con
             progress.bar.stop()
 
 
-def _finish(plan: Plan, failed: Mapping[str, str]) -> MetricsFile:
-    """Compact the score files, note who failed, and compute metrics.json."""
+def _finish(
+    plan: Plan, failed: Mapping[str, str], passes: Sequence[Mapping[str, Passes]], console: Console
+) -> MetricsFile:
+    """Compact the score files, note who failed and how often encoders ran on each rank, and compute metrics.json."""
     out = plan.settings.out
     for cell in cells(out):
         compact_cell(out, cell)
     record = read_record(out)
     for name in plan.session.records:
         record.detectors[name].failed = failed.get(name)
+    totals = dict(record.encoders)
+    for encoder, counted in (one for of_rank in passes for one in of_rank.items()):
+        before = totals.get(encoder, EncoderPasses())
+        totals[encoder] = EncoderPasses(
+            calls=before.calls + counted.calls, pictures=before.pictures + counted.pictures
+        )
+    record.encoders = totals
     write_record(out, record)
+    for encoder, total in totals.items():
+        console.print(f"{encoder}: {total.pictures:,} pictures in {total.calls:,} calls", markup=False)
     metrics = recorded_metrics(record, plan.settings.plugins)
     return evaluate_run(out, metrics.catalog, bootstrap=plan.settings.bootstrap, not_computed=metrics.missing)
 

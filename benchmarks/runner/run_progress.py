@@ -11,6 +11,7 @@ from rich.console import Console
 
 from benchmarks.progress import ProgressBar
 from benchmarks.runner.pending import Job
+from benchmarks.text import plain
 
 
 class RunProgress(Hook):
@@ -37,7 +38,8 @@ class RunProgress(Hook):
         if not self.console.is_terminal:
             seconds = time.monotonic() - self.began
             name = runner.test_loop.job.test_set.name
-            self.console.print(f"{name}: {self.pictures} pictures, {self.pictures / seconds:.1f} images/s")
+            line = plain(f"{name}: {self.pictures} pictures, {self.pictures / seconds:.1f} images/s")
+            self.console.print(line, markup=False, soft_wrap=True)
 
     def after_test(self, runner: Any) -> None:
         self.bar.stop()

@@ -2,16 +2,13 @@
 
 from __future__ import annotations
 
-import csv
-import io
 from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
 
-from jinja2 import Environment, PackageLoader, StrictUndefined
-
 from benchmarks.files import write_json
 from benchmarks.study.matrix import MEANS, Matrix
+from benchmarks.text import csv_text, in_markdown, page_environment, plain
 from registry.files import atomic
 
 _CAPTION = "rows: trained on; columns: tested on"
@@ -35,28 +32,24 @@ def render(matrices: Sequence[Matrix], out: Path) -> list[Path]:
 
 def _csv(matrices: Sequence[Matrix]) -> str:
     """One line per value: detector, training set, its paradigm, test set, its paradigm, relation, metric, value."""
-    stream = io.StringIO()
-    writer = csv.writer(stream, lineterminator="\n")
-    writer.writerow(
-        ["detector", "trained_on", "paradigm", "tested_on", "test_paradigm", "relation", "metric", "value"]
+    return csv_text(
+        ["detector", "trained_on", "paradigm", "tested_on", "test_paradigm", "relation", "metric", "value"],
+        (
+            {
+                "detector": matrix.detector,
+                "trained_on": row.training_set,
+                "paradigm": row.paradigm,
+                "tested_on": name,
+                "test_paradigm": matrix.test_sets[name],
+                "relation": row.relations[name],
+                "metric": matrix.metric,
+                "value": value,
+            }
+            for matrix in matrices
+            for row in matrix.rows
+            for name, value in row.values.items()
+        ),
     )
-    for matrix in matrices:
-        for row in matrix.rows:
-            for name, value in row.values.items():
-                shown = "" if value is None else repr(value)
-                writer.writerow(
-                    [
-                        matrix.detector,
-                        row.training_set,
-                        row.paradigm,
-                        name,
-                        matrix.test_sets[name],
-                        row.relations[name],
-                        matrix.metric,
-                        shown,
-                    ]
-                )
-    return stream.getvalue()
 
 
 def _markdown(matrices: Sequence[Matrix]) -> str:
@@ -64,22 +57,22 @@ def _markdown(matrices: Sequence[Matrix]) -> str:
     for matrix in matrices:
         head = ["trained on", *(f"{name} ({p})" for name, p in matrix.test_sets.items()), *MEANS]
         lines = [
-            f"## {matrix.detector}: {matrix.metric} in %",
+            f"## {in_markdown(matrix.detector)}: {in_markdown(matrix.metric)} in %",
             "",
-            "| " + " | ".join(head) + " |",
+            "| " + " | ".join(map(in_markdown, head)) + " |",
             "|---" * len(head) + "|",
         ]
         for row in matrix.rows:
             values = [percent(v) for v in [*row.values.values(), *row.means.values()]]
-            lines.append("| " + " | ".join([f"{row.training_set} ({row.paradigm})", *values]) + " |")
+            lines.append(
+                "| " + " | ".join([in_markdown(f"{row.training_set} ({row.paradigm})"), *values]) + " |"
+            )
         parts.append("\n".join(lines))
     return f"Training sets × test sets ({_CAPTION}).\n\n" + "\n\n".join(parts) + "\n"
 
 
 def _html(matrices: Sequence[Matrix]) -> str:
-    environment = Environment(
-        loader=PackageLoader("benchmarks.study", "templates"), autoescape=True, undefined=StrictUndefined
-    )
+    environment = page_environment("benchmarks.study", "templates")
     environment.filters["percent"] = percent
     template = environment.get_template("study.html.j2")
     return template.render(matrices=matrices, means=MEANS, caption=_CAPTION)
@@ -104,12 +97,20 @@ def _draw(matrix: Matrix, out: Path) -> list[Path]:
     axes = figure.subplots()
     drawn = axes.imshow(100 * values, cmap="viridis", vmin=0, vmax=100, aspect="auto")
     axes.set_xticks(
-        range(len(names)), [f"{n}\n({matrix.test_sets[n]})" for n in names], rotation=45, ha="right"
+        range(len(names)),
+        [f"{plain(n)}\n({matrix.test_sets[n]})" for n in names],
+        rotation=45,
+        ha="right",
+        parse_math=False,
     )
-    axes.set_yticks(range(len(matrix.rows)), [f"{row.training_set} ({row.paradigm})" for row in matrix.rows])
+    axes.set_yticks(
+        range(len(matrix.rows)),
+        [plain(f"{row.training_set} ({row.paradigm})") for row in matrix.rows],
+        parse_math=False,
+    )
     axes.set_xlabel("tested on")
     axes.set_ylabel("trained on")
-    axes.set_title(f"{matrix.detector}: {matrix.metric} in %", fontsize=11)
+    axes.set_title(plain(f"{matrix.detector}: {matrix.metric} in %"), fontsize=11, parse_math=False)
     for row, column in np.ndindex(values.shape):
         value = float(values[row, column])
         shown = percent(None if np.isnan(value) else value)

@@ -9,27 +9,35 @@ from typing import Any
 from rich.console import Console
 
 from benchmarks.config import RunSettings, SessionSettings, parse_settings
+from benchmarks.datasets.releases import month_number, release_of
 from benchmarks.loading import load_catalogs, open_session
-from benchmarks.runfolder.metrics_file import incomplete
+from benchmarks.reports.load import read_runs
+from benchmarks.reports.timeline import make_timeline, write_timeline
+from benchmarks.runfolder.metrics_file import MetricsFile
 from benchmarks.runfolder.record import read_record
 from benchmarks.runner.run import command_line, run_benchmark
 from benchmarks.study.matrix import Origin, build_matrices, label_of
 from benchmarks.study.render import render
 from benchmarks.study.settings import StudySettings, TrainingSet
+from benchmarks.text import plain
 from benchmarks.training.settings import TrainSettings
 from benchmarks.training.trainer import find_pictures, train
 from registry import Catalogs, UserError
+
+RUN = "run"
+"""Folder in the study's own of the run over all trained detectors."""
 
 _MIXED = "mixed"
 _ENCODERS = ("weights", "allow_untrained", "seed")
 """Settings that decide which frozen encoders a detector reads, untrained ones by their seed."""
 
 
-def run_study(settings: StudySettings, console: Console) -> int:
+def run_study(settings: StudySettings, console: Console) -> tuple[MetricsFile, list[str]]:
     """Do what is still to be done: finished trainings and scored pictures are not done again.
 
     Returns:
-        The exit code: 0 all complete, 1 a training ended early or a cell is incomplete, named.
+        The metrics of the run over all trained detectors, in the folder `run` of the study, and a line for each
+        training that ended early.
 
     Raises:
         UserError: a wrong request; it shows before the first training starts.
@@ -37,12 +45,13 @@ def run_study(settings: StudySettings, console: Console) -> int:
     trainings = _trainings(settings)
     catalogs = load_catalogs(next(iter(trainings.values())).plugins)
     origins = _origins(settings, trainings, catalogs)
+    _check_dates(settings.until, origins)
     _run_settings(settings, {})
     trainings = _with_own_weights(settings, trainings, catalogs)
     problems: list[str] = []
     weights: dict[str, Path] = {}
     for label, asked in trainings.items():
-        console.print(f"training {label}", markup=False, highlight=False)
+        console.print(plain(f"training {label}"), markup=False, highlight=False)
         try:
             result = train(asked, console)
         except UserError as error:
@@ -58,15 +67,35 @@ def run_study(settings: StudySettings, console: Console) -> int:
     run = _run_settings(settings, weights).model_copy(update={"weights": read})
     metrics = run_benchmark(run, command_line(), console)
     assert metrics is not None, "a study is one process"
-    problems += incomplete(run.out, metrics)
     names = [detector.shown for detector in settings.detectors]
     generators = {name: one.generator or "" for name, one in read_record(run.out).datasets.items()}
     matrices = build_matrices(metrics, names, origins, generators, settings.metric)
-    for path in render(matrices, settings.out):
-        console.print(f"written: {path}", markup=False, soft_wrap=True, highlight=False)
-    for problem in problems:
-        console.print(problem, style="yellow", markup=False, soft_wrap=True)
-    return 1 if problems else 0
+    written = render(matrices, settings.out)
+    if settings.until:
+        (finished,) = read_runs([run.out])
+        until = dict.fromkeys(finished.detectors, settings.until)
+        written += write_timeline(make_timeline(finished, until), settings.out)
+    for path in written:
+        console.print(plain(f"written: {path}"), markup=False, soft_wrap=True, highlight=False)
+    return metrics, problems
+
+
+def _check_dates(until: str, origins: Mapping[str, Origin]) -> None:
+    """Refuse training sets that hold what was not there until a month, if there is one."""
+    if not until:
+        return
+    limit = month_number(until)
+    for name, origin in origins.items():
+        for generator in sorted(origin.generators):
+            release = release_of(generator)
+            if release is None:
+                raise UserError(
+                    f"until {until}: training set {name} has pictures of {generator}, whose release date is unknown"
+                )
+            if release.number > limit:
+                raise UserError(
+                    f"until {until}: training set {name} has pictures of {generator}, released {release.month}"
+                )
 
 
 def _trainings(settings: StudySettings) -> dict[str, TrainSettings]:
@@ -77,7 +106,7 @@ def _trainings(settings: StudySettings) -> dict[str, TrainSettings]:
             label = label_of(detector.shown, name)
             if label in trainings:
                 raise UserError(f"two detectors are called {detector.shown!r}: give one a label")
-            trainings[label] = _training(settings, detector.model_dump(), name, training_set)
+            trainings[label] = _training(settings, detector.model_dump(exclude={"grid"}), name, training_set)
     return trainings
 
 
@@ -125,7 +154,7 @@ def _run_settings(settings: StudySettings, weights: Mapping[str, Path]) -> RunSe
         **shared,
         **settings.test,
         "detectors": detectors,
-        "out": settings.out / "run",
+        "out": settings.out / RUN,
     }
     return parse_settings(RunSettings, values, "test")
 

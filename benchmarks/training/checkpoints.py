@@ -18,7 +18,7 @@ from benchmarks.ranks import Processes
 from benchmarks.training.schedule import Plateau
 from registry import Detector, WeightsError
 from registry.files import atomic
-from registry.weights import read_checkpoint, sha256
+from registry.weights import read_checkpoint, sha256, write_training
 
 logger = logging.getLogger(__name__)
 
@@ -146,6 +146,7 @@ class Checkpoints(Hook):
     def _export(self, detector: Detector) -> None:
         path = self.out / BEST
         detector.save_weights(path)
+        write_training(path, {key: self.note[key] for key in ("trained_on", "weights")})
         note = path.with_suffix(".json")
         # a detector may keep a note of its own there
         written = json.loads(note.read_text(encoding="utf-8")) if note.is_file() else {}

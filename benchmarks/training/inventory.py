@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import csv
 import hashlib
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
@@ -16,6 +15,7 @@ from torch.utils.data import DataLoader, Dataset
 from benchmarks.datasets import fingerprint
 from benchmarks.pictures import PictureError, open_picture
 from benchmarks.ranks import Processes, decoding_processes
+from benchmarks.text import csv_text, plain
 from benchmarks.training.settings import TrainSettings
 from registry import TestSet, UserError
 from registry.dataset import FAKE, REAL
@@ -179,7 +179,7 @@ def take_splits(
         what = f"{len(unreadable)} unreadable pictures, listed in {listed} (first: {first})"
         if settings.unreadable == "stop":
             raise UserError(f"{what}; mend them or set unreadable to leave_out")
-        console.print(f"left out {what}", highlight=False)
+        console.print(plain(f"left out {what}"), markup=False, highlight=False)
     for split, inventory in splits.named().items():
         real, fake = inventory.count(REAL), inventory.count(FAKE)
         if not real or not fake:
@@ -192,7 +192,6 @@ def take_splits(
 
 def _list_unreadable(path: Path, unreadable: Sequence[Unreadable]) -> None:
     """As CSV: path, label, reason."""
-    with atomic(path) as draft, open(draft, "w", newline="", encoding="utf-8") as stream:
-        writer = csv.writer(stream)
-        writer.writerow(["path", "label", "reason"])
-        writer.writerows([found.path, found.label, found.reason] for found in unreadable)
+    text = csv_text(["path", "label", "reason"], map(asdict, unreadable))
+    with atomic(path) as draft:
+        draft.write_text(text, encoding="utf-8")

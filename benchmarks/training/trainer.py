@@ -20,6 +20,7 @@ from benchmarks.loading import Locator, load_catalogs, open_session
 from benchmarks.pictures import PictureError
 from benchmarks.ranks import Processes, cpu_threads, joined
 from benchmarks.runfolder.owner import owned_by_all
+from benchmarks.text import plain
 from benchmarks.training.batches import Loader, build_loaders
 from benchmarks.training.checkpoints import BEST, Checkpoints
 from benchmarks.training.engine import NonFiniteLoss, build_runner
@@ -78,11 +79,11 @@ def train_all(
                 raise
             reason = str(error)
         if reason:
-            shown.print(f"{config}: {reason}", style="red", markup=False, soft_wrap=True)
+            shown.print(plain(f"{config}: {reason}"), style="red", markup=False, soft_wrap=True)
             problems += 1
         elif os.environ.get("RANK", "0") == "0":
             done = f"{len(result.history)} epochs; weights of the best one in {result.best}"
-            shown.print(f"{config}: {done}", markup=False, soft_wrap=True, highlight=False)
+            shown.print(plain(f"{config}: {done}"), markup=False, soft_wrap=True, highlight=False)
     return 1 if problems else 0
 
 

@@ -86,7 +86,7 @@ def seen_by_tokenizer(detector: D3QE, picture: Image) -> Image:
 def grid(rows: int, columns: int, title: str) -> tuple[Figure, NDArray[Any]]:
     """A figure with rows × columns square panels."""
     figure = Figure(figsize=(2.2 * columns + 1.0, 2.1 * rows + 0.9), layout="compressed")
-    figure.suptitle(title, fontsize=11)
+    figure.suptitle(title, fontsize=11, parse_math=False)
     return figure, figure.subplots(rows, columns, squeeze=False)
 
 

@@ -42,6 +42,7 @@ def draw(subject: Subject) -> Drawing:
         f"{subject.title}: ΔD ({detector.options.delta_form}, standard deviation {float(delta.std()):.2g}), "
         f"{int((labels == 0).sum())} real and {int((labels == 1).sum())} generated pictures",
         fontsize=11,
+        parse_math=False,
     )
     numbers: dict[str, Any] = {
         "delta_form": detector.options.delta_form,

@@ -144,7 +144,11 @@ def test_the_two_names_of_a_clip_tower_are_one_network():
     clip.visual.load_state_dict(backbone.visual.state_dict())
     images = torch.randn(2, 3, 224, 224, generator=torch.Generator().manual_seed(0))
     with torch.inference_mode():
-        torch.testing.assert_close(clip(images)["feature"], backbone(images)["feature"])
+        one, other = clip(images, clip.outputs), backbone(images, backbone.outputs)
+        separate = clip(images, {"block_tokens"})
+    for output in backbone.outputs:
+        torch.testing.assert_close(one[output], other[output])
+    torch.testing.assert_close(one["block_tokens"], separate["block_tokens"])
 
 
 def test_a_probe_and_univfd_share_a_pass_under_one_protocol():

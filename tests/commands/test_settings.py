@@ -45,6 +45,7 @@ MODELS = {
 NOT_OPTIONS = {
     # settings within settings: for the YAML file
     "train": {"detector", "data", "validation", "optimizer", "schedule", "augmentation"},
+    "run": {"reported"},
     # drawn in single precision, from pictures of any size that runs score
     "figures": {"precision", "max_pixels"},
 }

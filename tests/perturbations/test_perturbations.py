@@ -17,6 +17,7 @@ from skimage import exposure
 from skimage.filters import gaussian
 
 from benchmarks.perturbations import parse_perturbation, split_perturbations
+from benchmarks.perturbations.conditions import built_in
 from benchmarks.perturbations.spec import Perturbation, seeded_rng
 from benchmarks.pictures import PictureError
 from registry import UserError, load_plugins
@@ -26,8 +27,9 @@ ALL = (
     *("none", "jpeg:75", "crop:0.8", "resize:0.5", "blur:1.5", "noise:5", "webp:75", "avif:60", "chroma:420"),
     *("fit:64", "aspect:1.25", "pad:0.1", "flip", "median:3", "pixelate:4", "sharpen:1", "gamma:0.8", "grey"),
     *("text:0.2", "sticker:0.3"),
+    *built_in().chains,
 )
-CHANGES_SIZE = ("resize", "fit", "aspect", "pad")
+CHANGES_SIZE = ("resize", "fit", "aspect", "pad", *built_in().chains)
 
 
 def parse(text: str) -> Perturbation:

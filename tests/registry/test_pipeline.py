@@ -101,6 +101,47 @@ def test_equal_encoder_and_view_run_once_per_batch_whoever_asks() -> None:
     assert scores["one"] == scores["three"] == pytest.approx([0.0, 0.6, 3.0])
 
 
+def test_views_that_come_to_the_same_tensor_share_a_pass() -> None:
+    encoders = pool()
+    cut = View(crop=16)
+    pipeline = Pipeline(
+        {
+            "resized": Linear(Feature(CLIP, View(resize=20, crop=16), "mean")),
+            "cut": Linear(Feature(CLIP, cut, "max")),
+            "whole": Linear(Feature(CLIP, View(), "mean")),
+        },
+        encoders,
+    )
+    # of 20 pixels a resize to 20 changes nothing; of 16 not even the crop does; of 24 all three differ
+    pictures = [picture(51 * number, (side, side)) for number, side in enumerate((20, 16, 24, 20), 1)]
+    samples = [pipeline.prepare(one) for one in pictures]
+    together = pipeline.score(samples)
+    assert sorted(encoders.get(CLIP).calls) == sorted(
+        [
+            (2, ("mean",)),  # 16 and 24 pixels resized to 20
+            (2, ("max", "mean")),  # both of 20 pixels
+            (1, ("max", "mean")),  # 16 pixels cut, which is the whole
+            (1, ("max",)),  # 24 pixels cut
+            (2, ("mean",)),  # both of 20 pixels as they are
+            (1, ("mean",)),  # 24 pixels as they are
+        ]
+    )
+    passes = encoders.passes["clip"]
+    assert (passes.calls, passes.pictures) == (6, 9)
+    for name, detector in pipeline.detectors.items():
+        (view,) = pipeline.views([name])
+        alone = Pipeline({name: detector}, encoders)
+        assert alone.score([{view: view(one)} for one in pictures])[name] == together[name]
+
+
+def test_only_what_the_chosen_detectors_read_is_encoded() -> None:
+    encoders = pool()
+    sources = {name: Feature(CLIP, SMALL, name) for name in ("mean", "max")}
+    pipeline = Pipeline({name: Linear(source) for name, source in sources.items()}, encoders)
+    pipeline.score([pipeline.prepare(picture(1))], ["max"])
+    assert encoders.get(CLIP).calls == [(1, ("max",))]
+
+
 def test_a_second_batch_is_computed_afresh() -> None:
     encoders = pool()
     pipeline = Pipeline({"it": Linear(Feature(CLIP, SMALL, "mean"))}, encoders)
@@ -112,8 +153,8 @@ def test_a_second_batch_is_computed_afresh() -> None:
 
 def test_each_view_is_computed_once_per_picture(monkeypatch: pytest.MonkeyPatch) -> None:
     calls: Counter[View] = Counter()
-    original = View.__call__
-    monkeypatch.setattr(View, "__call__", lambda view, image: calls.update([view]) or original(view, image))
+    original = View.tensor
+    monkeypatch.setattr(View, "tensor", lambda view, image: calls.update([view]) or original(view, image))
     names = {"a": Linear(SMALL), "b": Linear(Feature(CLIP, SMALL, "mean")), "c": Linear(LARGE)}
     pipeline = Pipeline(names, pool())
     assert pipeline.views() == [SMALL, LARGE]

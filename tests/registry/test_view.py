@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -13,7 +14,7 @@ from PIL import Image
 from torchvision import transforms as T
 
 from registry import EncoderSpec, Feature, View
-from registry.view import CLIP_MEAN, CLIP_STD, IMAGENET_MEAN, IMAGENET_STD
+from registry.view import CLIP_MEAN, CLIP_STD, IMAGENET_MEAN, IMAGENET_STD, views_of
 
 SIZES = [(300, 200), (200, 300), (256, 256), (90, 130), (40, 31), (257, 255)]
 MODES = {"nearest": 0, "bilinear": 2, "bicubic": 3, "lanczos": 1}
@@ -142,3 +143,59 @@ def test_views_that_differ_after_the_resize_are_alike_before_the_crop() -> None:
     assert one.before_crop == View(resize=64, crop=48, scale=255.0).before_crop
     assert one.before_crop != View(resize=64, stretch=True).before_crop
     assert one.before_crop != View(resize=65).before_crop
+
+
+SIDES = st.integers(14, 20)
+
+
+@settings(max_examples=150)
+@given(
+    width=SIDES,
+    height=SIDES,
+    resize=st.none() | SIDES,
+    crop=st.none() | SIDES,
+    interpolation=st.sampled_from([*MODES, "opencv-bilinear"]),
+    antialias=st.booleans(),
+    stretch=st.booleans(),
+)
+def test_a_reduced_view_is_the_same_to_the_last_bit(
+    width: int,
+    height: int,
+    resize: int | None,
+    crop: int | None,
+    interpolation: str,
+    antialias: bool,
+    stretch: bool,
+) -> None:
+    try:
+        view = View(resize, crop, interpolation, antialias, 2.0, CLIP_MEAN, CLIP_STD, stretch)
+    except ValueError:
+        return
+    image = picture(width, height)
+    assert torch.equal(view.reduced(image.size)(image), view(image))
+    others = [
+        View(crop=crop, scale=2.0, mean=CLIP_MEAN, std=CLIP_STD),
+        View(resize=16),
+        View(resize=16, crop=15),
+    ]
+    for one, tensor in views_of(image, [view, *others]).items():
+        assert torch.equal(tensor, one(image))
+
+
+def test_views_of_a_picture_of_the_right_size_are_one() -> None:
+    views = [
+        View(resize=256, crop=224, mean=CLIP_MEAN, std=CLIP_STD),
+        View(crop=224, mean=CLIP_MEAN, std=CLIP_STD),
+        View(resize=256, crop=224, interpolation="bicubic", mean=CLIP_MEAN, std=CLIP_STD),
+    ]
+    for size, distinct in (((256, 256), 1), ((300, 256), 1), ((257, 256), 1), ((255, 300), 3)):
+        tensors = views_of(picture(*size), views).values()
+        assert len({tensor.data_ptr() for tensor in tensors}) == distinct
+
+
+def test_a_view_with_a_step_of_its_own_is_never_reduced() -> None:
+    @dataclass(frozen=True)
+    class Own(View):
+        pass
+
+    assert Own(resize=256).reduced((256, 256)) == Own(resize=256)

@@ -7,9 +7,9 @@ from typing import Any
 
 import pytest
 
-from benchmarks.reports.board import Board, BoardRow, boards, warnings
+from benchmarks.reports.board import Board, BoardRow, Verdict, boards, warnings
 from benchmarks.reports.load import Run
-from benchmarks.reports.notes import legend, notes
+from benchmarks.reports.notes import UNTESTED, legend, mark, notes, what_was_tested
 from tests.runs import dataset, record
 
 
@@ -77,6 +77,39 @@ def test_only_trained_and_complete_cells_are_ranked() -> None:
 def test_one_detector_alone_is_not_the_best() -> None:
     (board,) = boards([run("r", [cell("a", "AR/VAR", 0.7)])], ["ap"])
     assert ranks(board, "VAR") == {"a": None}
+
+
+def test_what_no_test_decides_is_ranked_by_value_and_not_marked() -> None:
+    """Of a, b, c and d, best first, b was compared with nobody; c cannot be told from a, d can."""
+    cells = [cell(name, "AR/VAR", value) for name, value in zip("abcd", (0.9, 0.8, 0.7, 0.6), strict=True)]
+
+    def judge(metric: str, perturbation: str, pictures: Any, first: Any, second: Any) -> Verdict | None:
+        pair = {first[1], second[1]}
+        return (
+            None
+            if "b" in pair or not any(n == "AR/VAR" for n, _ in pictures)
+            else Verdict("T", pair == {"a", "c"})
+        )
+
+    (board,) = boards([run("r", cells)], ["ap"], judge)
+    (column,) = [c for c in board.columns if not c.is_mean]
+    found = {row.label: board.entries[row, column] for row in board.rows}
+    assert {name: (entry.rank, entry.test, mark(entry)) for name, entry in found.items()} == {
+        "a": (1, "T", ""),
+        "b": (2, "", ""),
+        "c": (1, "T", "≈"),
+        # behind b, with which it was not compared
+        "d": (3, "", ""),
+    }
+    assert (
+        what_was_tested(board)
+        == "Tested by T on 1 test set and 1 mean; what no test decides, on 1 test set and 1 mean, is unmarked"
+    )
+    (unknown,) = boards([run("r", cells)], ["ap"])
+    assert what_was_tested(unknown) == UNTESTED
+    assert {entry.place for entry in unknown.entries.values()} == {0}
+    (alone,) = boards([run("r", cells[:1])], ["ap"])
+    assert what_was_tested(alone) == ""
 
 
 def test_different_pictures_of_one_name_never_share_a_column() -> None:

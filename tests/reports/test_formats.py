@@ -6,6 +6,7 @@ import copy
 import csv
 import html
 import io
+import json
 import re
 import shutil
 from collections.abc import Iterator
@@ -20,9 +21,10 @@ from benchmarks.reports import load_metrics, print_runs, render
 from benchmarks.reports.board import boards
 from benchmarks.reports.load import Run
 from benchmarks.reports.markdown import number as markdown_number
-from benchmarks.reports.notes import interval_notes
+from benchmarks.reports.notes import UNTESTED, interval_notes
 from benchmarks.runfolder.scores import Cell, write_shard
 from registry import UserError
+from tests.conftest import Invoke
 from tests.metrics.samples import normal
 from tests.reports.conftest import ODD, PERTURBATIONS
 from tests.runs import rows_of
@@ -161,6 +163,63 @@ def test_latex_equals_metrics_json(folder: Path, metrics: dict[str, Any]) -> Non
     assert found["ap", "none", "strong", "GAN", "ProGAN"].endswith(r"\textsuperscript{\ddag}")
     assert r"a\_b \& c{\textbar}d 50\% D{\textthreesuperior}QE" in text
     assert text.count("{") == text.count("}")
+
+
+def test_only_what_was_tested_is_marked(run: Path, tmp_path: Path, invoke: Invoke) -> None:
+    copy = Path(shutil.copytree(run, tmp_path / "copy"))
+    asked = ["--bootstrap", "0", "--metric", "ap", "--metric", "auroc", "--out", tmp_path / "none"]
+    done = invoke("report", copy, *asked)
+    assert done.code == 0, done.err
+    lines = list(csv.DictReader(io.StringIO((tmp_path / "none" / "leaderboard.csv").read_text("utf-8"))))
+    assert {r["test"] for r in lines if r["metric"] == "ap" or r["column"] == "mean of 2"} == {""}
+    assert {r["test"] for r in lines if r["metric"] == "auroc" and r["rank"] and r["is_mean"] == "false"} == {
+        "DeLong"
+    }
+    marks = ("**", "<u>", "≈")
+    found = dict(markdown_rows((tmp_path / "none" / "leaderboard.md").read_text(encoding="utf-8")))
+    for (metric, _, _, _, column), cell in found.items():
+        if metric == "ap" or column == "mean of 2":
+            assert not any(mark in cell for mark in marks)
+    assert any("**" in cell for (metric, *_), cell in found.items() if metric == "auroc")
+    by_delong = "Tested by DeLong on 3 test sets and 1 mean; what no test decides, on 1 mean, is unmarked"
+    for text in (
+        done.out,
+        *((tmp_path / "none" / f"leaderboard.{kind}").read_text("utf-8") for kind in ("md", "tex", "html")),
+    ):
+        said = " ".join(text.split())
+        assert UNTESTED in said
+        assert by_delong in said
+    latex = (tmp_path / "none" / "leaderboard.tex").read_text(encoding="utf-8")
+    of_ap = [table for table in latex.split(r"\begin{table*}") if r"\caption{ap (higher" in table]
+    assert len(of_ap) == len(PERTURBATIONS)
+    assert not any(
+        sign in table for table in of_ap for sign in (r"\textbf", r"\underline", r"$\approx$", "Best in bold")
+    )
+    data = json.loads(
+        re.search(
+            r'id="data"[^>]*>(.*?)</script>',
+            (tmp_path / "none" / "leaderboard.html").read_text("utf-8"),
+            re.S,
+        )[1]
+    )  # type: ignore[index]
+    ap = [metric["name"] for metric in data["metrics"]].index("ap")
+    assert not any(cell["r"][ap] for cell in data["cells"] if "r" in cell)
+    assert data["tested"][ap] == [UNTESTED] * len(PERTURBATIONS)
+
+
+def test_submitted_rows_are_not_marked(run: Path, tmp_path: Path, invoke: Invoke) -> None:
+    assert invoke("submit", run, "--detectors", f"strong,{ODD}", "--out", tmp_path / "rows").code == 2
+    copy = Path(shutil.copytree(run, tmp_path / "copy"))
+    record = json.loads((copy / "run.json").read_text(encoding="utf-8"))
+    del record["datasets"]["GAN/ProGAN"], record["detectors"]["fresh_one"], record["detectors"]["stopped"]
+    (copy / "run.json").write_text(json.dumps(record), encoding="utf-8")
+    assert invoke("submit", copy, "--out", tmp_path / "rows").code == 0
+    done = invoke("report", tmp_path / "rows", "--out", tmp_path / "site")
+    assert done.code == 0, done.err
+    text = (tmp_path / "site" / "leaderboard.md").read_text(encoding="utf-8")
+    assert not any(mark in cell for cell in dict(markdown_rows(text)).values() for mark in ("**", "<u>", "≈"))
+    assert text.count(UNTESTED) == 3 * len(PERTURBATIONS)
+    assert "Tested by" not in text
 
 
 def test_reported_figures_are_apart(folder: Path) -> None:

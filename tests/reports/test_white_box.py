@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from benchmarks.reports.board import Board, BoardEntry, BoardRow, Column, _rank
+from benchmarks.reports.board import Board, BoardEntry, BoardRow, Column, Verdict, _rank
 from benchmarks.reports.notes import OWN, legend, mark
 from benchmarks.reports.statistics.mean_ranks import rank_board
 from registry import load_plugins
@@ -23,7 +23,7 @@ def _board() -> Board:
             own = row.detector == "white" and column.label == "a"
             board.entries[row, column] = BoardEntry(value, None, None, "complete", "", own=own)
     for column in columns:
-        _rank(board, column, lambda *_: False)
+        _rank(board, column, lambda *_: Verdict("T", False))
     return board
 
 

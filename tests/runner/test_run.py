@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -93,6 +94,58 @@ def test_a_rerun_scores_nothing_again(invoke, data, tmp_path, monkeypatch):
     assert len(before.splitlines()) == 36
 
 
+@pytest.fixture
+def common_reals(data):
+    """Real pictures of one test set, copied into another under other names, one of them twice; all but one readable."""
+    source, target = (data / name / "0_real" for name in ("AR/VAR", "diffusion/ADM"))
+    (source / "broken.png").write_bytes(b"no picture")
+    shutil.rmtree(target)
+    target.mkdir()
+    for number, file in enumerate(sorted(source.iterdir())):
+        shutil.copy(file, target / f"other name {number}.png")
+    shutil.copy(source / "picture 0.v1.png", target / "and again.png")
+    return data
+
+
+def test_a_picture_of_several_sets_is_scored_once(invoke, common_reals, tmp_path, monkeypatch):
+    monkeypatch.setenv("D3QE_TEST_COUNT", str(tmp_path / "count"))
+    arguments = common(common_reals, tmp_path / "run", "counting")
+
+    # a crop is cut at random: from one picture at one place
+    assert invoke(*arguments, "--perturb", "crop:0.5").code == 1
+
+    assert len((tmp_path / "count").read_text().splitlines()) == 2 * (36 - 6)
+    rows = read_scores(tmp_path / "run").set_index(["perturbation", "path"])
+    for perturbation in ("none", "crop:0.5"):
+        of_condition = rows.loc[perturbation]
+        assert len(of_condition) == 36 + 3
+        for number, name in enumerate(["broken.png", *(f"picture {i}.v1.png" for i in range(6))]):
+            first = of_condition.loc[f"AR/VAR/0_real/{name}"]
+            copies = [f"diffusion/ADM/0_real/other name {number}.png"]
+            copies += ["diffusion/ADM/0_real/and again.png"] if name.startswith("picture 0") else []
+            for copy in copies:
+                own = of_condition.loc[copy]
+                assert (own["dataset"], own["paradigm"], own["label"]) == ("diffusion/ADM", "diffusion", 0)
+                assert own["error"] == first["error"] or own["logit"] == first["logit"]
+    assert rows["error"].notna().sum() == 4
+
+    # a set that joins later and a set that lost its rows are scored as far as they lack rows
+    shutil.rmtree(tmp_path / "run" / "scores" / "detector=counting" / "dataset=diffusion%2FADM")
+    assert invoke(*arguments, "--perturb", "crop:0.5").code == 1
+    pd.testing.assert_frame_equal(
+        read_scores(tmp_path / "run").set_index(["perturbation", "path"]).sort_index(), rows.sort_index()
+    )
+
+
+def test_without_digests_every_picture_is_scored_where_it_stands(invoke, common_reals, tmp_path, monkeypatch):
+    monkeypatch.setenv("D3QE_TEST_COUNT", str(tmp_path / "count"))
+    arguments = common(common_reals, tmp_path / "run", "counting")
+
+    assert invoke(*arguments, "--fingerprint", "names", "--bootstrap", "0").code == 1
+
+    assert len((tmp_path / "count").read_text().splitlines()) == 36 + 1
+
+
 def test_another_detector_joins_a_run(invoke, data, tmp_path, monkeypatch):
     monkeypatch.setenv("D3QE_TEST_COUNT", str(tmp_path / "count"))
     assert invoke(*common(data, tmp_path / "run", "counting")).code == 0
@@ -150,8 +203,9 @@ def test_changed_weights_are_refused(invoke, data, tmp_path):
     assert "weights file of learned" in result.err
 
 
-def test_two_ranks_give_the_rows_of_one(command, invoke, data, tmp_path):
-    assert invoke(*common(data, tmp_path / "one")).code == 0
+def test_two_ranks_give_the_rows_of_one(command, invoke, common_reals, tmp_path):
+    data = common_reals
+    assert invoke(*common(data, tmp_path / "one")).code == 1
     environment = {**os.environ, "PYTHONPATH": str(ROOT), "OMP_NUM_THREADS": "1"}
     launched = subprocess.run(
         [sys.executable, "-m", "torch.distributed.run", "--nproc-per-node", "2", "--standalone",
@@ -159,7 +213,8 @@ def test_two_ranks_give_the_rows_of_one(command, invoke, data, tmp_path):
         capture_output=True, text=True, env=environment, timeout=300, check=False,
     )  # fmt: skip
 
-    assert launched.returncode == 0, launched.stderr
+    assert launched.returncode == 1, launched.stderr
+    assert "ADM" in launched.stderr  # its broken picture; nothing else failed
     assert_same_rows(tmp_path / "one", tmp_path / "two")
 
 
@@ -238,3 +293,51 @@ def test_untrained_detectors_are_refused_or_marked(invoke, data, tmp_path):
 
     assert all(cell["untrained"] for cell in metrics_of(tmp_path / "run")["cells"])
     assert "untrained" in (tmp_path / "run" / "leaderboard.md").read_text()
+
+
+def test_encoder_passes_are_counted_recorded_and_shown(invoke, data, tmp_path):
+    """The pictures are 48×40: resized to 40 they are themselves, so both detectors read one tensor of each."""
+    resized = {"size": 32, "resize": 40, "clip": "mini-image-encoder", "features": 608}
+    options = "".join(
+        f"  - {{name: univfd, label: {label}, options: {json.dumps(own)}}}\n"
+        for label, own in (("cut", {**resized, "resize": None}), ("resized", resized))
+    )
+    config = tmp_path / "config.yaml"
+    config.write_text(f"allow_untrained: true\nbootstrap: 0\ndetectors:\n{options}")
+
+    for _ in range(2):
+        done = invoke("run", config, "--data", data, "--out", tmp_path / "run", "--batch-size", "8")
+
+        assert done.code == 0, done.err
+        record = json.loads((tmp_path / "run" / "run.json").read_text())
+        assert record["encoders"] == {"mini-image-encoder": {"calls": 6, "pictures": 36}}
+        assert "mini-image-encoder: 36 pictures in 6 calls" in done.err
+    scores = read_scores(tmp_path / "run").set_index(["detector", "path"])["logit"]
+    assert scores["cut"].nunique() == 36
+
+
+def test_a_suite_adds_its_conditions_and_is_recorded_and_a_chain_of_other_steps_is_refused(
+    invoke, data, tmp_path
+):
+    own = tmp_path / "own.yaml"
+    own.write_text(
+        "chains: {office: {steps: 'fit:16,jpeg:50', summary: s, source: s}}\n"
+        "suites: {work: {summary: s, conditions: {office: 2, blur:1: 1}}}\n"
+    )
+    command = [*common(data, tmp_path / "run"), "--suite", "work", "--conditions", str(own)]
+    result = invoke(*command)
+    assert result.code == 0, result.err
+    record = json.loads((tmp_path / "run" / "run.json").read_text())
+    assert record["perturbations"] == ["none", "office", "blur:1"]
+    assert record["chains"] == {"office": "chain:fit:16,jpeg:50"}
+    assert record["suites"] == {"work": {"office": 2, "blur:1": 1}}
+    assert set(read_scores(tmp_path / "run")["perturbation"]) == {"none", "office", "blur:1"}
+    assert "suite work" in result.out
+
+    own.write_text(own.read_text().replace("jpeg:50", "jpeg:40"))
+    result = invoke(*command)
+    assert result.code == 2
+    assert "its scores were made with office = chain:fit:16,jpeg:50" in result.err
+    result = invoke(*common(data, tmp_path / "other"), "--suite", "shareing")
+    assert result.code == 2
+    assert "did you mean 'sharing'?" in result.err

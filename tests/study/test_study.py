@@ -193,3 +193,75 @@ def test_wrong_requests_show_before_anything_is_trained(invoke, tmp_path, change
     assert done.code == 2
     assert said in done.err
     assert not (tmp_path / "out").exists()
+
+
+def test_a_grid_of_probes_is_trained_on_one_feature_store(invoke, tmp_path):
+    config = write_study(
+        tmp_path,
+        detectors=[
+            {
+                "name": "linear_probe",
+                "label": "probe",
+                "options": {"protocol": "uniform"},
+                "grid": {"backbone": {"vit": "timm/test_vit"}},
+            },
+            {
+                "name": "linear_probe",
+                "label": "blocks",
+                "options": {"protocol": "uniform", "backbone": "timm/test_vit"},
+                "grid": {"layers": [2, 3]},
+            },
+        ],
+        training={
+            "epochs": 1, "batch_size": 8, "device": "cpu", "allow_untrained": True,
+            "feature_cache": str(tmp_path / "features"),
+            "augmentation": {"blur": 0, "jpeg": 0, "random_crop": False, "copies": 1},
+        },
+    )  # fmt: skip
+    values = yaml.safe_load(config.read_text())
+    del values["training_sets"]["GAN"]
+    config.write_text(yaml.safe_dump(values))
+    done = invoke("study", config)
+    assert done.code == 0, done.err
+    probes = ["probe vit", "blocks 2", "blocks 3"]
+    matrices = json.loads((tmp_path / "out/study.json").read_text())["matrices"]
+    assert [matrix["detector"] for matrix in matrices] == probes
+    board = (tmp_path / "out/run/leaderboard.md").read_text()
+    assert all(f"{probe} on AR" in board for probe in probes)
+    read = [json.loads(meta.read_text()) for meta in (tmp_path / "features").glob("*/meta.json")]
+    assert sorted(one["outputs"] for one in read) == [["block_features"], ["feature"]]
+
+
+@pytest.mark.parametrize(
+    ("grid", "said"),
+    [
+        (
+            {"backbone": ["timm/test_vit"]},
+            "'timm/test_vit' is no name for tables: write `NAME: timm/test_vit`",
+        ),
+        ({"layers": []}, "grid.layers: give at least one value"),
+        ({"layer": [1]}, "did you mean 'layers'"),
+    ],
+)
+def test_a_wrong_grid_is_refused(invoke, tmp_path, grid, said):
+    done = invoke("study", write_study(tmp_path, detectors=[{"name": "linear_probe", "grid": grid}]))
+    assert (done.code, said in done.err) == (2, True), done.err
+
+
+def test_a_study_of_what_was_there_until_a_month_refuses_what_was_not_and_shows_what_came_after(
+    invoke, tmp_path
+):
+    config = write_study(tmp_path, until="2018-12", detectors=[{"name": "toy"}])
+    refused = invoke("study", config)
+    assert refused.code == 2
+    assert "until 2018-12: training set AR has pictures of VAR, released 2024-04" in refused.err
+    assert not (tmp_path / "out").exists()
+    values = yaml.safe_load(config.read_text())
+    del values["training_sets"]["AR"]
+    config.write_text(yaml.safe_dump(values))
+    done = invoke("study", config)
+    assert done.code == 0, done.err
+    rows = list(csv.DictReader((tmp_path / "out/timeline.csv").read_text().splitlines()))
+    assert [(row["generator"], row["months"]) for row in rows] == [("BigGAN", "-3"), ("VAR", "64")]
+    assert all(0 <= float(row["value"]) <= 1 for row in rows)
+    assert (tmp_path / "out/timeline.svg").exists()

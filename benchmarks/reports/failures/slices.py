@@ -44,16 +44,17 @@ class Slice:
 
 def slices(scored: Scored, traits: Mapping[str, pd.DataFrame]) -> list[Slice]:
     """Every slice that has pictures, of traits that vary. traits: by test set, the rows of `PicturesAtHand.traits`."""
-    frames = []
+    frames, missed = [], []
     for number, one in enumerate(scored.sets):
         if one.dataset in traits:
             mine = traits[one.dataset].reindex(one.paths).reset_index(drop=True)
             place = pd.DataFrame({"set": number, "label": one.labels, "at": np.arange(len(one.paths))})
             frames.append(pd.concat([place, mine], axis=1).dropna(subset=["width"]))
+            missed.append(~one.right[:, frames[-1]["at"].to_numpy()])
     if not frames or not sum(map(len, frames)):
         return []
     table = pd.concat(frames, ignore_index=True)
-    wrong = np.stack([~scored.sets[s].right[:, i] for s, i in zip(table["set"], table["at"], strict=True)], 1)
+    wrong = np.concatenate(missed, axis=1)
     found = []
     for trait, naming in _TRAITS.items():
         names = naming(table)

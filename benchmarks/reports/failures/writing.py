@@ -9,16 +9,15 @@ from pathlib import Path
 from typing import Any
 
 import pandas as pd
-from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
 from benchmarks.reports.failures.causes import Failures
 from benchmarks.reports.failures.fusion import ALL
 from benchmarks.reports.failures.gallery import EACH
 from benchmarks.reports.failures.slices import losing
-from benchmarks.reports.markdown import escape
 from benchmarks.reports.templates import environment
 from benchmarks.runfolder.metrics_file import METRICS
+from benchmarks.text import csv_text, in_markdown, page_environment
 from registry.files import atomic
 
 NAME = "failures"
@@ -31,7 +30,7 @@ def write(found: Failures, out: Path) -> list[Path]:
     """Write `failures.html`, `.md` and one CSV per table; returns the files."""
     context = _context(found)
     texts = {
-        f"{NAME}.md": environment(escape).get_template("failures.md.j2").render(**context),
+        f"{NAME}.md": environment(in_markdown).get_template("failures.md.j2").render(**context),
         f"{NAME}.html": _page(context),
         f"{NAME}.pictures.csv": _csv(found.pictures),
         f"{NAME}.agreement.csv": _csv(
@@ -136,16 +135,10 @@ def _slice_table(found: Failures) -> dict[str, list[tuple[str, int, int, dict[st
 
 
 def _page(context: dict[str, Any]) -> str:
-    made = Environment(
-        loader=PackageLoader("benchmarks.reports.failures", "."),
-        autoescape=True,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
+    made = page_environment("benchmarks.reports.failures", ".", trim_blocks=True, lstrip_blocks=True)
     css = resources.files("benchmarks.reports.page").joinpath("page.css").read_text(encoding="utf-8")
     return made.get_template("page.html.j2").render(**context, css=Markup(css))
 
 
 def _csv(table: pd.DataFrame) -> str:
-    return str(table.to_csv(index=False, lineterminator="\n"))
+    return csv_text(list(table.columns), table.to_dict("records"))

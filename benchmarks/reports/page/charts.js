@@ -4,7 +4,7 @@ const HUES = ["#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9", 
 const DASHES = [[], [6, 3], [2, 2], [8, 3, 2, 3]];
 const styleOf = (row) => ({ borderColor: HUES[row % HUES.length], backgroundColor: HUES[row % HUES.length], borderDash: DASHES[Math.floor(row / HUES.length) % DASHES.length], borderWidth: 2, pointRadius: 0, pointHitRadius: 6 });
 const color = (name) => getComputedStyle(document.documentElement).getPropertyValue(name).trim();
-const families = [...new Set(data.perturbations.filter((name) => name !== "none").map((name) => name.split(":")[0]))];
+const families = [...new Set(data.perturbations.filter((name) => /^(?!chain:)[^:]+:[\d.]+$/.test(name)).map((name) => name.split(":")[0]))];
 fill($("family"), families.map((name) => [name, name]));
 fill($("robust-column"), columnOptions, meanOfAll());
 fill($("curve-set"), columnOptions.filter(([i]) => !data.columns[i].mean));

@@ -6,17 +6,18 @@ import json
 from collections.abc import Iterator
 from importlib import resources
 from pathlib import Path
-from typing import Any
 
-from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
+from benchmarks.reports.cost import pareto_svg, short
 from benchmarks.reports.load import Run
 from benchmarks.reports.page.payload import curve_payload, payload
 from benchmarks.reports.page.wrong import most_wrong
 from benchmarks.reports.report import Report
+from benchmarks.reports.reported import verdict
 from benchmarks.reports.statistics.verdicts import ALPHA
 from benchmarks.runfolder.record import dumped
+from benchmarks.text import in_script, page_environment
 
 SCRIPTS = ("table.js", "statistics.js", "charts.js")
 
@@ -26,23 +27,24 @@ def html(report: Report, pictures: Path | None = None) -> str:
 
     pictures: data root of the run; the pictures each detector gets most wrong are then shown as thumbnails.
     """
-    environment = Environment(
-        loader=PackageLoader("benchmarks.reports.page", "."), autoescape=True, undefined=StrictUndefined
-    )
+    environment = page_environment("benchmarks.reports.page", ".")
     wrong = [found for run in report.runs for found in most_wrong(run, pictures)] if pictures else []
     return environment.get_template("page.html.j2").render(
         report=report,
         title=", ".join(run.label for run in report.runs),
         alpha=ALPHA,
         wrong=wrong,
+        short=short,
+        pareto=lambda table: Markup(pareto_svg(table)),
         provenance=provenance,
         weights=weights,
+        verdict=verdict,
         css=Markup(_file("page.css")),
         chart_js=Markup(_file("vendor/chart.umd.min.js")),
         chart_licence=_file("vendor/LICENSE-chart.js.txt"),
         scripts=[Markup(_file(name)) for name in SCRIPTS],
-        data=_json(payload(report)),
-        curves=_json(curve_payload(report)),
+        data=in_script(payload(report)),
+        curves=in_script(curve_payload(report)),
     )
 
 
@@ -68,7 +70,7 @@ def weights(run: Run) -> Iterator[dict[str, str]]:
         found = dumped(facts.weights) if facts.weights else None
         yield {
             "detector": name,
-            "trained_on": facts.card.trained_on,
+            "trained_on": facts.trained_on,
             "licence": facts.card.licence,
             "weights": json.dumps(found, ensure_ascii=False),
         }
@@ -76,9 +78,3 @@ def weights(run: Run) -> Iterator[dict[str, str]]:
 
 def _file(name: str) -> str:
     return resources.files("benchmarks.reports.page").joinpath(name).read_text(encoding="utf-8")
-
-
-def _json(content: Any) -> Markup:
-    """JSON that may stand inside a script element."""
-    text = json.dumps(content, ensure_ascii=False, allow_nan=False, separators=(",", ":"))
-    return Markup(text.replace("<", "\\u003c"))

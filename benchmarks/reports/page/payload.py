@@ -10,6 +10,7 @@ import pandas as pd
 from benchmarks.metrics.cell import COMPLETE, FAILED, PARTIAL
 from benchmarks.reports.board import DIGITS, Board, BoardRow, Column, boards, position
 from benchmarks.reports.load import Run, directions, perturbations
+from benchmarks.reports.notes import what_was_tested
 from benchmarks.reports.page.curves import curves
 from benchmarks.reports.report import Report
 from benchmarks.reports.statistics.mean_ranks import rank_board
@@ -27,11 +28,13 @@ def payload(report: Report) -> dict[str, Any]:
     """What the page shows. Numbers are rounded to the digits shown, straight from metrics.json.
 
     `cells`: one object per row, column and perturbation (all three by number) with the counts, the status,
-    and per metric the value `v`, the interval `lo`, `hi` or why there is none (`ni`, by number in `no_interval`), and the rank `r` (negative where tied).
+    and per metric the value `v`, the interval `lo`, `hi` or why there is none (`ni`, by number in `no_interval`),
+    and the rank `r` (negative where tied, 0 where no test decided it). `tested`: what was, by metric and
+    perturbation.
     """
     runs, names = report.runs, list(directions(report.runs))
     verdicts = Verdicts(report.comparisons)
-    found = boards(runs, names, verdicts.alike)
+    found = boards(runs, names, verdicts.judge)
     kinds = perturbations(runs)
     by_metric = [found[i * len(kinds) : (i + 1) * len(kinds)] for i in range(len(names))]
     columns = sorted(dict.fromkeys(column for board in found for column in board.columns), key=position)
@@ -45,7 +48,15 @@ def payload(report: Report) -> dict[str, Any]:
         "shown": list(report.metrics),
         "perturbations": kinds,
         "statuses": STATUS,
-        "rows": [{"label": r.label, "untrained": r.untrained, "parts": list(r.parts)} for r in rows],
+        "rows": [
+            {
+                "label": r.label,
+                "untrained": r.untrained,
+                "parts": list(r.parts),
+                "trained_on": r.trained_on,
+            }
+            for r in rows
+        ],
         "columns": [
             {
                 "group": c.group,
@@ -58,6 +69,7 @@ def payload(report: Report) -> dict[str, Any]:
         "cells": _cells(report, by_metric, rows, columns, kinds, reasons),
         "no_interval": reasons,
         "ranks": _ranks(by_metric),
+        "tested": [[what_was_tested(board) for board in own] for own in by_metric],
         "standings": [[_standings(board, rows, verdicts) for board in own] for own in by_metric],
         "pairs": _pairs(report.comparisons, rows, columns, names, kinds),
         "headings": HEADINGS,
@@ -106,8 +118,8 @@ def _cells(
                     cell["hi"] = [_short(e.high) if e else None for e in entries]
                 if lacking := {i: e.no_interval for i, e in enumerate(entries) if e and e.no_interval}:
                     cell["ni"] = {i: no_interval.index(reason) for i, reason in lacking.items()}
-                if any(entry.rank for entry in known):
-                    cell["r"] = [(-e.rank if e.tied else e.rank) if e and e.rank else 0 for e in entries]
+                if any(entry.place for entry in known):
+                    cell["r"] = [(-e.place if e.tied else e.place) if e else 0 for e in entries]
                 if any(entry.own for entry in known):
                     cell["own"] = True
                 if reasons := {i: e.reason for i, e in enumerate(entries) if e and e.reason}:

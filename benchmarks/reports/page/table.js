@@ -44,6 +44,7 @@ function describe(row, column, cell) {
   const rank = cell.r ? cell.r[state.metric] : 0;
   if (rank) parts.push(`rank ${Math.abs(rank)}${rank < 0 ? ", not significantly different from the best of it" : ""}`);
   if (data.rows[row].untrained) parts.push(`untrained: ${data.rows[row].parts.join(", ") || "weights"}`);
+  parts.push(`trained on ${data.rows[row].trained_on}`);
   parts.push(statusOf(cell));
   if (reasonOf(cell)) parts.push(reasonOf(cell));
   return parts.join("; ");
@@ -116,7 +117,7 @@ function drawBody(rows, columns) {
   for (const r of rows) {
     const row = data.rows[r];
     const line = make("tr", undefined, row.untrained ? { class: "untrained" } : {});
-    line.append(make("th", row.label + (row.untrained ? ` ${MARK.untrained}` : ""), { scope: "row", title: row.label }));
+    line.append(make("th", row.label + (row.untrained ? ` ${MARK.untrained}` : ""), { scope: "row", title: `${row.label}, trained on ${row.trained_on}` }));
     let group = null;
     for (const c of columns) {
       const column = data.columns[c];
@@ -150,12 +151,14 @@ function drawBody(rows, columns) {
 }
 function drawNotes(rows, columns) {
   const used = new Set();
+  let marked = false;
   const grouped = new Map();
   for (const r of rows) {
     if (data.rows[r].untrained) used.add("untrained");
     for (const c of columns) {
       const cell = cellAt(r, c);
       if (!cell) continue;
+      if (cell.r && cell.r[state.metric]) marked = true;
       const mark = markOf(cell);
       const kind = Object.keys(MARK).find((name) => MARK[name] === mark);
       if (kind) used.add(kind);
@@ -176,10 +179,18 @@ function drawNotes(rows, columns) {
   if (shown.some((cell) => cell.lo && cell.lo[state.metric] !== null)) intervals.unshift(metric.measured ? `intervals: ${metric.way}` : `${MARK.unmeasured} ${metric.way}; its coverage was not measured`);
   $("legend").replaceChildren(
     ...[...used].map((kind) => make("li", `${MARK[kind]} ${meaning[kind]}`)),
-    make("li", "green: best, blue underlined: second, with all that do not differ significantly"));
+    ...(marked ? [make("li", "green: best, blue underlined: second, with all that do not differ significantly")] : []),
+    make("li", data.tested[state.metric][state.perturbation]));
+  const trained = new Map();
+  for (const r of rows) {
+    const { label, trained_on: on } = data.rows[r];
+    trained.set(on, [...(trained.get(on) || []), label]);
+  }
   $("notes").replaceChildren(
+    ...[...trained].map(([on, labels]) => make("li", `Trained on ${on}: ${labels.join(", ")}`)),
     ...[...grouped].map(([key, places]) => make("li", `${key} (${places.join(", ")})`)),
-    ...intervals.map((text) => make("li", text)));
+    ...intervals.map((text) => make("li", text)),
+  );
 }
 function draw() {
   const columns = visibleColumns();

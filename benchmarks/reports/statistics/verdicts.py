@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pandas as pd
 
+from benchmarks.reports.board import Verdict
 from benchmarks.reports.load import Pictures
 from benchmarks.reports.statistics.compare import BOOTSTRAP, DELONG, MCNEMAR, Detector
 
@@ -16,7 +17,7 @@ class Verdicts:
     """Answers from a table of `compare`."""
 
     def __init__(self, comparisons: pd.DataFrame) -> None:
-        self._p: dict[tuple[str, str, Pictures, frozenset[Detector]], float] = {}
+        self._verdicts: dict[tuple[str, str, Pictures, frozenset[Detector]], Verdict] = {}
         drawn = comparisons[comparisons["holds"].notna()]
         pairs = (drawn[name] for name in ["metric", "perturbation", "pictures", "first", "second", "holds"])
         self._holds = {
@@ -29,14 +30,14 @@ class Verdicts:
                 chosen[name] for name in ["metric", "perturbation", "pictures", "first", "second", "p_holm"]
             )
             for metric, perturbation, pictures, first, second, p in zip(*columns, strict=True):
-                self._p[metric, perturbation, pictures, frozenset([first, second])] = p
+                pair = frozenset([first, second])
+                self._verdicts[metric, perturbation, pictures, pair] = Verdict(test, p >= ALPHA)
 
-    def alike(
+    def judge(
         self, metric: str, perturbation: str, pictures: Pictures, first: Detector, second: Detector
-    ) -> bool:
-        """True where a test was made and found no significant difference (p ≥ 0.05 after correction)."""
-        p = self._p.get((metric, perturbation, pictures, frozenset([first, second])))
-        return p is not None and p >= ALPHA
+    ) -> Verdict | None:
+        """What the test found: alike where p ≥ 0.05 after correction. None where none was made, or it has no p."""
+        return self._verdicts.get((metric, perturbation, pictures, frozenset([first, second])))
 
     def holds(
         self, metric: str, perturbation: str, pictures: Pictures, first: Detector, second: Detector

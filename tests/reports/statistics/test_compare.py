@@ -102,13 +102,14 @@ def test_p_values_are_those_of_the_score_files(table: pd.DataFrame, run: Run) ->
 
 
 def test_what_cannot_be_told_apart_shares_a_rank(table: pd.DataFrame, run: Run) -> None:
-    (board,) = boards([run], ["auroc"], Verdicts(table[table["perturbation"] == "none"]).alike)[:1]
+    (board,) = boards([run], ["auroc"], Verdicts(table[table["perturbation"] == "none"]).judge)[:1]
     (column,) = [c for c in board.columns if c.pictures == run.set_pictures()["AR/b"]]
     found = {row.label: board.entries[row, column] for row in board.rows}
     assert found["best"].rank == found["twin"].rank == 1
     assert [found["best"].tied, found["twin"].tied].count(True) == 1
     assert found["weak"].rank == 2
     assert found["fresh"].rank is None
+    assert [found[name].test for name in ("best", "twin", "weak", "fresh")] == [DELONG, DELONG, DELONG, ""]
 
 
 def test_ranks_cover_detectors_complete_on_every_set(run: Run) -> None:
