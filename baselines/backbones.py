@@ -14,7 +14,7 @@ import torch
 import torch.nn.functional as F
 from open_clip.model import _build_vision_tower
 from open_clip.transformer import VisionTransformer
-from torch import Tensor
+from torch import Tensor, nn
 
 from registry.card import PublishedWeights
 from registry.encoder import Encoder
@@ -150,6 +150,11 @@ def _has_blocks(network: Any) -> bool:
     return hasattr(network, "num_prefix_tokens") or isinstance(network, VisionTransformer)
 
 
+def _blocks(within: str, count: int) -> tuple[str, ...]:
+    """Names of a transformer's blocks, which are called one by one, whichever way the network is."""
+    return tuple(f"{within}.{number}" for number in range(count))
+
+
 class OpenClipBackbone(Encoder):
     """The image tower of an open_clip model as one pretrained tag has it.
 
@@ -175,6 +180,8 @@ class OpenClipBackbone(Encoder):
             config["vision_cfg"],
             quick_gelu=bool(tag.get("quick_gelu") or config.get("quick_gelu", False)),
         )
+        if isinstance(self.visual, VisionTransformer):
+            self.converts = _blocks("visual.transformer.resblocks", len(self.visual.transformer.resblocks))
         if not _has_blocks(getattr(self.visual, "trunk", self.visual)):
             self.outputs = ("feature", TOKENS)
 
@@ -241,6 +248,8 @@ class TimmBackbone(Encoder):
         self.size = _one_side(network.pretrained_cfg["input_size"][1:])
         if not _has_blocks(network):
             self.outputs = ("feature", TOKENS)
+        elif isinstance(getattr(network, "blocks", None), nn.Sequential | nn.ModuleList):
+            self.converts = _blocks("network.blocks", len(network.blocks))
 
     @classmethod
     def variant_options(cls, variant: str) -> dict[str, object]:

@@ -22,6 +22,7 @@ class Denoiser(Encoder):
     """
 
     outputs = ("pattern",)
+    converts = ("body",)
 
     def __init__(self, width: int = 64, groups: int = 4, blocks: int = 8, reduction: int = 16) -> None:
         super().__init__()

@@ -81,6 +81,7 @@ class DINOv2Encoder(Encoder):
     """
 
     outputs = ("feature", "tiles")
+    converts = ("network.blocks",)
 
     def __init__(
         self,

@@ -23,6 +23,7 @@ class ImageNetResNet(Encoder):
     """
 
     outputs = ("feature",)
+    converts = tuple(f"network.layer{stage}" for stage in range(1, 5))
 
     def __init__(self, basic: bool = False, blocks: Sequence[int] = (3, 4, 6, 3)) -> None:
         super().__init__()

@@ -138,7 +138,9 @@ class SessionSettings(Settings):
         "original", description="input protocol of all detectors"
     )
     device: Device = "auto"
-    precision: Precision = "float32"
+    precision: Precision = Field(
+        "float32", description="precision of frozen encoders' weights; all else is computed in float32"
+    )
     batch_size: StrictInt = Field(16, ge=1, description="pictures per forward pass")
     max_pixels: MaxPixels = MAX_PIXELS
     seed: Seed = Field(0, description="random seed of untrained weights, perturbations and the bootstrap")

@@ -128,8 +128,8 @@ def offline() -> bool:
 
 def _verify(found: Path, remote: Remote, *, keep: bool, known_as: Path | None = None) -> None:
     """Compare with the recorded digest, else with the one noted at the first fetch. keep: leave a wrong file."""
-    note = (known_as or found).with_name(f".{(known_as or found).name}.sha256")
-    noted = note.read_text(encoding="ascii").strip() if note.is_file() else ""
+    note = _note(known_as or found)
+    noted = noted_digest(known_as or found)
     expected = remote.sha256 or noted
     if keep and not expected:
         return  # put there by hand, of a file nobody has recorded: nothing to compare with
@@ -143,6 +143,16 @@ def _verify(found: Path, remote: Remote, *, keep: bool, known_as: Path | None = 
     if not keep and not remote.sha256 and not noted:
         with atomic(note) as draft:
             draft.write_text(digest, encoding="ascii")
+
+
+def _note(target: Path) -> Path:
+    return target.with_name(f".{target.name}.sha256")
+
+
+def noted_digest(target: Path) -> str:
+    """The SHA-256 that a file had when it was first fetched; empty where none was noted."""
+    note = _note(target)
+    return note.read_text(encoding="ascii").strip() if note.is_file() else ""
 
 
 def _from_hub(remote: Remote, target: Path) -> Path:

@@ -51,6 +51,8 @@ class ClipVision(Encoder):
             output_dim=features,
             act_layer=QuickGELU,
         )
+        # not the patch embedding: half precision rounds off the last bit of a pixel
+        self.converts = tuple(f"visual.transformer.resblocks.{block}" for block in range(layers))
 
     def forward(
         self, images: Tensor, outputs: Collection[str] = ("feature", "block_tokens")

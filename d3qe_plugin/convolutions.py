@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import OrderedDict
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import cast
 
 import torch.nn.functional as F
 from torch import Tensor, nn
@@ -93,6 +94,21 @@ def _middle(channels: int, groups: int, names: Names) -> nn.Sequential:
 
 class ConvAutoencoder(Autoencoder):
     """A tokenizer of such an encoder and decoder, with a convolution on either side of the codebook."""
+
+    channels_last = True
+
+    @property
+    def converts(self) -> tuple[str, ...]:  # type: ignore[override]
+        """The levels and the middle of the encoder and the decoder, without the first and the last convolution of each."""
+        encoder = self.get_submodule("encoder")
+        names = cast(Names, encoder.names)
+        levels = range(len(list(encoder.get_submodule(names.down).children())))
+        return (
+            *(f"encoder.{names.down}.{level}" for level in levels),
+            "encoder.mid",
+            "decoder.mid",
+            *(f"decoder.{names.up}.{level}" for level in levels),
+        )
 
     @property
     def codebook(self) -> Tensor:

@@ -7,6 +7,7 @@ parameter names are those of the released checkpoint.
 from __future__ import annotations
 
 import torch
+import torch.nn.functional as F
 from torch import Tensor, nn
 
 DROPOUT = 0.1
@@ -66,19 +67,33 @@ class Block(nn.Module):
 
     def forward(self, tokens: Tensor, delta: Tensor | None) -> Tensor:
         """tokens: (N, L, C); delta: (N, L) or None. Returns (N, L, C)."""
-        weights, values = self.attend(tokens, delta)
-        mixed = (self.dropout(weights) @ values).transpose(1, 2).flatten(2)
-        tokens = tokens + self.dropout(self.out_proj(mixed))
+        if self.training:
+            weights, values = self.attend(tokens, delta)
+            mixed = self.dropout(weights) @ values
+        else:
+            mixed = F.scaled_dot_product_attention(*self._projected(tokens), attn_mask=self._bias(delta))
+        tokens = tokens + self.dropout(self.out_proj(mixed.transpose(1, 2).flatten(2)))
         return tokens + self.mlp(self.norm2(tokens))
 
     def attend(self, tokens: Tensor, delta: Tensor | None) -> tuple[Tensor, Tensor]:
         """Attention weights (N, heads, L, L), rows summing to 1, and values (N, heads, L, C / heads)."""
-        query, key, value = (self._split(part) for part in self.qkv(self.norm1(tokens)).chunk(3, dim=-1))
+        query, key, value = self._projected(tokens)
         logits = query @ key.transpose(-2, -1) * query.shape[-1] ** -0.5
-        if delta is not None:
-            bias = self._split(self.freq_proj(delta.unsqueeze(-1)))
-            logits = logits + self.freq_scale * (self.W_q(bias) @ self.W_k(bias).transpose(-2, -1))
+        if (bias := self._bias(delta)) is not None:
+            logits = logits + bias
         return logits.softmax(dim=-1), value
+
+    def _projected(self, tokens: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        """Queries, keys and values, each (N, heads, L, C / heads)."""
+        query, key, value = (self._split(part) for part in self.qkv(self.norm1(tokens)).chunk(3, dim=-1))
+        return query, key, value
+
+    def _bias(self, delta: Tensor | None) -> Tensor | None:
+        """What ΔD (N, L) adds to the logits: (N, heads, L, L)."""
+        if delta is None:
+            return None
+        bias = self._split(self.freq_proj(delta.unsqueeze(-1)))
+        return self.freq_scale * (self.W_q(bias) @ self.W_k(bias).transpose(-2, -1))
 
     def _split(self, tokens: Tensor) -> Tensor:
         """(N, L, C) to (N, heads, L, C / heads)."""

@@ -24,6 +24,10 @@ class VQVAETokenizer(Autoencoder):
     """
 
     value_range = (-0.5, 0.5)
+    converts = (
+        *(f"encoder._blocks.{layer}" for layer in ("conv_2", "conv_3", "residual")),
+        *(f"decoder._blocks.{layer}" for layer in ("conv_1", "residual", "conv_t_1")),
+    )
 
     def __init__(self, width: int = 128, hidden: int = 64, blocks: int = 2, codebook_size: int = 512) -> None:
         super().__init__()

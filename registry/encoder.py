@@ -9,9 +9,11 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 import torch
 from torch import Tensor, nn
+from torch.nn.modules.batchnorm import _BatchNorm
 
 from registry.card import PublishedWeights
 from registry.catalog import Catalog
@@ -51,6 +53,15 @@ class Encoder(nn.Module, ABC):
         """
         return ""
 
+    converts: tuple[str, ...] = ()
+    """The modules whose weights are converted to the precision of a run: the bulk of the network. What is not among them
+    stays float32, as should a codebook that is searched, the layer that reads pixels, whose last bit half precision rounds
+    off, and the one that gives latents. Without any, the network runs under autocast, which casts its weights at every call."""
+
+    channels_last = False
+    """Whether those modules are convolutions that were measured to be faster where channels lie together: on a CPU, and
+    in half precision anywhere."""
+
     composite = False
     """Whether networks of this class may read others; what identifies such a one, only a built one tells."""
 
@@ -66,6 +77,19 @@ class Encoder(nn.Module, ABC):
         """Give it the encoders of `reads`, which stay their owner's: they are in no state of this one."""
         self.__dict__["_parts"] = dict(parts)
 
+    def convert(self, dtype: torch.dtype) -> None:
+        """Convert the weights of the modules in `converts`, each of which still takes and gives float32.
+
+        Batch normalisation keeps its statistics in float32. Called once, when the weights are loaded.
+        """
+        for name in self.converts:
+            part = self.get_submodule(name).to(dtype)
+            for module in part.modules():
+                if isinstance(module, _BatchNorm):
+                    module.float()
+            part.register_forward_pre_hook(lambda _, inputs: tuple(_cast(one, dtype) for one in inputs))
+            part.register_forward_hook(lambda _, inputs, output: _cast(output, torch.float32))
+
     @abstractmethod
     def forward(self, images: Tensor, outputs: Collection[str]) -> dict[str, Tensor]:
         """Compute the requested outputs of float32 images (N, 3, height, width), batch first."""
@@ -73,6 +97,10 @@ class Encoder(nn.Module, ABC):
     @abstractmethod
     def load_weights(self, path: Path) -> None:
         """Load a published file. Raises `WeightsError` if it does not fit."""
+
+
+def _cast(value: Any, dtype: torch.dtype) -> Any:
+    return value.to(dtype) if isinstance(value, Tensor) and value.is_floating_point() else value
 
 
 @contextmanager
@@ -101,6 +129,7 @@ class EncoderPool:
     weights: finds each encoder's file; or encoder name, or variant of it, → file, where the variant's wins. An
         encoder without one is refused, unless `allow_untrained`, which draws its parameters from `seed` and
         lists its variant in `untrained`.
+    precision: of the encoders' weights, `bfloat16` or `float16`; their outputs are float32 in any case.
 
     `passes` counts what `encode` did, by variant.
     """
@@ -113,12 +142,14 @@ class EncoderPool:
         allow_untrained: bool = False,
         seed: int = 0,
         device: torch.device | str = "cpu",
+        precision: str = "float32",
     ) -> None:
         self.catalog = catalog
         self.locate = weights if callable(weights) else partial(_by_name, weights or {})
         self.allow_untrained = allow_untrained
         self.seed = seed
         self.device = torch.device(device)
+        self.precision = precision
         self.untrained: set[str] = set()
         self.passes: dict[str, Passes] = {}
         self._built: dict[EncoderSpec, Encoder] = {}
@@ -134,11 +165,18 @@ class EncoderPool:
         return self._built[spec]
 
     def encode(self, spec: EncoderSpec, images: Tensor, outputs: Collection[str]) -> dict[str, Tensor]:
-        """Outputs of one encoder on stacked pictures of a view; there may be more of them than were asked for."""
+        """Outputs of one encoder on stacked pictures of a view, in float32, whatever autocast surrounds the call.
+
+        There may be more of them than were asked for.
+        """
         passes = self.passes.setdefault(spec.variant, Passes())
         passes.calls += 1
         passes.pictures += len(images)
-        return self.get(spec)(images, outputs)
+        encoder, dtype = self.get(spec), getattr(torch, self.precision)
+        cast_by_torch = dtype != torch.float32 and not encoder.converts
+        with torch.autocast(images.device.type, dtype=dtype, enabled=cast_by_torch):
+            found = encoder(images, outputs)
+        return {name: _cast(value, torch.float32) for name, value in found.items()}
 
     def file(self, spec: EncoderSpec) -> WeightsFile | None:
         """The weights file of `spec`; None where it is to be drawn from the seed.
@@ -182,6 +220,11 @@ class EncoderPool:
         else:
             encoder.load_weights(found.path)
         encoder.connect({part: self.get(read) for part, read in encoder.reads.items()})
+        if self.precision != "float32":
+            encoder.convert(getattr(torch, self.precision))
+        if encoder.channels_last and (self.device.type == "cpu" or self.precision != "float32"):
+            for name in encoder.converts:
+                encoder.get_submodule(name).to(memory_format=torch.channels_last)
         return encoder.requires_grad_(False).eval().to(self.device)
 
     def check_output(self, spec: EncoderSpec, output: str) -> None:

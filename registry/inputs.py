@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Iterable, Mapping
 
 import torch
 from torch import Tensor
@@ -38,15 +38,12 @@ class InputReader:
 
     Not a module, so that encoders are never part of a checkpoint nor moved or wrapped with the detector.
 
-    inputs: as `Detector.inputs`. precision: autocast of the encoders, float32 for none.
+    inputs: as `Detector.inputs`.
     """
 
-    def __init__(
-        self, inputs: Mapping[str, Source], encoders: EncoderPool, precision: str = "float32"
-    ) -> None:
+    def __init__(self, inputs: Mapping[str, Source], encoders: EncoderPool) -> None:
         self.inputs = dict(inputs)
         self.encoders = encoders
-        self.precision = precision
         self._groups = encoder_outputs(self.inputs.values())
 
     def groups(self) -> Mapping[tuple[EncoderSpec, View], set[str]]:
@@ -66,15 +63,6 @@ class InputReader:
         known = dict(tensors)
         for (encoder, view), outputs in self._groups.items():
             if any(Feature(encoder, view, output) not in known for output in outputs):
-                computed = self.encode(encoder, known[view], outputs)
+                computed = self.encoders.encode(encoder, known[view], outputs)
                 known.update({Feature(encoder, view, output): computed[output] for output in outputs})
         return {name: known[source] for name, source in self.inputs.items()}
-
-    def encode(self, encoder: EncoderSpec, images: Tensor, outputs: Collection[str]) -> dict[str, Tensor]:
-        """Outputs of one frozen encoder on one view, whatever autocast surrounds the call.
-
-        There may be more of them than were asked for.
-        """
-        dtype = getattr(torch, self.precision)
-        with torch.autocast(images.device.type, dtype=dtype, enabled=dtype != torch.float32):
-            return self.encoders.encode(encoder, images, outputs)

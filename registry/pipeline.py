@@ -7,7 +7,7 @@ and whatever else they read: where two views of a picture are one tensor, what a
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Callable, Collection, Hashable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING
 
 import torch
@@ -33,7 +33,6 @@ class Pipeline:
     detectors: name → detector; put in evaluation mode on the pool's device.
     batch_pixels: pictures of any one view that are run together have at most this many pixels,
         but always at least one picture; it bounds memory where pictures keep their own size.
-    precision: autocast of encoders and heads, `bfloat16` or `float16`; float32 for none.
 
     Raises:
         UserError: an encoder has no such output. WeightsError: an encoder has no weights.
@@ -45,16 +44,13 @@ class Pipeline:
         encoders: EncoderPool,
         *,
         batch_pixels: int = DEFAULT_BATCH_PIXELS,
-        precision: str = "float32",
     ) -> None:
         self.encoders = encoders
         self.device = encoders.device
         self.batch_pixels = batch_pixels
-        self.precision = precision
         self.detectors = {name: detector.eval().to(self.device) for name, detector in detectors.items()}
         self.readers = {
-            name: InputReader(detector.inputs, encoders, precision)
-            for name, detector in self.detectors.items()
+            name: InputReader(detector.inputs, encoders) for name, detector in self.detectors.items()
         }
         for (encoder, _), outputs in self.reads(self.detectors).items():
             for output in outputs:
@@ -74,11 +70,6 @@ class Pipeline:
     def prepare(self, picture: Image) -> dict[View, Tensor]:
         """All distinct views of one RGB picture."""
         return views_of(picture, self.views())
-
-    def encode(self, encoder: EncoderSpec, images: Tensor, outputs: Collection[str]) -> dict[str, Tensor]:
-        """Outputs of one encoder on stacked pictures of a view; there may be more of them than were asked for."""
-        with _autocast(self.device, self.precision):
-            return self.encoders.encode(encoder, images, outputs)
 
     @torch.inference_mode()
     def score(
@@ -120,8 +111,7 @@ class _Batch:
                 source: torch.stack([whole[index][source] for index in indices])
                 for source in reader.inputs.values()
             }
-            with _autocast(pipeline.device, pipeline.precision):
-                logits = detector(reader(tensors))
+            logits = detector(reader(tensors))
             if logits.shape != (len(indices),):
                 raise ValueError(
                     f"{name} returned logits of shape {tuple(logits.shape)} for {len(indices)} pictures, "
@@ -176,7 +166,8 @@ class _Batch:
 
         def forward(indices: Sequence[int]) -> list[dict[str, Tensor]]:
             outputs = wanted[indices[0]]
-            found = self.pipeline.encode(encoder, self._stack([tensors[index] for index in indices]), outputs)
+            images = self._stack([tensors[index] for index in indices])
+            found = self.pipeline.encoders.encode(encoder, images, outputs)
             return [{name: found[name][row] for name in outputs} for row in range(len(indices))]
 
         alike = {index: (tensor.shape, wanted[index]) for index, tensor in tensors.items()}
@@ -230,8 +221,3 @@ def _one_by_one(forward: Callable[[Sequence[int]], list], indices: Sequence[int]
         if len(indices) == 1:
             return [error]
     return [result for index in indices for result in _one_by_one(forward, [index])]
-
-
-def _autocast(device: torch.device, precision: str) -> torch.autocast:
-    dtype = getattr(torch, precision)
-    return torch.autocast(device.type, dtype=dtype, enabled=dtype != torch.float32)

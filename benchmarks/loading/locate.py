@@ -7,7 +7,7 @@ from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from benchmarks.download import Remote, download
+from benchmarks.download import Remote, download, noted_digest
 from benchmarks.files import user_folder
 from registry import (
     Catalogs,
@@ -87,9 +87,21 @@ class Locator:
                 raise WeightsError(f"--weights {name}={path}: there is no such file")
 
     def resolve(self, what: str | EncoderSpec) -> WeightsFile | None:
-        """The file to load for a registered name, a label or an encoder, with its digest; None where there is none."""
+        """The file to load for a registered name, a label or an encoder, with its digest; None where there is none.
+
+        Raises:
+            WeightsError: it is not the file any more that was fetched: its digest was noted then.
+        """
         path = self._of_encoder(what) if isinstance(what, EncoderSpec) else self._of_name(what)
-        return None if path is None else weights_file(path)
+        if path is None:
+            return None
+        file = weights_file(path)
+        if not file.sha256.startswith(noted := noted_digest(path)):
+            raise WeightsError(
+                f"{path} has changed since it was fetched (SHA-256 {file.sha256}, then {noted}): remove it and fetch "
+                "it again with `d3qe-bench weights get`"
+            )
+        return file
 
     def detector(self, name: str, label: str, own: Path | None) -> WeightsFile | None:
         """The file of a detector: `own` (of its settings), that of its label, or that of its registered name.

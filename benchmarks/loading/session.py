@@ -49,7 +49,6 @@ class Session:
             self.detectors,
             self.encoders,
             batch_pixels=self.settings.batch_size * 256 * 256,
-            precision=self.settings.precision,
         )
 
     def score(
@@ -148,6 +147,7 @@ def open_session(
         allow_untrained=settings.allow_untrained,
         seed=settings.seed,
         device=device,
+        precision=settings.precision,
     )
     session = Session(settings, catalogs, device, encoders)
     for wanted in settings.detectors:

@@ -8,7 +8,7 @@ from pathlib import Path
 from torch import Tensor
 
 from benchmarks.mini import packed
-from benchmarks.mini.image_encoder import ImageEncoder
+from benchmarks.mini.image_encoder import STAGES, ImageEncoder
 from benchmarks.mini.multiscale import MultiScaleTokenizer
 from benchmarks.mini.tokenizer import Tokenizer
 from registry.encoder import Encoder
@@ -17,6 +17,12 @@ from registry.tokenizer import Autoencoder
 
 class MiniTokenizer(Autoencoder):
     """The first generator's tokenizer. Reads pictures in [-1, 1] (N, 3, 64, 64); latents have length 1."""
+
+    # the first convolution sees the last bit of a pixel, which half precision rounds off; the last one gives the values
+    converts = (
+        *(f"network.encoder.{layer}" for layer in range(2, 6)),
+        *(f"network.decoder.{layer}" for layer in range(1, 7)),
+    )
 
     def __init__(self) -> None:
         super().__init__()
@@ -55,6 +61,8 @@ class MiniImageEncoder(Encoder):
     """
 
     outputs = ("feature",)
+    # the first stage sees the last bit of a pixel, which half precision rounds off
+    converts = tuple(f"network.stages.{stage}" for stage in range(1, STAGES))
 
     def __init__(self) -> None:
         super().__init__()

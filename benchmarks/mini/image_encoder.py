@@ -10,6 +10,7 @@ from torch import Tensor, nn
 from benchmarks.mini.layers import PlainBlock
 
 _WIDTHS = (32, 48, 96, 128)
+STAGES = len(_WIDTHS)
 FEATURES = 2 * sum(_WIDTHS)
 _FAINTEST = 0.01
 

@@ -60,7 +60,7 @@ def print_runs(
         console.print(_beside_reported(compared))
     footnotes = dict.fromkeys(note for board in found for note in notes(board))
     for text, of in training_sets(found):
-        console.print(Text(f"Trained on {text}: {', '.join(row.label for row in of)}", style="dim"))
+        console.print(_text(f"Trained on {text}: {', '.join(row.label for row in of)}", style="dim"))
     for sign, text in [*footnotes, *legend(found)]:
         console.print(_text(f"{sign} {text}", style="dim"))
 

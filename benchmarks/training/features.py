@@ -36,8 +36,9 @@ from registry.weights import sha256
 
 logger = logging.getLogger(__name__)
 
-# 1 took every network of an encoder for one: its entries can hold the features of another weights file
-_SCHEMA = 2
+# 1 took every network of an encoder for one: its entries can hold the features of another weights file;
+# 2 ran lower precisions under autocast
+_SCHEMA = 3
 
 
 def cached_features(
@@ -122,7 +123,7 @@ class FeatureCache:
             "encoder": encoder.name,
             "options": [list(map(str, option)) for option in encoder.options],
             "weights": self.reader.encoders.identity(encoder),
-            "precision": self.reader.precision,
+            "precision": self.reader.encoders.precision,
             "view": repr(view),
             # a crop is cut from a window that all views of a detector share
             "views_together": sorted(repr(v) for v in self.reader.views()),
@@ -145,7 +146,7 @@ class FeatureCache:
         row = 0
         for batch in loader:
             with torch.inference_mode():
-                values = self.reader.encode(encoder, batch.tensors[view].to(device), outputs)
+                values = self.reader.encoders.encode(encoder, batch.tensors[view].to(device), outputs)
             for output in outputs:
                 value = _array(values[output])
                 if output not in arrays:

@@ -142,7 +142,7 @@ class TrainSettings(Settings):
     max_pixels: MaxPixels = Field(MAX_PIXELS, description="larger pictures count as unreadable")
     precision: Precision = Field("float32", description="autocast of the trained part; others need a GPU")
     encoder_precision: Precision = Field(
-        "float32", description="autocast of frozen encoders; lower flips some nearest codes"
+        "float32", description="precision of the frozen encoders' weights; lower flips some nearest codes"
     )
     device: Device = "auto"
     workers: Workers = None

@@ -135,7 +135,7 @@ def train_detector(
         shown = console or Console(stderr=True, quiet=not processes.first)
         splits = take_splits(settings, training, validation, processes, shown)
         detector, encoders, weights = build(settings, catalogs, processes.device)
-        reader = InputReader(detector.inputs, encoders, settings.encoder_precision)
+        reader = InputReader(detector.inputs, encoders)
         note = describe(settings, splits, weights, processes)
         begun = check_resumable(settings.out, note)
         cached = cached_features(settings, splits, reader, processes)
@@ -192,6 +192,7 @@ def build(
             weights=settings.weights,
             allow_untrained=settings.allow_untrained,
             device=str(device),
+            precision=settings.encoder_precision,
             seed=settings.seed,
             plugins=settings.plugins,
         ),

@@ -1,4 +1,4 @@
-"""A small hub on this machine: lists and serves the files of one data set repository, as the hub's client asks."""
+"""A small hub on this machine: lists and serves the files of one data set repository, as the hub's client asks, and those of models."""
 
 from __future__ import annotations
 
@@ -14,10 +14,11 @@ COMMIT = "0123456789abcdef0123456789abcdef01234567"
 
 
 class Hub(ThreadingHTTPServer):
-    """files: path in the repository → content. cut: the first answer of this file ends half-way. asked: paths."""
+    """files: path in the repository → content. models: the same of other repositories, by name. cut: the first answer of this file ends half-way. asked: paths."""
 
     repository: str
     files: Mapping[str, bytes]
+    models: Mapping[str, Mapping[str, bytes]]
     cut: str = ""
     asked: list[str]
 
@@ -38,9 +39,11 @@ class _Handler(BaseHTTPRequestHandler):
         elif path == f"{api}/tree/{COMMIT}":
             self._json([self._entry(name, data) for name, data in hub.files.items()])
         elif path.startswith(f"/datasets/{hub.repository}/resolve/{COMMIT}/"):
-            self._file(path.removeprefix(f"/datasets/{hub.repository}/resolve/{COMMIT}/"))
+            name = path.removeprefix(f"/datasets/{hub.repository}/resolve/{COMMIT}/")
+            self._file(name, hub.files.get(name))
         else:
-            self.send_error(404)
+            repository, _, name = path.removeprefix("/").partition("/resolve/main/")
+            self._file(name, hub.models.get(repository, {}).get(name))
 
     do_HEAD = do_GET
 
@@ -62,8 +65,7 @@ class _Handler(BaseHTTPRequestHandler):
         if self.command == "GET":
             self.wfile.write(body)
 
-    def _file(self, name: str) -> None:
-        whole = self.server.files.get(name)
+    def _file(self, name: str, whole: bytes | None) -> None:
         if whole is None:
             self.send_error(404)
             return
@@ -88,10 +90,12 @@ class _Handler(BaseHTTPRequestHandler):
 
 
 @contextmanager
-def hub_of(repository: str, files: Mapping[str, bytes]) -> Iterator[Hub]:
-    """A hub with one data set repository, until the block ends."""
+def hub_of(
+    repository: str, files: Mapping[str, bytes], models: Mapping[str, Mapping[str, bytes]] | None = None
+) -> Iterator[Hub]:
+    """A hub with one data set repository, and those of models, until the block ends."""
     hub = Hub(("127.0.0.1", 0), _Handler)
-    hub.repository, hub.files, hub.asked = repository, files, []
+    hub.repository, hub.files, hub.models, hub.asked = repository, files, models or {}, []
     thread = threading.Thread(target=hub.serve_forever, args=(0.01,))
     thread.start()
     try:

@@ -10,7 +10,7 @@ from torch import nn
 
 from benchmarks.loading import Locator, load_catalogs, locate
 from benchmarks.loading.locate import fetch, missing_files, stored
-from registry import EncoderCard, EncoderSpec, UserError
+from registry import EncoderCard, EncoderSpec, UserError, WeightsError
 from registry.catalog import Entry
 from registry.weights import sha256, weights_file
 from tests.conftest import Invoked
@@ -43,6 +43,19 @@ def test_a_named_file_wins_over_a_fetched_one(tmp_path: Path) -> None:
     assert locator.detector("univfd", "univfd", None).path == mine
     own = written(tmp_path / "own.pth", "own")
     assert locator.detector("univfd", "other", own).path == own
+
+
+def test_a_fetched_file_that_changed_is_refused() -> None:
+    target = stored("npr", CATALOGS.detectors.entry("npr").card.weights[0])
+    written(target, "fetched")
+    note = target.with_name(f".{target.name}.sha256")
+    written(note, sha256(target))
+    assert Locator(CATALOGS, {}).resolve("npr") == weights_file(target)
+    written(target, "something else")
+    with pytest.raises(WeightsError, match="has changed since it was fetched"):
+        Locator(CATALOGS, {}).resolve("npr")
+    target.unlink()
+    assert Locator(CATALOGS, {}).resolve("npr") is None
 
 
 def test_variants_of_an_encoder_have_files_of_their_own(tmp_path: Path, folder: Path) -> None:

@@ -252,19 +252,61 @@ def test_scoring_records_no_gradients_and_uses_evaluation_mode() -> None:
     assert seen == {"training": False, "inference": True}
 
 
-def test_autocast_is_applied() -> None:
+class Projecting(Encoder):
+    """A matrix product, whose precision shows, and a table that has to stay exact."""
+
+    outputs = ("product", "table")
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.project = torch.nn.Sequential(
+            torch.nn.Flatten(), torch.nn.Linear(768, 4), torch.nn.BatchNorm1d(4)
+        )
+        self.table = torch.nn.Parameter(torch.full((1,), 1 + 2**-12))
+        self.seen: list[torch.dtype] = []
+        self.project[1].register_forward_hook(lambda _, inputs, output: self.seen.append(output.dtype))
+
+    def forward(self, images: Tensor, outputs: Collection[str]) -> dict[str, Tensor]:
+        return {"product": self.project(images), "table": self.table.expand(len(images), 1)}
+
+    def load_weights(self, path: Path) -> None:
+        raise NotImplementedError
+
+
+class Converted(Projecting):
+    """The same, its product's weights converted."""
+
+    converts = ("project",)
+
+
+@pytest.mark.parametrize(("kind", "weights"), [(Projecting, torch.float32), (Converted, torch.bfloat16)])
+def test_encoders_run_in_lower_precision_and_heads_do_not(
+    kind: type[Projecting], weights: torch.dtype
+) -> None:
     seen = []
 
     class Product(Linear):
         def forward(self, inputs: Mapping[str, Tensor]) -> Tensor:
-            product = inputs["x"].flatten(1) @ torch.ones(768, 1)
-            seen.append(product.dtype)
-            return product[:, 0]
+            seen.append((inputs["x"].dtype, (inputs["x"] @ inputs["x"].T).dtype))
+            return super().forward(inputs)
 
-    pipeline = Pipeline({"it": Product(SMALL)}, pool(), precision="bfloat16")
-    (logit,) = pipeline.score([pipeline.prepare(picture(255))])["it"]
-    assert seen == [torch.bfloat16]
-    assert logit == 768.0
+    catalog = Catalog("encoder", EncoderCard)
+    catalog.add(Entry("it", kind, EncoderCard(), "test"))
+    results = {}
+    for precision in ("float32", "bfloat16"):
+        encoders = EncoderPool(catalog, allow_untrained=True, precision=precision)
+        spec = EncoderSpec("it")
+        heads = {name: Product(Feature(spec, SMALL, name)) for name in kind.outputs}
+        pipeline = Pipeline(heads, encoders)
+        results[precision] = pipeline.score([pipeline.prepare(picture(200)), pipeline.prepare(picture(90))])
+        network = encoders.get(spec)
+        assert network.seen == [getattr(torch, precision)]
+        assert network.project[1].weight.dtype == (weights if precision == "bfloat16" else torch.float32)
+        assert network.project[2].running_mean.dtype == torch.float32
+    assert set(seen) == {(torch.float32, torch.float32)}
+    assert results["bfloat16"]["table"] == results["float32"]["table"] == [1 + 2**-12] * 2
+    assert results["bfloat16"]["product"] != results["float32"]["product"]
+    assert results["bfloat16"]["product"] == pytest.approx(results["float32"]["product"], abs=0.05)
 
 
 def test_an_output_that_the_encoder_lacks_is_refused_at_once() -> None:
