@@ -1,4 +1,4 @@
-"""95 % confidence intervals: one way for each metric, chosen for its coverage, which `docs/calibration.md` measures."""
+"""95 % confidence intervals: one way for each metric, chosen for its coverage, which `docs/reports.md` measures."""
 
 from __future__ import annotations
 
@@ -81,7 +81,7 @@ class Way:
     real: int = MIN_PER_CLASS
     fake: int = MIN_PER_CLASS
     measured = True
-    """Whether `docs/calibration.md` has its coverage."""
+    """Whether `docs/reports.md` has its coverage."""
 
     def of(self, sample: Sample) -> Estimate:
         """The interval of one sample; raises `NoInterval`."""
@@ -201,7 +201,8 @@ class AtFalsePositiveRate(Way):
         ends = [float(tally.hits[min(at, len(tally.hits) - 1)]) / tally.n_fake for at in (strict, lenient)]
         own = exact(round(value * tally.n_fake), tally.n_fake)
         moved = Estimate(0.0, min(0.0, ends[0] - value), max(0.0, ends[1] - value))
-        return combined([own, moved], np.ones(2))
+        found = combined([own, moved], np.ones(2))
+        return Estimate(value, max(0.0, found.low), min(1.0, found.high))
 
 
 @dataclass(frozen=True)

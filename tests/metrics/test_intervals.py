@@ -105,6 +105,15 @@ def test_a_rate_at_a_false_positive_rate_moves_with_the_threshold(
     assert found == pytest.approx((low, high), abs=1e-12)
 
 
+@pytest.mark.parametrize("shift", [-1.0, 0.0, 6.0])
+def test_a_rate_at_a_false_positive_rate_stays_within_0_and_1(shift: float) -> None:
+    found = measure({"m": tpr_at_fpr_5}, *normal(100, 50, shift, seed=3), 5, generator(0, "set")).intervals[
+        "m"
+    ]
+    assert found is not None
+    assert 0 <= found[0] < found[1] <= 1
+
+
 @given(samples(real=10, fake=10))
 def test_intervals_hold_the_value_and_stay_within_0_and_1(sample: Sample) -> None:
     found = measured(*sample, resamples=20)
