@@ -6,6 +6,8 @@ STAMP := $(VENV)/.installed
 # two processes of one thread each; a file of tests stays in one process: its fixtures are built once
 PYTEST := OMP_NUM_THREADS=1 $(BIN)/python -m pytest --numprocesses 2 --dist loadfile
 
+SEEDS ?= 0,1,2,3,4
+
 HOSTS := .venv-hosts
 HOSTS_STAMP := $(HOSTS)/.installed
 
@@ -53,9 +55,10 @@ demo: install
 
 # D3QE's ablations at mini size: trained, run, and their table with the sensitivity to code statistics.
 ablations: install
-	$(BIN)/d3qe-bench train benchmarks/configs/ablations/mini/*.yaml
+	$(BIN)/d3qe-bench train --seeds $(SEEDS) benchmarks/configs/ablations/mini/*.yaml
 	$(BIN)/d3qe-bench run benchmarks/configs/run_ablations_mini.yaml
 	$(BIN)/python -m benchmarks.ablation_table benchmarks/configs/run_ablations_mini.yaml --limit 50 \
+		--against d3at --figure runs/ablations_mini/table/ablations.png \
 		--number delta_sensitivity:noise.mean_over_logit_standard_deviation \
 		--number delta_sensitivity:noise.decisions_changed
 

@@ -13,10 +13,20 @@ from pathlib import Path
 from typing import Annotated, Any, Literal, TypeVar, get_args
 
 import yaml
-from pydantic import BaseModel, ConfigDict, Field, Strict, ValidationError, ValidationInfo, field_validator
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    Field,
+    Strict,
+    ValidationError,
+    ValidationInfo,
+    field_validator,
+    model_validator,
+)
 from pydantic.fields import FieldInfo
 
 from benchmarks.pictures import MAX_PIXELS
+from benchmarks.seeds import BEST, of_seed, trained_seeds
 from benchmarks.yaml12 import load_yaml
 from registry import UserError
 from registry.errors import nearest
@@ -25,6 +35,7 @@ from registry.errors import nearest
 StrictInt = Annotated[int, Strict()]
 StrictBool = Annotated[bool, Strict()]
 Number = Annotated[float, Strict()]
+Seed = Annotated[StrictInt, Field(ge=0)]
 Share = Annotated[Number, Field(ge=0, le=1)]
 
 
@@ -68,8 +79,20 @@ class DetectorSettings(Settings):
 
     name: str = Field(description="name in the registry")
     label: str = Field("", description="name in tables; the registry name by default")
-    weights: Path | None = Field(None, description="checkpoint file")
+    weights: Path | None = Field(
+        None, description="checkpoint file, or folder of a training; of one with seeds, one detector per seed"
+    )
     options: dict[str, Any] = Field({}, description="constructor options")
+    group: str = Field(
+        "", description="name in tables that trainings of one detector by several seeds have in common"
+    )
+    seed: Seed | None = Field(None, description="random seed of the training, of one of a group")
+
+    @model_validator(mode="after")
+    def _grouped_by_seed(self) -> DetectorSettings:
+        if bool(self.group) != (self.seed is not None):
+            raise ValueError("group and seed belong together: a group holds one training per seed")
+        return self
 
     @property
     def shown(self) -> str:
@@ -101,8 +124,23 @@ Fair = Annotated[
     ),
 ]
 MaxPixels = Annotated[StrictInt, Field(ge=1, description="larger pictures are refused undecoded")]
-Seed = Annotated[StrictInt, Field(ge=0)]
 Bootstrap = Annotated[StrictInt, Field(ge=0, description="resamples for confidence intervals; 0 for none")]
+CalibrateOn = Annotated[
+    str | None,
+    Option(metavar="NAME"),
+    Field(
+        description="validation set: the test set on whose clean pictures thresholds are chosen and likelihood ratios calibrated"
+    ),
+]
+FalsePositiveRate = Annotated[
+    Number | None,
+    Option("--fpr"),
+    Field(
+        gt=0,
+        lt=1,
+        description="operating point: false-positive rate for which the validation set chooses thresholds, such as 0.01",
+    ),
+]
 Plugins = Annotated[list[Path], Option("--plugin"), Field(description="plugin file to load")]
 
 
@@ -146,11 +184,25 @@ class SessionSettings(Settings):
     seed: Seed = Field(0, description="random seed of untrained weights, perturbations and the bootstrap")
     plugins: Plugins = []
 
+    @model_validator(mode="before")
+    @classmethod
+    def _trainings(cls, values: Any) -> Any:
+        return _with_trainings(values) if isinstance(values, Mapping) else values
+
     @field_validator("detectors")
     @classmethod
     def _weights_of_detectors(
         cls, detectors: list[DetectorSettings], info: ValidationInfo
     ) -> list[DetectorSettings]:
+        labels = [one.shown for one in detectors]
+        for one in detectors:
+            if one.group in labels:
+                raise ValueError(f"a detector and a group of trainings are both called {one.group!r}")
+            if (
+                one.group
+                and [(other.group, other.seed) for other in detectors].count((one.group, one.seed)) > 1
+            ):
+                raise ValueError(f"group {one.group!r} has two trainings by seed {one.seed}")
         _check_files(info, {f"{one.shown}.weights": one.weights for one in detectors if one.weights})
         return detectors
 
@@ -164,6 +216,48 @@ class SessionSettings(Settings):
     def labels(self) -> list[str]:
         """The names of the detectors in tables."""
         return [detector.shown for detector in self.detectors]
+
+
+def _with_trainings(values: Mapping[str, Any]) -> Mapping[str, Any]:
+    """The settings with files in place of folders of trainings: a detector with several seeds becomes one per seed.
+
+    Values of a wrong type are left to whoever validates them.
+    """
+    named = values.get("weights")
+    weights = dict(named) if isinstance(named, Mapping) else {}
+    found: list[Any] = []
+    folders = set()
+    for detector in values.get("detectors") or ():
+        facts = detector.model_dump() if isinstance(detector, DetectorSettings) else detector
+        if not isinstance(facts, Mapping):
+            return values
+        shown = facts.get("label") or facts.get("name")
+        key = next((key for key in (shown, facts.get("name")) if key in weights), None)
+        folder = facts.get("weights") or weights.get(key)
+        if not isinstance(folder, str | Path) or not Path(folder).is_dir():
+            found.append(detector)
+            continue
+        if not facts.get("weights"):
+            folders.add(key)
+        found += _of_folder(facts, str(shown), Path(folder))
+    if isinstance(named, Mapping):
+        values = {**values, "weights": {key: path for key, path in weights.items() if key not in folders}}
+    return {**values, "detectors": found} if found else values
+
+
+def _of_folder(facts: Mapping[str, Any], shown: str, folder: Path) -> list[dict[str, Any]]:
+    """The detectors whose weights a training left in a folder."""
+    seeds, alone = trained_seeds(folder), folder / BEST
+    if seeds and alone.is_file():
+        raise ValueError(f"{shown}: {folder} holds trainings by seeds and {BEST} of another one: name a file")
+    if alone.is_file():
+        return [{**facts, "weights": alone}]
+    if not seeds:
+        raise ValueError(f"{shown}: {folder} holds no finished training: neither {BEST} nor seed-N/{BEST}")
+    return [
+        {**facts, "label": of_seed(shown, seed), "weights": path, "group": shown, "seed": seed}
+        for seed, path in seeds.items()
+    ]
 
 
 def _check_files(info: ValidationInfo, files: Mapping[str, Path]) -> None:
@@ -209,6 +303,8 @@ class RunSettings(SessionSettings, DataSettings):
     workers: Workers = None
     launcher: Launcher = "auto"
     bootstrap: Bootstrap = 1000
+    calibrate_on: CalibrateOn = None
+    fpr: FalsePositiveRate = None
     cost: StrictBool = Field(
         False, description="measure what each detector costs on this device: speed, memory, FLOPs, parameters"
     )

@@ -182,3 +182,15 @@ def register_metrics(register: Register) -> None:
         summary="mean squared difference of score and label",
         higher_is_better=False,
     )
+    register(
+        "cllr",
+        "benchmarks.metrics.likelihood_ratios:cllr",
+        summary="cost of the logits as log likelihood ratios, in bits; 1 says nothing",
+        higher_is_better=False,
+    )
+    register(
+        "cllr_min",
+        "benchmarks.metrics.likelihood_ratios:cllr_min",
+        summary="cllr after perfect calibration (PAV) on these pictures; not deployable",
+        higher_is_better=False,
+    )

@@ -26,6 +26,11 @@ T = TypeVar("T")
 # ranks that score meet only before and after, which may take a day
 TIMEOUT = timedelta(days=7)
 
+NO_DEFAULT_HOOKS: dict[str, None] = dict.fromkeys(
+    ("runtime_info", "timer", "sampler_seed", "logger", "param_scheduler", "checkpoint")
+)
+"""`default_hooks` of a Runner that gets none but those it is given: the project logs, saves and seeds itself."""
+
 
 @dataclass(frozen=True)
 class Processes:

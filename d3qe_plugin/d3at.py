@@ -71,7 +71,7 @@ class Block(nn.Module):
             weights, values = self.attend(tokens, delta)
             mixed = self.dropout(weights) @ values
         else:
-            mixed = F.scaled_dot_product_attention(*self._projected(tokens), attn_mask=self._bias(delta))
+            mixed = F.scaled_dot_product_attention(*self._projected(tokens), attn_mask=self.added(delta))
         tokens = tokens + self.dropout(self.out_proj(mixed.transpose(1, 2).flatten(2)))
         return tokens + self.mlp(self.norm2(tokens))
 
@@ -79,7 +79,7 @@ class Block(nn.Module):
         """Attention weights (N, heads, L, L), rows summing to 1, and values (N, heads, L, C / heads)."""
         query, key, value = self._projected(tokens)
         logits = query @ key.transpose(-2, -1) * query.shape[-1] ** -0.5
-        if (bias := self._bias(delta)) is not None:
+        if (bias := self.added(delta)) is not None:
             logits = logits + bias
         return logits.softmax(dim=-1), value
 
@@ -88,7 +88,7 @@ class Block(nn.Module):
         query, key, value = (self._split(part) for part in self.qkv(self.norm1(tokens)).chunk(3, dim=-1))
         return query, key, value
 
-    def _bias(self, delta: Tensor | None) -> Tensor | None:
+    def added(self, delta: Tensor | None) -> Tensor | None:
         """What ΔD (N, L) adds to the logits: (N, heads, L, L)."""
         if delta is None:
             return None

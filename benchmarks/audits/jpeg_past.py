@@ -23,8 +23,8 @@ def lattice_strength(rgb: np.ndarray) -> float:
     one have no such past and serve as the background: the same content without it.
 
     Returns:
-        The largest excess over the 64 places' median, in their robust standard deviations; about 3 to 5
-        without a JPEG past, 0 for pictures of less than 24 pixels.
+        The largest excess over the 64 places' median, in their robust standard deviations; 1.6 to 4.4
+        on the photographs without a JPEG past of docs/audit.md, 0 for pictures of less than 24 pixels.
     """
     height, width = rgb.shape[:2]
     if min(height, width) < 3 * PERIOD:

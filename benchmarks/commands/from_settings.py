@@ -97,8 +97,11 @@ class _Setting:
 
     def parameters(self) -> Iterator[inspect.Parameter]:
         """What typer makes the option of; detectors have a second one, for their constructors' options."""
-        one: Any = self.item if self.item in (bool, int, float, Path) and self.many is not dict else str
-        metavar = self.option.metavar or ("NAME=VALUE" if self.many is dict else _METAVARS.get(one, "TEXT"))
+        as_is = self.many is not dict and not self._by_commas
+        one: Any = self.item if self.item in (bool, int, float, Path) and as_is else str
+        metavar = self.option.metavar or (
+            "NAME=VALUE" if self.many is dict else _METAVARS.get(self.item, "TEXT")
+        )
         if get_origin(self.item) is Literal:
             metavar = "|".join(get_args(self.item))
         spelled = self.option.name
@@ -135,6 +138,8 @@ class _Setting:
         if self.many is dict:
             pairs = split_pairs(raw, self.option.name)
             return {key: parse_value(text) for key, text in pairs.items()} if self.item is Any else pairs
+        if self._by_commas and self.item in (int, float):
+            return [parse_value(text) for text in split_list(raw)]
         return split_list(raw) if self._by_commas else raw
 
 

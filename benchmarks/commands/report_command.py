@@ -8,7 +8,16 @@ from typing import Annotated, Any
 from pydantic import Field, field_validator
 
 from benchmarks.commands.from_settings import takes
-from benchmarks.config import Option, Plugins, Settings, StrictBool, StrictInt, parse_settings
+from benchmarks.config import (
+    CalibrateOn,
+    FalsePositiveRate,
+    Option,
+    Plugins,
+    Settings,
+    StrictBool,
+    StrictInt,
+    parse_settings,
+)
 from benchmarks.text import say
 
 
@@ -31,9 +40,8 @@ class ReportSettings(Settings):
         description="resamples for confidence intervals, 0 for none; as computed before if not given",
     )
     recompute: StrictBool = Field(False, description="compute metrics.json anew from the score files")
-    calibrate_on: Annotated[str | None, Option(metavar="NAME")] = Field(
-        None, description="test set whose clean pictures choose each detector's threshold; adds acc@NAME"
-    )
+    calibrate_on: CalibrateOn = None
+    fpr: FalsePositiveRate = None
     pictures: Path | None = Field(
         None, description="data folder of the run: shows the most wrong pictures on the page"
     )
@@ -58,13 +66,9 @@ def report(given: dict[str, Any]) -> None:
     from rich.console import Console
 
     from benchmarks.reports import render
-    from benchmarks.runfolder.metrics_file import METRICS
 
     settings = parse_settings(ReportSettings, given, options=given)
-    chosen = settings.metrics
-    if settings.calibrate_on and not chosen:
-        chosen = [*METRICS, f"acc@{settings.calibrate_on}"]
     console = Console()
-    files = render(**{**dict(settings), "metrics": chosen, "console": console})
+    files = render(**dict(settings), console=console)
     for file in files:
         say(f"written: {file}")

@@ -14,7 +14,7 @@ from benchmarks.config import parse_settings, read_settings
 from benchmarks.study.settings import StudySettings
 
 
-@takes(StudySettings, only=("metric", "out"))
+@takes(StudySettings, only=("metric", "seeds", "out"))
 def study(
     given: dict[str, Any], config: Annotated[Path, typer.Argument(help="YAML file of the study")]
 ) -> None:

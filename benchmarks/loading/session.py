@@ -119,6 +119,7 @@ def open_session(
     catalogs: Catalogs | None = None,
     labels: Sequence[str] | None = None,
     training: bool = False,
+    encoder_seed: int | None = None,
     **values: Any,
 ) -> Session:
     """Load plugins, build every detector of the settings and load its weights.
@@ -128,6 +129,7 @@ def open_session(
     catalogs: what is registered; by default all plugins, those of the settings too.
     labels: the detectors that `weights` may name, where these are only some of a larger set.
     training: detectors begin from the random seed unless their own settings name a file.
+    encoder_seed: random seed of untrained encoders; that of the settings if not given.
 
     Raises:
         UserError: an unknown name or option, a protocol that a detector does not offer, or two of one label.
@@ -145,7 +147,7 @@ def open_session(
         catalogs.encoders,
         locator.resolve,
         allow_untrained=settings.allow_untrained,
-        seed=settings.seed,
+        seed=settings.seed if encoder_seed is None else encoder_seed,
         device=device,
         precision=settings.precision,
     )
@@ -192,6 +194,7 @@ def _load(session: Session, wanted: DetectorSettings, locator: Locator, training
         "failed": None,
         "trained_on": known.text,
         "training": known.training,
+        **({"group": wanted.group, "seed": wanted.seed} if wanted.group else {}),
         # the card's word on its published weights, which these need not be, would be read as theirs
         "card": {key: value for key, value in dataclasses.asdict(card).items() if key != "trained_on"},
     }

@@ -9,6 +9,10 @@ import numpy as np
 
 from benchmarks.metrics.cell import COMPLETE, FAILED, PARTIAL, Measurement
 from benchmarks.metrics.intervals import Estimate, NoInterval, Way, correlation_of
+from benchmarks.metrics.tally import Floats
+
+Replicates = Mapping[str, Floats]
+"""Bootstrap replicates (resamples,) by metric."""
 
 ALL = "all"
 
@@ -33,14 +37,13 @@ def mean_of(
     measurements: of each cell. ways: how the interval of each metric is made, and so the metrics.
     left_out: a test set that the mean of a metric does not include, by metric.
     """
-    chosen = [i for i, cell in enumerate(cells) if scope in (ALL, cell["paradigm"])]
-    members = [cells[i] for i in chosen]
+    members = [cell for cell in cells if scope in (ALL, cell["paradigm"])]
     metrics: dict[str, float | None] = {}
     ci: dict[str, list[float] | None] = {}
     undefined: dict[str, str] = {}
     no_interval: dict[str, str] = {}
     for name, way in ways.items():
-        counted = [i for i in chosen if cells[i]["dataset"] != (left_out or {}).get(name)]
+        counted = _counted(scope, cells, name, left_out)
         lacking = [cells[i]["dataset"] for i in counted if cells[i]["metrics"][name] is None]
         metrics[name] = ci[name] = None
         if lacking or not counted:
@@ -83,7 +86,7 @@ def mean_estimate(name: str, way: Way, measurements: Sequence[Measurement]) -> E
         every = len(lacking) == len(measurements) and len(set(lacking)) == 1
         where = "" if every else f" (on {len(lacking)} of {len(measurements)} test sets)"
         raise NoInterval(f"{lacking[0]}{where}")
-    if not all(name in one.estimates for one in measurements):
+    if not all(name in one.estimates and name in one.replicates for one in measurements):
         return None
     replicates = [one.replicates[name] for one in measurements]
     sharing = np.array([one.shares for one in measurements])
@@ -92,3 +95,29 @@ def mean_estimate(name: str, way: Way, measurements: Sequence[Measurement]) -> E
         drawn = np.stack([values for values, one in zip(replicates, sharing, strict=True) if one])
         correlation[np.ix_(sharing, sharing)] = correlation_of(drawn)
     return way.mean([one.estimates[name] for one in measurements], replicates, correlation)
+
+
+def mean_replicates(
+    scope: str,
+    cells: Sequence[Mapping[str, Any]],
+    replicates: Sequence[Replicates],
+    names: Sequence[str],
+    left_out: Mapping[str, str] | None = None,
+) -> dict[str, Floats]:
+    """The replicates (resamples,) of a mean by metric, of those that all its cells have; arguments of `mean_of`."""
+    found = {}
+    for name in names:
+        counted = [replicates[i] for i in _counted(scope, cells, name, left_out)]
+        if counted and all(name in one for one in counted):
+            found[name] = np.mean([one[name] for one in counted], axis=0)
+    return found
+
+
+def _counted(
+    scope: str, cells: Sequence[Mapping[str, Any]], name: str, left_out: Mapping[str, str] | None
+) -> list[int]:
+    """Which cells the mean of a metric includes."""
+    without = (left_out or {}).get(name)
+    return [
+        i for i, cell in enumerate(cells) if scope in (ALL, cell["paradigm"]) and cell["dataset"] != without
+    ]

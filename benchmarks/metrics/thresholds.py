@@ -1,19 +1,16 @@
-"""Thresholds chosen on one test set and used on the others."""
+"""Thresholds chosen on one sample: the most accurate one, and the one for a false-positive rate."""
 
 from __future__ import annotations
 
-from typing import Any
+import math
+from fractions import Fraction
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import ArrayLike
 
-from benchmarks.metrics.accuracy import acc, acc_fake, acc_real
-from benchmarks.metrics.cell import Measurement, measure
-from benchmarks.metrics.intervals import interval_facts
-from benchmarks.metrics.shared import SharedPictures
-from benchmarks.metrics.tally import Tally, Undefined
-
-ACCURACIES = {"acc": acc, "acc_real": acc_real, "acc_fake": acc_fake}
+from benchmarks.metrics.accuracy import acc
+from benchmarks.metrics.tally import Tally, Undefined, group
+from registry.dataset import REAL
 
 
 def best_threshold(labels: ArrayLike, logits: ArrayLike) -> float:
@@ -35,60 +32,32 @@ def best_threshold(labels: ArrayLike, logits: ArrayLike) -> float:
     return float(best[np.argmin(np.abs(best))])
 
 
-def calibrated_names(dataset: str) -> dict[str, str]:
-    """Names of the accuracies at a threshold chosen on `dataset`, by plain name."""
-    return {name: f"{name}@{dataset}" for name in ACCURACIES}
+def reals_needed(fpr: float) -> int:
+    """Fewest real pictures on which a threshold for a false-positive rate in (0, 1) can be chosen: 1 / fpr, rounded up."""
+    return math.ceil(1 / _exact(fpr))
 
 
-def calibrated_summaries(dataset: str) -> dict[str, dict[str, Any]]:
-    """What metrics.json says of them. left_out: the test set that no mean of them includes."""
-    return {
-        label: {
-            "summary": f"{ACCURACIES[name].__doc__ or name}".split("\n")[0].rstrip(".")
-            + f", at the threshold best on clean {dataset}",
-            "higher_is_better": True,
-            "left_out": dataset,
-            "interval": interval_facts(ACCURACIES[name]),
-        }
-        for name, label in calibrated_names(dataset).items()
-    }
+def threshold_at_fpr(labels: ArrayLike, logits: ArrayLike, fpr: float) -> float:
+    """The lowest threshold at which a new real picture is called generated with a chance of at most `fpr`.
+
+    A picture is called generated above it. It is the k-th highest logit of the n real pictures, k being fpr × (n + 1)
+    rounded down, so that a picture above it has the p-value (1 + real pictures that score as high) / (1 + n) ≤ fpr: for
+    real pictures drawn like these, the chance of that is at most fpr (inductive conformal prediction; Vovk, Gammerman and
+    Shafer, "Algorithmic learning in a random world", 2005). A threshold that lets fpr × n of these very pictures through
+    lets about (fpr × n + 1) / (n + 1) of new ones through: twice what was asked at 1 % of 100.
+
+    Raises:
+        Undefined: fewer than `reals_needed(fpr)` real pictures.
+    """
+    _, _, label = group(labels, logits)
+    real = np.sort(np.asarray(logits, dtype=float)[label == REAL])
+    if len(real) < reals_needed(fpr):
+        raise Undefined(
+            f"{len(real)} real pictures, at least {reals_needed(fpr)} are needed for a false-positive rate of {fpr:g}"
+        )
+    return float(real[len(real) - math.floor(_exact(fpr) * (len(real) + 1))])
 
 
-def measure_calibrated(
-    dataset: str,
-    threshold: float | str,
-    here: str,
-    labels: NDArray[Any],
-    logits: NDArray[Any],
-    resamples: int,
-    rng: np.random.Generator,
-    shared: SharedPictures | None = None,
-) -> Measurement:
-    """Accuracies of test set `here` at a threshold chosen on `dataset`; threshold: a text says why none."""
-    names = calibrated_names(dataset)
-    if here == dataset:
-        threshold = "the threshold was chosen on these pictures"
-    if isinstance(threshold, str):
-        return Measurement(dict.fromkeys(names.values()), dict.fromkeys(names.values(), threshold))
-    metrics = {names[name]: metric for name, metric in ACCURACIES.items()}
-    return measure(metrics, labels, logits.astype(float) - threshold, resamples, rng, shared)
-
-
-def joined(first: Measurement, second: Measurement) -> Measurement:
-    """Both measurements of one cell as one."""
-    return Measurement(
-        {**first.values, **second.values},
-        {**first.undefined, **second.undefined},
-        {**first.estimates, **second.estimates},
-        {**first.no_interval, **second.no_interval},
-        {**first.replicates, **second.replicates},
-        first.shares or second.shares,
-    )
-
-
-def chosen_threshold(labels: ArrayLike, logits: ArrayLike, dataset: str) -> float | str:
-    """The threshold best on a test set, or why there is none."""
-    try:
-        return best_threshold(labels, logits)
-    except Undefined as reason:
-        return f"no threshold from {dataset}: {reason}"
+def _exact(fpr: float) -> Fraction:
+    """As it is written in decimals: 3 of 300 is 1 %, whatever 0.01 is in binary."""
+    return Fraction(repr(float(fpr)))

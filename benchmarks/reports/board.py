@@ -13,7 +13,7 @@ from typing import Any
 from benchmarks.metrics.cell import COMPLETE, FAILED, PARTIAL
 from benchmarks.metrics.means import ALL
 from benchmarks.reports.load import Pictures, Run, directions, perturbations
-from benchmarks.runfolder.metrics_file import MetricFacts, recorded_interval
+from benchmarks.runfolder.metrics_file import MetricFacts, Spread, recorded_interval
 from benchmarks.runfolder.scores import CLEAN
 from benchmarks.runfolder.sharing import find_sharing
 from registry.dataset import PARADIGMS
@@ -23,6 +23,8 @@ DIGITS = 4
 
 Key = tuple[str, str]
 """(run label, detector)."""
+
+OVER_SEEDS = "Student's t over seeds and pictures"
 
 
 @dataclass(frozen=True)
@@ -53,6 +55,7 @@ class BoardRow:
 
     parts: what of it is untrained, empty for a trained detector. white_box_for: generators whose own parts it reads.
     trained_on: what its weights were trained on, in words.
+    seeds: of its trainings, where it stands for several of one group; its label names them.
     """
 
     run: str
@@ -62,6 +65,7 @@ class BoardRow:
     parts: tuple[str, ...] = ()
     white_box_for: tuple[str, ...] = ()
     trained_on: str = "unknown"
+    seeds: tuple[int, ...] = ()
 
     @property
     def key(self) -> Key:
@@ -76,8 +80,8 @@ class BoardEntry:
     the rest and all like it, and so on; None for what is not ranked. tied: it is not itself the best of
     its rank, but not significantly different from it. test: the paired test between it and the best of its rank
     and of every better one, empty where one is missing: its rank is then its value's and carries no mark. own: a
-    white box on pictures of its own generator. way: how its interval was made, measured: whether the coverage of
-    that is known. no_interval: why it has none.
+    white box on pictures of its own generator. spread: of several trainings, of which the value is the mean. way: how
+    its interval was made, measured: whether the coverage of that is known. no_interval: why it has none.
     """
 
     value: float | None
@@ -92,6 +96,7 @@ class BoardEntry:
     way: str = ""
     measured: bool = True
     no_interval: str = ""
+    spread: Spread | None = None
 
     @property
     def failed(self) -> bool:
@@ -186,16 +191,21 @@ def warnings(runs: Sequence[Run]) -> list[str]:
 
 
 def _rows(runs: Sequence[Run]) -> list[BoardRow]:
-    names = [detector for run in runs for detector in run.detectors]
+    names = [detector for run in runs for detector in run.table_detectors]
     rows = []
     for run in runs:
-        untrained = {cell["detector"] for cell in run.cells() if cell["untrained"]}
-        for detector in run.detectors:
+        untrained = {cell["detector"] for cell in run.table_cells() if cell["untrained"]}
+        for detector in run.table_detectors:
             label = detector if names.count(detector) == 1 else f"{detector} ({run.label})"
+            seeds = tuple(map(int, run.groups.get(detector, {})))
+            if seeds:
+                label += f" (seed{'s' if len(seeds) > 1 else ''} {', '.join(map(str, seeds))})"
             facts = run.facts(detector)
             parts, own = tuple(facts.untrained_parts), tuple(facts.card.white_box_for)
             rows.append(
-                BoardRow(run.label, detector, label, detector in untrained, parts, own, facts.trained_on)
+                BoardRow(
+                    run.label, detector, label, detector in untrained, parts, own, facts.trained_on, seeds
+                )
             )
     return rows
 
@@ -236,7 +246,7 @@ def _columns(
 ) -> Iterator[tuple[Mapping[str, Any], Column]]:
     """Cells and means of a run under one perturbation, each with its column."""
     sets, means = run.set_pictures(), run.mean_pictures(metric)
-    for cell in run.cells():
+    for cell in run.table_cells():
         if cell["perturbation"] == perturbation:
             label = cell["dataset"].removeprefix(f"{cell['paradigm']}/")
             if seen := run.view(cell["dataset"]):
@@ -244,7 +254,7 @@ def _columns(
             if cell["dataset"] in several:
                 label += f" #{_short(run.fingerprint(cell['dataset']))}"
             yield cell, Column(cell["paradigm"], label, False, sets[cell["dataset"]])
-    for mean in run.metrics["means"]:
+    for mean in run.table_means():
         if mean["perturbation"] == perturbation:
             pictures = means[mean["scope"]]
             if not pictures:
@@ -274,10 +284,15 @@ def _entry(item: Mapping[str, Any], metric: str, about: MetricFacts | None) -> B
     status = item["status"]
     undefined = item.get("undefined", {}).get(metric, "" if metric in item["metrics"] else "not computed")
     reason = item["reason"] or "" if status != COMPLETE else undefined
+    spread = item.get("spread", {}).get(metric)
     interval = recorded_interval(about)
     way, measured = (interval["method"], interval["measured"]) if low is not None else ("", True)
+    if way and spread:
+        way, measured = OVER_SEEDS, True
     no_interval = item.get("no_interval", {}).get(metric, "")
-    return BoardEntry(value, low, high, status, reason, way=way, measured=measured, no_interval=no_interval)
+    return BoardEntry(
+        value, low, high, status, reason, way=way, measured=measured, no_interval=no_interval, spread=spread
+    )
 
 
 def _no_test(metric: str, perturbation: str, pictures: Pictures, first: Key, second: Key) -> None:

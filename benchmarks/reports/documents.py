@@ -9,7 +9,7 @@ from rich.console import Console
 
 from benchmarks.reports.cost import pareto_svg
 from benchmarks.reports.latex import latex
-from benchmarks.reports.load import read_runs
+from benchmarks.reports.load import read_runs, shown_metrics
 from benchmarks.reports.markdown import markdown
 from benchmarks.reports.page.html import html
 from benchmarks.reports.report import Report, make_report
@@ -22,11 +22,11 @@ from benchmarks.reports.tidy import (
     tidy_cost,
     tidy_curves,
     tidy_losses,
+    tidy_operating,
     tidy_reported,
     tidy_standings,
     tidy_suites,
 )
-from benchmarks.runfolder.metrics_file import METRICS
 from registry.errors import UserError, unknown_name
 from registry.files import atomic
 
@@ -44,6 +44,7 @@ FORMATS: dict[str, Callable[[Report, Path | None], Documents]] = {
         f"{NAME}.curves.csv": tidy_curves(report),
         f"{NAME}.cost.csv": tidy_cost(report),
         f"{NAME}.losses.csv": tidy_losses(report),
+        **({f"{NAME}.operating.csv": tidy_operating(report)} if report.operating else {}),
         f"{NAME}.reported.csv": tidy_reported(report),
         f"{NAME}.measured_and_reported.csv": tidy_beside_reported(report),
     },
@@ -66,14 +67,15 @@ def render(
     recompute: bool = False,
     pictures: Path | None = None,
     calibrate_on: str | None = None,
+    fpr: float | None = None,
     plugins: Sequence[Path] = (),
     console: Console | None = None,
 ) -> list[Path]:
     """Write `leaderboard.<format>` of one or several runs; returns the files.
 
-    formats: by default all of `FORMATS`. metrics: one table each, per perturbation, by default `METRICS`.
+    formats: by default all of `FORMATS`. metrics: one table each, per perturbation, by default `shown_metrics`.
     out: the folder to write to; by default the run's own, so several runs need one.
-    bootstrap, recompute, calibrate_on, plugins: as `load_metrics` takes them.
+    bootstrap, recompute, calibrate_on, fpr, plugins: as `load_metrics` takes them.
     pictures: data root of the run, for thumbnails of the most wrong pictures on the page.
     console: prints the leaderboard there, too.
 
@@ -81,7 +83,7 @@ def render(
         UserError: unknown format or metric, a folder that is no run, no `out` for several runs.
     """
     folders = [runs] if isinstance(runs, str | Path) else list(runs)
-    formats, metrics = list(formats or FORMATS), list(metrics or METRICS)
+    formats = list(formats or FORMATS)
     for name in formats:
         if name not in FORMATS:
             raise unknown_name("report format", name, FORMATS)
@@ -91,7 +93,8 @@ def render(
                 "this report belongs to no single run folder: say where to write it with --out FOLDER"
             )
         out = Path(folders[0])
-    report = make_report(read_runs(folders, bootstrap, recompute, calibrate_on, plugins), metrics)
+    read = read_runs(folders, bootstrap, recompute, calibrate_on, fpr, plugins)
+    report = make_report(read, list(metrics or shown_metrics(read)))
     written = []
     for name in formats:
         for file, text in FORMATS[name](report, pictures).items():
@@ -99,5 +102,5 @@ def render(
                 draft.write_text(text, encoding="utf-8")
             written.append(Path(out) / file)
     if console:
-        print_runs(report.runs, console, metrics, Verdicts(report.comparisons))
+        print_runs(report.runs, console, report.metrics, Verdicts(report.comparisons))
     return written

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from benchmarks.reports import operating
 from benchmarks.reports.board import DIGITS, BoardEntry, grouped
 from benchmarks.reports.notes import (
     FAILED,
     OWN,
     PARTIAL,
+    SPREAD,
     TIED,
     UNDEFINED,
     UNTESTED,
@@ -33,6 +35,7 @@ _MARKS = {
     UNDEFINED: "--",
     TIED: r"\textsuperscript{$\approx$}",
     OWN: r"\textsuperscript{$\diamond$}",
+    SPREAD: r"$\pm$",
 }
 
 
@@ -43,6 +46,8 @@ def number(entry: BoardEntry | None) -> str:
         return sign
     text = f"{entry.value:.{DIGITS}f}"
     text = {1: rf"\textbf{{{text}}}", 2: rf"\underline{{{text}}}"}.get(entry.place, text)
+    if entry.spread:
+        text += rf" $\pm$ {entry.spread['standard_deviation']:.{DIGITS}f}"
     return text + sign
 
 
@@ -67,5 +72,6 @@ def latex(report: Report) -> str:
             grouped=grouped,
             digits=DIGITS,
             headings=HEADINGS,
+            operating_headings=operating.HEADINGS,
         )
     )

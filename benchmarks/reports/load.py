@@ -5,16 +5,27 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import TypeVar
 
 from benchmarks.metrics.bootstrap import RESAMPLES
 from benchmarks.metrics.means import ALL
+from benchmarks.metrics.validation import Validation
 from benchmarks.runfolder.document import SCHEMA_VERSION
 from benchmarks.runfolder.evaluate import evaluate_run
-from benchmarks.runfolder.metrics_file import METRICS_FILE, MetricCell, MetricsFile, read_metrics
+from benchmarks.runfolder.metrics_file import (
+    METRICS,
+    METRICS_FILE,
+    Mean,
+    MetricCell,
+    MetricsFile,
+    read_metrics,
+)
 from benchmarks.runfolder.record import RECORD_FILE, DetectorRecord, RunRecord, make_record, read_record
 from benchmarks.runfolder.run_plugins import recorded_metrics
 from benchmarks.runfolder.submission import is_submission, read_submission, submitted_record
 from registry.errors import UserError, unknown_name
+
+ItemT = TypeVar("ItemT", MetricCell, Mean)
 
 Pictures = frozenset[tuple[str, str]]
 """(test set, data fingerprint) pairs: numbers over equal ones can be compared."""
@@ -37,6 +48,12 @@ class Run:
     record: RunRecord = field(default_factory=_nothing_recorded)
     folder: Path | None = None
     plugins: tuple[Path, ...] = ()
+
+    @property
+    def validation(self) -> Validation | None:
+        """The validation set that thresholds were chosen on, if one was."""
+        calibrated = self.metrics.get("calibrated")
+        return Validation(calibrated["on"], calibrated.get("fpr")) if calibrated else None
 
     @property
     def detectors(self) -> list[str]:
@@ -73,11 +90,47 @@ class Run:
         return found
 
     def facts(self, detector: str) -> DetectorRecord:
-        """What run.json says of a detector; nothing where it does not know it."""
-        return self.record.detectors.get(detector) or DetectorRecord()
+        """What run.json says of a detector, of a group what it says of its first training; else nothing."""
+        first = next(iter(self.groups.get(detector, {}).values()), detector)
+        return self.record.detectors.get(first) or DetectorRecord()
 
     def cells(self) -> Iterator[MetricCell]:
         yield from self.metrics["cells"]
+
+    @property
+    def groups(self) -> dict[str, dict[str, str]]:
+        """Detectors that were trained by several seeds: name → seed → detector of `detectors`."""
+        over = self.metrics.get("over_seeds")
+        return over["groups"] if over else {}
+
+    @property
+    def table_detectors(self) -> list[str]:
+        """The detectors as tables show them, like `table_cells`."""
+        return list(dict.fromkeys(cell["detector"] for cell in self.table_cells()))
+
+    def table_cells(self) -> list[MetricCell]:
+        """The cells as tables show them: trainings of one detector by several seeds as one."""
+        over = self.metrics.get("over_seeds")
+        return self._together(self.metrics["cells"], over["cells"] if over else [])
+
+    def table_means(self) -> list[Mean]:
+        """The means as tables show them, like `table_cells`."""
+        over = self.metrics.get("over_seeds")
+        return self._together(self.metrics["means"], over["means"] if over else [])
+
+    def _together(self, items: Sequence[ItemT], over: Sequence[ItemT]) -> list[ItemT]:
+        """Items of the trainings replaced by those of their groups, where the first of each group stood."""
+        group = {label: name for name, members in self.groups.items() for label in members.values()}
+        found: list[ItemT] = []
+        placed: set[str] = set()
+        for item in items:
+            name = group.get(item["detector"])
+            if name is None:
+                found.append(item)
+            elif name not in placed:
+                placed.add(name)
+                found += [one for one in over if one["detector"] == name]
+        return found
 
 
 def read_runs(
@@ -85,6 +138,7 @@ def read_runs(
     bootstrap: int | None = None,
     recompute: bool = False,
     calibrate_on: str | None = None,
+    fpr: float | None = None,
     plugins: Sequence[Path] = (),
 ) -> list[Run]:
     """Read run folders, submissions and folders of submissions; a run folder with metrics as `load_metrics` gives them; labels are folder names, with as much of the path as tells them apart.
@@ -101,7 +155,7 @@ def read_runs(
         if path.is_file()
         else Run(
             label,
-            load_metrics(path, bootstrap, recompute, calibrate_on, plugins),
+            load_metrics(path, bootstrap, recompute, calibrate_on, fpr, plugins),
             read_record(path),
             path,
             tuple(plugins),
@@ -134,23 +188,29 @@ def load_metrics(
     bootstrap: int | None = None,
     recompute: bool = False,
     calibrate_on: str | None = None,
+    fpr: float | None = None,
     plugins: Sequence[Path] = (),
 ) -> MetricsFile:
     """A run's metrics.json, computed first where it is absent, older than the scores, has intervals of an older version,
     or lacks a metric that could not be computed then and can be now.
 
-    bootstrap, calibrate_on: as `compute_metrics` takes them; None keeps what the file has.
+    bootstrap, calibrate_on, fpr: as `compute_metrics` takes them; None keeps what the file has.
     recompute: compute in any case. plugins: as `recorded_metrics` takes them.
 
     Raises:
-        UserError: the folder has no readable run.json, or there is no test set `calibrate_on`.
+        UserError: the folder has no readable run.json, there is no test set `calibrate_on`, or `fpr` asks too much of it.
     """
     known = read_metrics(run)
-    had: tuple[int, str | None] = (RESAMPLES, None)
+    had: tuple[int, str | None, float | None] = (RESAMPLES, None, None)
     if known:
         calibrated = known.get("calibrated")
-        had = known["bootstrap"]["resamples"], calibrated["on"] if calibrated else None
-    wanted = (had[0] if bootstrap is None else bootstrap, had[1] if calibrate_on is None else calibrate_on)
+        chosen = (calibrated["on"], calibrated.get("fpr")) if calibrated else (None, None)
+        had = known["bootstrap"]["resamples"], *chosen
+    wanted = (
+        had[0] if bootstrap is None else bootstrap,
+        had[1] if calibrate_on is None else calibrate_on,
+        had[2] if fpr is None else fpr,
+    )
     current = known and wanted == had and not recompute and not _outdated(run)
     if known and wanted[0] and not all("interval" in facts for facts in known["metrics"].values()):
         current = False  # intervals of an older version, some of which do not cover
@@ -164,6 +224,7 @@ def load_metrics(
         available.catalog,
         bootstrap=wanted[0],
         calibrate_on=wanted[1],
+        fpr=wanted[2],
         not_computed=available.missing,
     )
 
@@ -196,6 +257,12 @@ def directions(runs: Sequence[Run]) -> dict[str, bool]:
         for run in reversed(runs)
         for name, facts in run.metrics["metrics"].items()
     }
+
+
+def shown_metrics(runs: Sequence[Run]) -> list[str]:
+    """What a report shows unless told otherwise: `METRICS`, and what a validation set gave."""
+    chosen = [name for run in runs if run.validation for name in run.validation.shown]
+    return list(dict.fromkeys([*METRICS, *chosen]))
 
 
 def check_metrics(runs: Sequence[Run], names: Sequence[str]) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from benchmarks.reports import operating
 from benchmarks.reports.board import DIGITS, BoardEntry
 from benchmarks.reports.cost import short
 from benchmarks.reports.notes import (
@@ -27,11 +28,13 @@ BLOCK = 9
 
 
 def number(entry: BoardEntry | None) -> str:
-    """One table cell: value, interval and mark; best in bold, second underlined."""
+    """One table cell: value, interval and mark; with the spread over seeds; best in bold, second underlined."""
     if entry is None or entry.value is None:
         return mark(entry)
     text = f"{entry.value:.{DIGITS}f}{mark(entry)}"
     text = {1: f"**{text}**", 2: f"<u>{text}</u>"}.get(entry.place, text)
+    if entry.spread:
+        text += f" ± {entry.spread['standard_deviation']:.{DIGITS}f} ({entry.spread['lowest']:.{DIGITS}f} to {entry.spread['highest']:.{DIGITS}f})"
     if entry.low is not None:
         text += f" [{entry.low:.{DIGITS}f}, {entry.high:.{DIGITS}f}]"
     return text + interval_mark(entry)
@@ -58,5 +61,6 @@ def markdown(report: Report) -> str:
             short=short,
             digits=DIGITS,
             headings=HEADINGS,
+            operating_headings=operating.HEADINGS,
         )
     )

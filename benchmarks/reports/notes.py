@@ -10,6 +10,7 @@ from benchmarks.reports.board import Board, BoardEntry, BoardRow, Column
 UNTRAINED, PARTIAL, FAILED, UNDEFINED, TIED, OWN, ABSENT = "†", "‡", "✗", "–", "≈", "◇", ""
 NO_INTERVAL, UNMEASURED = "°", "?"
 """Of intervals, where they are shown."""
+SPREAD = "±"
 UNTESTED = "No difference was tested here, so nothing is marked as best"
 _ORDER = [PARTIAL, FAILED, UNDEFINED]
 
@@ -20,6 +21,8 @@ LEGEND = {
     UNDEFINED: "undefined",
     OWN: "white box on its own generator; without a rank in means",
     TIED: "not significantly different from the best of its rank (p ≥ 0.05, Holm-corrected)",
+    SPREAD: "mean and standard deviation over trainings by several random seeds, lowest to highest; intervals and tests "
+    "count both seeds and pictures (Obuchowski and Rockette, 1995)",
 }
 """What each mark means; what carries one of the first four is never ranked."""
 
@@ -63,6 +66,10 @@ def notes(board: Board) -> list[tuple[str, str]]:
         for row in board.rows
         if row.untrained
     ]
+    if any(len(row.seeds) > 1 for row in board.rows):
+        single = [row.label for row in board.rows if len(row.seeds) < 2 and not row.untrained]
+        if single:
+            found.append((SPREAD, f"{', '.join(single)}: one training, so no spread over seeds"))
     where: dict[tuple[str, str, str], list[str]] = {}
     for row in board.rows:
         for column in board.columns:
@@ -78,6 +85,7 @@ def notes(board: Board) -> list[tuple[str, str]]:
 def legend(boards: Sequence[Board]) -> list[tuple[str, str]]:
     """(mark, meaning) of the marks that the boards carry."""
     used = {mark(entry) for board in boards for entry in board.entries.values()}
+    used |= {SPREAD for board in boards for entry in board.entries.values() if entry.spread}
     used |= {UNTRAINED for board in boards for row in board.rows if row.untrained}
     return [(sign, meaning) for sign, meaning in LEGEND.items() if sign in used]
 

@@ -11,6 +11,7 @@ from benchmarks.reports.board import Board, boards, warnings
 from benchmarks.reports.cellscores import ScoreReader
 from benchmarks.reports.cost import CostTable, cost_tables
 from benchmarks.reports.load import Run, check_metrics
+from benchmarks.reports.operating import Operating, operating_points
 from benchmarks.reports.reported import Comparison, ReportedFigure, comparisons, reported
 from benchmarks.reports.robustness import Robustness, robustness
 from benchmarks.reports.statistics.compare import compare
@@ -30,6 +31,7 @@ class Report:
     standings: Sequence[Sequence[Standings]]
     warnings: Sequence[str]
     comparisons: pd.DataFrame
+    operating: Sequence[Operating]
     losses: Sequence[Loss]
     reported: Sequence[ReportedFigure]
     robustness: Robustness
@@ -52,6 +54,7 @@ def make_report(runs: Sequence[Run], metrics: Sequence[str]) -> Report:
         [standings(board, verdicts) for board in found],
         warnings(runs),
         compared,
+        operating_points(runs),
         losses(runs),
         reported(runs),
         robustness(runs, found),

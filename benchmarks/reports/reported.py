@@ -120,7 +120,7 @@ def reported(runs: Sequence[Run]) -> list[ReportedFigure]:
     figures = [
         ReportedFigure(name, figure.on, figure.metric, figure.value, figure.source)
         for run in runs
-        for name in run.detectors
+        for name in run.table_detectors
         for figure in run.facts(name).card.reported
         if (name, figure.metric, figure.value) not in beside
     ]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Literal
 
 from rich import box
 from rich.console import Console
@@ -13,6 +14,8 @@ from benchmarks.reports.board import Board, BoardEntry, BoardRow, boards, groupe
 from benchmarks.reports.cost import CostTable, cost_tables, short
 from benchmarks.reports.load import Run, check_metrics
 from benchmarks.reports.notes import UNTRAINED, legend, mark, notes, training_sets, what_was_tested
+from benchmarks.reports.operating import HEADINGS as operating_headings
+from benchmarks.reports.operating import Operating, operating_points
 from benchmarks.reports.reported import Comparison, comparisons, verdict
 from benchmarks.reports.robustness import SuiteTable, robustness
 from benchmarks.reports.statistics.standings import HEADINGS, Standings, standings
@@ -52,6 +55,9 @@ def print_runs(
             console.print(_text(f"{said}.", style="dim"))
         for over_all in standings(board, verdicts):
             console.print(_over_all(over_all))
+    operating = operating_points(runs)
+    for one in operating:
+        console.print(_operating(one))
     for suite in robustness(runs, found).suites:
         console.print(_suite(suite))
     for table in cost_tables(runs, found):
@@ -59,9 +65,10 @@ def print_runs(
     if compared := comparisons(runs):
         console.print(_beside_reported(compared))
     footnotes = dict.fromkeys(note for board in found for note in notes(board))
+    marks = dict.fromkeys(line for one in operating for line in one.legend)
     for text, of in training_sets(found):
         console.print(_text(f"Trained on {text}: {', '.join(row.label for row in of)}", style="dim"))
-    for sign, text in [*footnotes, *legend(found)]:
+    for sign, text in [*footnotes, *legend(found), *marks]:
         console.print(_text(f"{sign} {text}", style="dim"))
 
 
@@ -150,6 +157,17 @@ def _over_all(found: Standings) -> Table:
     return table
 
 
+def _operating(found: Operating) -> Table:
+    title = _text(found.title, style="bold")
+    table = Table(title=title, title_justify="left", box=_BOX, padding=(0, 0, 0, 1), pad_edge=False)
+    for heading in ("detector", *operating_headings):
+        justify: Literal["left", "right"] = "left" if heading in ("detector", "test set") else "right"
+        table.add_column(heading, justify=justify, max_width=_LABEL, overflow="fold")
+    for point in found.points:
+        table.add_row(_name(point.row), *map(_text, point.shown(DIGITS)))
+    return table
+
+
 def _name(row: BoardRow) -> Text:
     return _text(f"{row.label} {UNTRAINED}", style="yellow") if row.untrained else _text(row.label)
 
@@ -162,4 +180,5 @@ def _number(entry: BoardEntry | None, ranked: bool = True) -> Text:
     if entry is None or entry.value is None:
         return Text(mark(entry), style="red")
     style = {1: "bold green", 2: "underline"}.get(entry.place, "") if ranked else ""
-    return Text(f"{entry.value:.{DIGITS}f}", style=style) + Text(mark(entry), style="yellow")
+    spread = f"±{entry.spread['standard_deviation']:.{DIGITS}f}" if entry.spread else ""
+    return Text(f"{entry.value:.{DIGITS}f}", style=style) + Text(spread + mark(entry), style="yellow")

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import asdict
 
 from benchmarks.reports.board import BoardEntry
+from benchmarks.reports.operating import ABOVE, BELOW
 from benchmarks.reports.report import Report
 from benchmarks.reports.reported import ReportedFigure, verdict
 from benchmarks.runfolder.record import CostRecord
@@ -14,6 +15,7 @@ COLUMNS = [
     "run",
     "detector",
     "untrained",
+    "seeds",
     "metric",
     "perturbation",
     "paradigm",
@@ -24,6 +26,9 @@ COLUMNS = [
     "low",
     "high",
     "interval",
+    "standard_deviation",
+    "lowest",
+    "highest",
     "status",
     "reason",
     "rank",
@@ -70,13 +75,36 @@ STANDING = [
 ]
 
 
+OPERATING = [
+    "run",
+    "detector",
+    "untrained",
+    "perturbation",
+    "paradigm",
+    "column",
+    "validation",
+    "asked",
+    "threshold",
+    "fpr",
+    "fpr_low",
+    "fpr_high",
+    "mark",
+    "tpr",
+    "tpr_low",
+    "tpr_high",
+    "status",
+    "reason",
+]
+
+
 def tidy(report: Report) -> str:
     """Every entry of every board.
 
     pictures: the test sets that the number covers, `name@fingerprint`, separated by spaces: lines with
     equal `pictures` can be compared. rank: among trained detectors with complete cells; tied: not itself
     the best of its rank, but not significantly different from it; test: which one decided that, empty where none
-    did, and the rank is the value's alone. interval: how it was made, or why there is none.
+    did, and the rank is the value's alone. interval: how it was made, or why there is none. seeds: of several trainings,
+    of which value is the mean and standard_deviation, lowest and highest the spread.
     """
     alarm = " ".join(report.warnings)
     return csv_text(
@@ -86,6 +114,7 @@ def tidy(report: Report) -> str:
                 "run": row.run,
                 "detector": row.detector,
                 "untrained": str(row.untrained).lower(),
+                "seeds": " ".join(map(str, row.seeds)),
                 "metric": board.metric,
                 "perturbation": board.perturbation,
                 "paradigm": column.group,
@@ -96,6 +125,7 @@ def tidy(report: Report) -> str:
                 "low": entry.low,
                 "high": entry.high,
                 "interval": _interval(entry),
+                **(entry.spread or {}),
                 "status": entry.status,
                 "reason": entry.reason,
                 "rank": entry.rank,
@@ -148,6 +178,38 @@ def tidy_standings(report: Report) -> str:
             for found in of_board
             for overall in found.rows
             for left_out, one in (("", overall.whole), *overall.without)
+        ),
+    )
+
+
+def tidy_operating(report: Report) -> str:
+    """Operating points. mark: `above` or `below` where the rate asked for lies outside of the interval of `fpr`."""
+    words = {ABOVE: "above", BELOW: "below"}
+    return csv_text(
+        OPERATING,
+        (
+            {
+                "run": point.row.run,
+                "detector": point.row.detector,
+                "untrained": str(point.row.untrained).lower(),
+                "perturbation": point.perturbation,
+                "paradigm": point.column.group,
+                "column": point.column.label,
+                "validation": point.on,
+                "asked": point.asked,
+                "threshold": point.threshold,
+                "fpr": point.fpr.value,
+                "fpr_low": point.fpr.low,
+                "fpr_high": point.fpr.high,
+                "mark": words.get(point.mark, ""),
+                "tpr": point.tpr.value,
+                "tpr_low": point.tpr.low,
+                "tpr_high": point.tpr.high,
+                "status": point.fpr.status,
+                "reason": point.fpr.reason or point.tpr.reason,
+            }
+            for operating in report.operating
+            for point in operating.points
         ),
     )
 

@@ -61,10 +61,26 @@ class MetricFacts(TypedDict):
 
 @with_config(LENIENT)
 class Calibrated(TypedDict):
-    """The test set on which thresholds were chosen, and the logit for each detector or why there is none."""
+    """The validation set, and what was chosen on its clean pictures for each detector, or why there is none.
+
+    thresholds: the logit above which a picture is called generated for the highest accuracy; at_fpr: for the
+    false-positive rate asked for, `fpr`. calibrations: slope and offset that make ln LR of a logit.
+    """
 
     on: str
     thresholds: dict[str, FiniteFloat | str]
+    fpr: NotRequired[FiniteFloat | None]
+    at_fpr: NotRequired[dict[str, FiniteFloat | str]]
+    calibrations: NotRequired[dict[str, Interval | str]]
+
+
+@with_config(LENIENT)
+class Spread(TypedDict):
+    """How far a figure's trainings by several seeds are apart; the standard deviation is that of a sample."""
+
+    standard_deviation: FiniteFloat
+    lowest: FiniteFloat
+    highest: FiniteFloat
 
 
 @with_config(LENIENT)
@@ -73,7 +89,8 @@ class MetricCell(TypedDict):
 
     n_real, n_fake: pictures with a score; n_error: pictures that failed. reason: why the cell is not
     complete or lacks a metric. metrics, ci: None where undefined; undefined: why, by metric; no_interval: why a metric with
-    a value has no interval.
+    a value has no interval. seeds, spread: of a detector over its trainings, where `metrics` are means over seeds and a
+    single training has no spread.
     """
 
     detector: str
@@ -91,6 +108,8 @@ class MetricCell(TypedDict):
     ci: dict[str, Interval | None]
     undefined: NotRequired[dict[str, str]]
     no_interval: NotRequired[dict[str, str]]
+    seeds: NotRequired[list[int]]
+    spread: NotRequired[dict[str, Spread | None]]
 
 
 @with_config(LENIENT)
@@ -112,6 +131,17 @@ class Mean(TypedDict):
     ci: dict[str, Interval | None]
     undefined: NotRequired[dict[str, str]]
     no_interval: NotRequired[dict[str, str]]
+    seeds: NotRequired[list[int]]
+    spread: NotRequired[dict[str, Spread | None]]
+
+
+@with_config(LENIENT)
+class OverSeeds(TypedDict):
+    """Detectors that were trained by several seeds, as one each. groups: name → seed → detector."""
+
+    groups: dict[str, dict[str, str]]
+    cells: list[MetricCell]
+    means: list[Mean]
 
 
 @with_config(LENIENT)
@@ -137,6 +167,7 @@ class MetricsFile(TypedDict):
     not_computed: NotRequired[dict[str, str]]
     cells: list[MetricCell]
     means: list[Mean]
+    over_seeds: NotRequired[OverSeeds]
     not_asked: NotRequired[list[NotAsked]]
 
 

@@ -107,7 +107,8 @@ class DetectorRecord(Document):
     name: in the registry. trained_on: what these weights were trained on, in words; training: what the training
     recorded of it, where it did. identity: of weights that come another way, see `Detector.identity`. encoders: weights digest, or the seed of untrained weights, by encoder; inputs:
     the view or feature behind each of its inputs; both empty where it could not be built. failed: why it
-    could not be built or was stopped.
+    could not be built or was stopped. group, seed: of trainings of one detector by several seeds, their common name
+    and the seed of each.
     """
 
     name: str = ""
@@ -123,6 +124,8 @@ class DetectorRecord(Document):
     untrained: bool = False
     untrained_parts: list[str] = Field([])
     failed: str | None = None
+    group: str = ""
+    seed: int | None = None
     card: CardRecord = CardRecord()
     cost: CostRecord | None = None
 

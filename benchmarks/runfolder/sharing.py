@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -67,3 +67,12 @@ def find_sharing(run: Path) -> Sharing:
         },
         frozenset(int(one) for one in common),
     )
+
+
+def shared_paths(run: Path, dataset: str, others: Collection[str]) -> frozenset[str]:
+    """Paths of the pictures of `dataset` that one of `others` holds, too: by content, or by path where nothing was hashed."""
+    table = picture_digests(run)
+    if table is None:
+        return frozenset()
+    mine, theirs = table[table["dataset"] == dataset], table[table["dataset"].isin(others)]
+    return frozenset(mine["path"][mine["sha256"].isin(set(theirs["sha256"]))])

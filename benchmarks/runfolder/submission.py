@@ -173,9 +173,15 @@ def is_submission(path: Path) -> bool:
 
 
 def _calibrated(detector: str, metrics: MetricsFile) -> Calibrated | None:
-    """The threshold of one detector, where thresholds were chosen."""
+    """What was chosen for one detector, where a validation set was."""
     known = metrics.get("calibrated")
-    return {"on": known["on"], "thresholds": {detector: known["thresholds"][detector]}} if known else None
+    if not known:
+        return None
+    own = {
+        key: {detector: of[detector]} if isinstance(of, dict) and detector in of else of
+        for key, of in known.items()
+    }
+    return validated(own, Calibrated, "calibrated")
 
 
 def not_worthy(detector: str, facts: DetectorRecord, cells: Sequence[MetricCell]) -> str:

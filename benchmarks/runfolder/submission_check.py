@@ -11,6 +11,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from benchmarks.metrics.validation import Validation
 from benchmarks.runfolder.document import as_json, short
 from benchmarks.runfolder.evaluate import compute_metrics
 from benchmarks.runfolder.record import RunRecord, read_record
@@ -39,7 +40,8 @@ def problems(row: SubmissionFile, run: Path, plugins: Sequence[Path] = ()) -> li
         run,
         recorded_metrics(record, plugins).catalog,
         resamples,
-        calibrate_on=_calibrated_on(row, record),
+        calibrate_on=(on := _calibrated_on(row, record)),
+        fpr=Validation.fpr_named(row["metrics"]) if on else None,
     )
     made = submission_of(run, record, detector, metrics)
     found = list(_differences("", as_json(row), as_json(made)))

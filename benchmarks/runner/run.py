@@ -21,8 +21,8 @@ from benchmarks.datasets import fingerprint, requested_test_sets
 from benchmarks.loading import Locator, Session, load_catalogs, open_session
 from benchmarks.loading.samples import PreparedPictures
 from benchmarks.perturbations import Perturbation
-from benchmarks.ranks import Processes, decoding_processes, joined
-from benchmarks.runfolder.evaluate import evaluate_run
+from benchmarks.ranks import NO_DEFAULT_HOOKS, Processes, decoding_processes, joined
+from benchmarks.runfolder.evaluate import asked_validation, evaluate_run
 from benchmarks.runfolder.metrics_file import MetricsFile
 from benchmarks.runfolder.owner import owned_by_all
 from benchmarks.runfolder.picture_digests import write_picture_digests
@@ -39,11 +39,8 @@ from benchmarks.runner.model import ScoringModel
 from benchmarks.runner.pending import Job, pending_jobs, same_pictures
 from benchmarks.runner.run_progress import RunProgress
 from registry import TestSet, UserError
+from registry.dataset import REAL
 from registry.encoder import Passes
-
-_UNUSED_HOOKS = dict.fromkeys(
-    ("runtime_info", "timer", "sampler_seed", "logger", "param_scheduler", "checkpoint")
-)
 
 
 @dataclass(frozen=True)
@@ -90,6 +87,9 @@ def make_plan(settings: RunSettings, processes: Processes) -> Plan:
         catalogs, settings.weights, settings.labels
     )  # a wrong name shows before the pictures are looked for
     test_sets = requested_test_sets(settings, catalogs)
+    if settings.calibrate_on and not settings.clean:
+        raise UserError("--calibrate-on chooses thresholds on clean pictures: leave out --no-clean")
+    asked_validation(settings.calibrate_on, settings.fpr, {one.name: one.count(REAL) for one in test_sets})
     session = open_session(settings, catalogs=catalogs)
     return Plan(settings, test_sets, asked.perturbations, session, processes, asked.suites)
 
@@ -189,7 +189,7 @@ def _run_loop(plan: Plan, model: ScoringModel, jobs: Sequence[Job], console: Con
                 test_dataloader=[],
                 test_evaluator=[],
                 test_cfg={"type": build_loop},
-                default_hooks=_UNUSED_HOOKS,
+                default_hooks=NO_DEFAULT_HOOKS,
                 custom_hooks=[progress],
                 log_level="ERROR",
                 experiment_name=f"d3qe-bench-{uuid.uuid4().hex}",
@@ -220,7 +220,15 @@ def _finish(
     for encoder, total in totals.items():
         console.print(f"{encoder}: {total.pictures:,} pictures in {total.calls:,} calls", markup=False)
     metrics = recorded_metrics(record, plan.settings.plugins)
-    return evaluate_run(out, metrics.catalog, bootstrap=plan.settings.bootstrap, not_computed=metrics.missing)
+    settings = plan.settings
+    return evaluate_run(
+        out,
+        metrics.catalog,
+        bootstrap=settings.bootstrap,
+        calibrate_on=settings.calibrate_on,
+        fpr=settings.fpr,
+        not_computed=metrics.missing,
+    )
 
 
 def command_line() -> list[str]:

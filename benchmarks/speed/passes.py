@@ -28,7 +28,7 @@ from torch import Tensor
 from benchmarks.commands.outcome import run_script
 from benchmarks.loading import Session, open_session
 from benchmarks.runfolder.provenance import device_name
-from benchmarks.speed.paired import Way, alternately, ratio
+from benchmarks.speed.alternation import Way, alternately, ratio
 from benchmarks.tables import print_table
 from registry import Feature, UserError
 from registry.errors import unknown_name

@@ -25,7 +25,7 @@ from benchmarks.pictures import open_picture
 from benchmarks.runfolder.provenance import device_name
 from benchmarks.runfolder.scores import Cell
 from benchmarks.runfolder.writer import ShardWriter
-from benchmarks.speed.paired import now
+from benchmarks.speed.alternation import now
 from benchmarks.speed.run_overhead import make_pictures
 from benchmarks.tables import print_table
 from registry import Feature, Picture

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from statistics import fmean
 from typing import Any
 
 from benchmarks.datasets.paradigms import same_generator
+from benchmarks.metrics.over_seeds import spread_of
 from benchmarks.runfolder.scores import CLEAN
 from registry import UserError
 from registry.errors import nearest
@@ -36,7 +37,8 @@ class MatrixRow:
 
     values: test set → value, None where there is none. relations: test set → which of `MEANS` it counts for
     besides `all`. means: None where no value counts. A mean over an incomplete row is None, too: it would
-    not compare.
+    not compare. seeds: of several trainings; values and means are then means over these, and spreads says how far they
+    are apart, by test set and mean, None where there is no value or one training alone.
     """
 
     training_set: str
@@ -44,6 +46,18 @@ class MatrixRow:
     values: Mapping[str, float | None]
     relations: Mapping[str, str]
     means: Mapping[str, float | None]
+    seeds: Sequence[int] = ()
+    spreads: Mapping[str, Mapping[str, float] | None] = field(default_factory=dict)
+
+    @property
+    def label(self) -> str:
+        """What it was trained on, how often by which seeds."""
+        listed = (
+            f", seed{'s' if len(self.seeds) > 1 else ''} {', '.join(map(str, self.seeds))}"
+            if self.seeds
+            else ""
+        )
+        return f"{self.training_set} ({self.paradigm}{listed})"
 
 
 @dataclass(frozen=True)
@@ -95,7 +109,10 @@ def build_matrices(
                 _row(
                     name,
                     origin.paradigm,
-                    {s: found.get((label_of(detector, name), s)) for s in ordered},
+                    {
+                        seed: {s: found.get((trained, s)) for s in ordered}
+                        for seed, trained in _trainings(metrics, label_of(detector, name)).items()
+                    },
                     {s: origin.relation(generators[s], paradigm) for s, paradigm in ordered.items()},
                 )
                 for name, origin in origins.items()
@@ -105,14 +122,41 @@ def build_matrices(
     ]
 
 
+def _trainings(metrics: Mapping[str, Any], label: str) -> dict[int | None, str]:
+    """The detectors of a run that stand for `label`, by seed; itself, by None, where it was trained once."""
+    groups = metrics.get("over_seeds", {}).get("groups", {})
+    if label not in groups:
+        return {None: label}
+    return {int(seed): trained for seed, trained in groups[label].items()}
+
+
 def _row(
-    name: str, paradigm: str, values: Mapping[str, float | None], relations: Mapping[str, str]
+    name: str,
+    paradigm: str,
+    of_seeds: Mapping[int | None, Mapping[str, float | None]],
+    relations: Mapping[str, str],
 ) -> MatrixRow:
-    means = {
-        mean: _mean(value for test_set, value in values.items() if mean in (relations[test_set], MEANS[-1]))
-        for mean in MEANS
+    """of_seeds: seed → test set → value."""
+    columns = {
+        **{test_set: [values[test_set] for values in of_seeds.values()] for test_set in relations},
+        **{
+            mean: [
+                _mean(value for test_set, value in values.items() if mean in (relations[test_set], MEANS[-1]))
+                for values in of_seeds.values()
+            ]
+            for mean in MEANS
+        },
     }
-    return MatrixRow(name, paradigm, values, relations, means)
+    means = {column: _mean(values) for column, values in columns.items()}
+    return MatrixRow(
+        name,
+        paradigm,
+        {test_set: means[test_set] for test_set in relations},
+        relations,
+        {mean: means[mean] for mean in MEANS},
+        [seed for seed in of_seeds if seed is not None],
+        {column: spread_of(values) for column, values in columns.items()},
+    )
 
 
 def _mean(values: Iterable[float | None]) -> float | None:

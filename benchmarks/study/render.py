@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
 
@@ -11,6 +11,7 @@ from benchmarks.study.matrix import MEANS, Matrix
 from benchmarks.text import csv_text, in_markdown, page_environment, plain
 from registry.files import atomic
 
+SPREAD = "± is the standard deviation over trainings by several random seeds, in brackets the range."
 _CAPTION = "rows: trained on; columns: tested on"
 
 
@@ -31,9 +32,21 @@ def render(matrices: Sequence[Matrix], out: Path) -> list[Path]:
 
 
 def _csv(matrices: Sequence[Matrix]) -> str:
-    """One line per value: detector, training set, its paradigm, test set, its paradigm, relation, metric, value."""
+    """One line per value, means over seeds where there are several trainings, with their spread."""
+    spread = ("standard_deviation", "lowest", "highest")
     return csv_text(
-        ["detector", "trained_on", "paradigm", "tested_on", "test_paradigm", "relation", "metric", "value"],
+        [
+            "detector",
+            "trained_on",
+            "paradigm",
+            "tested_on",
+            "test_paradigm",
+            "relation",
+            "metric",
+            "value",
+            "seeds",
+            *spread,
+        ],
         (
             {
                 "detector": matrix.detector,
@@ -44,6 +57,8 @@ def _csv(matrices: Sequence[Matrix]) -> str:
                 "relation": row.relations[name],
                 "metric": matrix.metric,
                 "value": value,
+                "seeds": " ".join(map(str, row.seeds)),
+                **{key: (row.spreads.get(name) or {}).get(key) for key in spread},
             }
             for matrix in matrices
             for row in matrix.rows
@@ -63,24 +78,40 @@ def _markdown(matrices: Sequence[Matrix]) -> str:
             "|---" * len(head) + "|",
         ]
         for row in matrix.rows:
-            values = [percent(v) for v in [*row.values.values(), *row.means.values()]]
-            lines.append(
-                "| " + " | ".join([in_markdown(f"{row.training_set} ({row.paradigm})"), *values]) + " |"
-            )
+            values = [
+                with_spread(v, row.spreads.get(name)) for name, v in {**row.values, **row.means}.items()
+            ]
+            lines.append("| " + " | ".join([in_markdown(row.label), *values]) + " |")
         parts.append("\n".join(lines))
-    return f"Training sets × test sets ({_CAPTION}).\n\n" + "\n\n".join(parts) + "\n"
+    spread = f" {SPREAD}" if _any_spread(matrices) else ""
+    return f"Training sets × test sets ({_CAPTION}).{spread}\n\n" + "\n\n".join(parts) + "\n"
+
+
+def _any_spread(matrices: Sequence[Matrix]) -> bool:
+    return any(spread for matrix in matrices for row in matrix.rows for spread in row.spreads.values())
 
 
 def _html(matrices: Sequence[Matrix]) -> str:
     environment = page_environment("benchmarks.study", "templates")
     environment.filters["percent"] = percent
+    environment.globals["with_spread"] = with_spread
     template = environment.get_template("study.html.j2")
-    return template.render(matrices=matrices, means=MEANS, caption=_CAPTION)
+    return template.render(
+        matrices=matrices, means=MEANS, caption=_CAPTION, spread=SPREAD if _any_spread(matrices) else ""
+    )
 
 
 def percent(value: float | None) -> str:
     """A share in [0, 1] as a percentage with one decimal; a dash where there is none."""
     return "–" if value is None else f"{100 * value:.1f}"
+
+
+def with_spread(value: float | None, spread: Mapping[str, float] | None) -> str:
+    """The same, with standard deviation and range over seeds where there are several."""
+    if value is None or not spread:
+        return percent(value)
+    low, high = percent(spread["lowest"]), percent(spread["highest"])
+    return f"{percent(value)} ± {percent(spread['standard_deviation'])} ({low} to {high})"
 
 
 def _draw(matrix: Matrix, out: Path) -> list[Path]:
@@ -105,7 +136,7 @@ def _draw(matrix: Matrix, out: Path) -> list[Path]:
     )
     axes.set_yticks(
         range(len(matrix.rows)),
-        [plain(f"{row.training_set} ({row.paradigm})") for row in matrix.rows],
+        [plain(row.label) for row in matrix.rows],
         parse_math=False,
     )
     axes.set_xlabel("tested on")

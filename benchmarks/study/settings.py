@@ -10,7 +10,7 @@ from typing import Any
 from pydantic import Field, field_validator
 
 from benchmarks.config import DetectorSettings, Settings
-from benchmarks.training.settings import SplitSettings
+from benchmarks.training.settings import Seeds, SplitSettings
 
 
 class TrainingSet(Settings):
@@ -58,6 +58,7 @@ class StudySettings(Settings):
 
     detectors: list[StudyDetector] = Field(min_length=1, description="detectors to train")
     training_sets: dict[str, TrainingSet] = Field(min_length=1, description="name → training pictures")
+    seeds: Seeds = Field([])
     training: dict[str, Any] = Field({}, description="other keys of a training, the same for all")
     test: dict[str, Any] = Field(description="keys of a run: data, limit, bootstrap and so on")
     until: str = Field(

@@ -16,11 +16,12 @@ from benchmarks.reports.timeline import make_timeline, write_timeline
 from benchmarks.runfolder.metrics_file import MetricsFile
 from benchmarks.runfolder.record import read_record
 from benchmarks.runner.run import command_line, run_benchmark
+from benchmarks.seeds import of_seed
 from benchmarks.study.matrix import Origin, build_matrices, label_of
 from benchmarks.study.render import render
 from benchmarks.study.settings import StudySettings, TrainingSet
 from benchmarks.text import plain
-from benchmarks.training.settings import TrainSettings
+from benchmarks.training.settings import TrainSettings, each_seed
 from benchmarks.training.trainer import find_pictures, train
 from registry import Catalogs, UserError
 
@@ -45,26 +46,28 @@ def run_study(settings: StudySettings, console: Console) -> tuple[MetricsFile, l
     trainings = _trainings(settings)
     catalogs = load_catalogs(next(iter(trainings.values())).plugins)
     origins = _origins(settings, trainings, catalogs)
+    frozen = next(iter(trainings.values())).seed_of_frozen
     _check_dates(settings.until, origins)
-    _run_settings(settings, {})
+    _run_settings(settings, {}, frozen)
     trainings = _with_own_weights(settings, trainings, catalogs)
     problems: list[str] = []
-    weights: dict[str, Path] = {}
-    for label, asked in trainings.items():
-        console.print(plain(f"training {label}"), markup=False, highlight=False)
+    weights: dict[str, dict[int, Path]] = {}
+    for label, one in [(label, one) for label, asked in trainings.items() for one in each_seed(asked)]:
+        shown = of_seed(label, one.seed) if settings.seeds else label
+        console.print(plain(f"training {shown}"), markup=False, highlight=False)
         try:
-            result = train(asked, console)
+            result = train(one, console)
         except UserError as error:
-            problems.append(f"{label}: {error}")
+            problems.append(f"{shown}: {error}")
             continue
         if result.complete:
-            weights[label] = result.best
+            weights.setdefault(label, {})[one.seed] = result.best
         else:
-            problems.append(f"{label}: {result.reason}")
+            problems.append(f"{shown}: {result.reason}")
     if not weights:
         raise UserError(f"no training succeeded: {'; '.join(problems)}")
     read = {name: path for label in weights for name, path in trainings[label].weights.items()}
-    run = _run_settings(settings, weights).model_copy(update={"weights": read})
+    run = _run_settings(settings, weights, frozen).model_copy(update={"weights": read})
     metrics = run_benchmark(run, command_line(), console)
     assert metrics is not None, "a study is one process"
     names = [detector.shown for detector in settings.detectors]
@@ -118,6 +121,7 @@ def _training(
         "data": training_set.data.model_dump(),
         "validation": training_set.validation.model_dump() if training_set.validation else None,
         "out": settings.out / "training" / (detector["label"] or detector["name"]) / name,
+        "seeds": settings.seeds,
     }
     for key in own:
         if key in settings.training:
@@ -125,8 +129,13 @@ def _training(
     return parse_settings(TrainSettings, {**settings.training, **own}, f"training on {name}")
 
 
-def _run_settings(settings: StudySettings, weights: Mapping[str, Path]) -> RunSettings:
-    """The run over all trained detectors, with the encoders that they were trained on."""
+def _run_settings(
+    settings: StudySettings, weights: Mapping[str, Mapping[int, Path]], seed: int
+) -> RunSettings:
+    """The run over all trained detectors, with the encoders that they were trained on.
+
+    weights: label → random seed of the training → its weights. seed: of untrained encoders.
+    """
     for key in ("detectors", "out"):
         if key in settings.test:
             raise UserError(f"test.{key}: a study sets it itself")
@@ -141,17 +150,22 @@ def _run_settings(settings: StudySettings, weights: Mapping[str, Path]) -> RunSe
     detectors: list[dict[str, Any]] = [
         {
             "name": detector.name,
-            "label": label,
             "options": detector.options,
-            "weights": weights[label],
+            "weights": path,
+            **(
+                {"label": of_seed(label, by), "group": label, "seed": by}
+                if settings.seeds
+                else {"label": label}
+            ),
         }
         for detector in settings.detectors
         for name in settings.training_sets
-        if (label := label_of(detector.shown, name)) in weights
+        for label in [label_of(detector.shown, name)]
+        for by, path in weights.get(label, {}).items()
     ]
     values: dict[str, Any] = {
-        "seed": TrainSettings.model_fields["seed"].default,
         **shared,
+        "seed": seed,
         **settings.test,
         "detectors": detectors,
         "out": settings.out / RUN,
@@ -184,7 +198,10 @@ def _with_own_weights(
         UserError: a detector, an option, a file or a name in `weights` is wrong.
     """
     first = next(iter(trainings.values()))
-    shared = first.model_dump(include={"weights", "allow_untrained", "seed", "plugins"})
+    shared = {
+        **first.model_dump(include={"weights", "allow_untrained", "plugins"}),
+        "seed": first.seed_of_frozen,
+    }
     every = SessionSettings(detectors=settings.detectors, device="cpu", **shared)
     session = open_session(every, catalogs=catalogs, training=True)
     read = {label: set(record["encoders"]) for label, record in session.records.items()}

@@ -17,7 +17,7 @@ from torch.utils.data import DataLoader, Dataset, Sampler
 from benchmarks.pictures import PictureError
 from benchmarks.ranks import Processes, decoding_processes
 from benchmarks.training.augmentation import augmented_views, draw
-from benchmarks.training.inventory import Item, Splits
+from benchmarks.training.inventory import Inventory, Item, Splits
 from benchmarks.training.settings import AugmentationSettings, TrainSettings, validation_augmentation
 from registry import Feature, UserError, View
 from registry.inputs import view_of
@@ -211,10 +211,7 @@ def build_loaders(
         # a loader seeds its workers from the global generator, which dropout draws from, too
         "generator": torch.Generator(),
     }
-    drawn: dict[str, Any] = {"seed": settings.seed, "max_pixels": settings.max_pixels}
-    pictures = TrainingPictures(
-        splits.training.items, sources, settings.augmentation, cached=cached[0], **drawn
-    )
+    pictures = _pictures(settings, splits.training, sources, settings.augmentation, cached[0])
     batches = TrainingBatches(
         len(pictures),
         settings.batch_size,
@@ -226,13 +223,28 @@ def build_loaders(
     training = DataLoader(pictures, batch_sampler=batches, **common)
     if splits.validation is None:
         return training, None
-    held_out = TrainingPictures(
-        splits.validation.items, sources, validation_augmentation(settings), cached=cached[1], **drawn
-    )
+    held_out = _pictures(settings, splits.validation, sources, validation_augmentation(settings), cached[1])
     shared = ValidationBatches(
         len(held_out), batches.part_size, rank=processes.rank, processes=processes.count
     )
     return training, DataLoader(held_out, batch_sampler=shared, **common)
+
+
+def _pictures(
+    settings: TrainSettings,
+    split: Inventory,
+    sources: Sequence[View | Feature],
+    augmentation: AugmentationSettings,
+    cached: FeatureTable,
+) -> TrainingPictures:
+    return TrainingPictures(
+        split.items,
+        sources,
+        augmentation,
+        seed=settings.seed_of_pictures(augmentation),
+        max_pixels=settings.max_pixels,
+        cached=cached,
+    )
 
 
 def end_workers(loader: Loader) -> None:

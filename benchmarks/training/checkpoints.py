@@ -15,6 +15,7 @@ from torch import nn
 
 from benchmarks.files import write_json
 from benchmarks.ranks import Processes
+from benchmarks.seeds import BEST
 from benchmarks.training.schedule import Plateau
 from registry import Detector, WeightsError
 from registry.files import atomic
@@ -24,7 +25,6 @@ logger = logging.getLogger(__name__)
 
 # 1 had no digests of the weights that a training starts from and reads
 SCHEMA = 2
-BEST = "best.safetensors"
 
 
 def newest(out: Path) -> dict[str, Any] | None:

@@ -21,7 +21,7 @@ from sklearn.metrics import average_precision_score, log_loss
 from torch import Tensor, nn
 from torch.utils.data import DataLoader
 
-from benchmarks.ranks import Processes
+from benchmarks.ranks import NO_DEFAULT_HOOKS, Processes
 from benchmarks.training.batches import Batch, Loader, end_workers
 from benchmarks.training.schedule import build_optimizer
 from benchmarks.training.settings import TrainSettings
@@ -164,11 +164,6 @@ class TrainRunner(Runner):
         return model
 
 
-_NO_DEFAULT_HOOKS: dict[str, None] = dict.fromkeys(
-    ("runtime_info", "timer", "sampler_seed", "logger", "param_scheduler", "checkpoint")
-)
-
-
 def build_runner(
     settings: TrainSettings,
     detector: Detector,
@@ -201,7 +196,7 @@ def build_runner(
             "validation": validation,
         },
         optim_wrapper=optimizer,
-        default_hooks=_NO_DEFAULT_HOOKS,
+        default_hooks=NO_DEFAULT_HOOKS,
         custom_hooks=list(hooks),
         visualizer={"type": "Visualizer", "vis_backends": [{"type": "TensorboardVisBackend"}]},
         randomness={"seed": settings.seed},

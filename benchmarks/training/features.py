@@ -59,7 +59,7 @@ def cached_features(
     cache = FeatureCache(
         settings.feature_cache,
         reader,
-        seed=settings.seed,
+        seed=settings.seed_of_frozen,
         max_pixels=settings.max_pixels,
         workers=decoding_processes(settings.workers, processes.device),
     )

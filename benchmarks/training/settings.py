@@ -8,7 +8,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from pydantic import Field, model_validator
+from pydantic import AfterValidator, Field, model_validator
 
 from benchmarks.config import (
     DetectorSettings,
@@ -28,8 +28,23 @@ from benchmarks.config import (
     Workers,
 )
 from benchmarks.pictures import MAX_PIXELS
+from benchmarks.seeds import seed_folder
 
 Probability = Annotated[Number, Field(ge=0, le=1)]
+
+
+def _different(seeds: list[int]) -> list[int]:
+    for seed in seeds:
+        if seeds.count(seed) > 1:
+            raise ValueError(f"{seed} stands twice: a training by one seed is the same each time")
+    return seeds
+
+
+Seeds = Annotated[
+    list[Seed],
+    AfterValidator(_different),
+    Field(description="train once per random seed, each into a folder seed-N of its own"),
+]
 
 
 class OptimizerSettings(Settings):
@@ -148,6 +163,12 @@ class TrainSettings(Settings):
     workers: Workers = None
     launcher: Launcher = "auto"
     seed: Seed = Field(42, description="random seed of initial weights, order, augmentation and dropout")
+    seeds: Seeds = Field([])
+    frozen_seed: Seed | None = Field(
+        None,
+        description="random seed of what every training of `seeds` shares: untrained encoders and fixed versions "
+        "of the pictures; `seed` by default",
+    )
     keep: StrictInt = Field(2, ge=2, description="checkpoints kept: this many latest, and as many best")
     plugins: Plugins = Field([])
 
@@ -165,6 +186,32 @@ class TrainSettings(Settings):
                 "augmentation.copies to a number, or blur, jpeg and flip to 0 and random_crop to false"
             )
         return self
+
+    @property
+    def seed_of_frozen(self) -> int:
+        """The random seed of untrained encoders and of fixed versions of pictures."""
+        return self.seed if self.frozen_seed is None else self.frozen_seed
+
+    def seed_of_pictures(self, augmentation: AugmentationSettings) -> int:
+        """The random seed that pictures are changed by: fixed versions are the same for every training."""
+        return self.seed_of_frozen if augmentation.fixed else self.seed
+
+
+def each_seed(settings: TrainSettings) -> list[TrainSettings]:
+    """The trainings that settings ask for: one per seed, each in a folder of its own and all over the same frozen part."""
+    if not settings.seeds:
+        return [settings]
+    return [
+        settings.model_copy(
+            update={
+                "seed": seed,
+                "seeds": [],
+                "frozen_seed": settings.seed_of_frozen,
+                "out": settings.out / seed_folder(seed),
+            }
+        )
+        for seed in settings.seeds
+    ]
 
 
 def validation_augmentation(settings: TrainSettings) -> AugmentationSettings:

@@ -20,14 +20,15 @@ from benchmarks.loading import Locator, load_catalogs, open_session
 from benchmarks.pictures import PictureError
 from benchmarks.ranks import Processes, cpu_threads, joined
 from benchmarks.runfolder.owner import owned_by_all
+from benchmarks.seeds import BEST
 from benchmarks.text import plain
 from benchmarks.training.batches import Loader, build_loaders
-from benchmarks.training.checkpoints import BEST, Checkpoints
+from benchmarks.training.checkpoints import Checkpoints
 from benchmarks.training.engine import NonFiniteLoss, build_runner
 from benchmarks.training.features import cached_features
 from benchmarks.training.inventory import Inventory, take_splits
 from benchmarks.training.schedule import Plateau
-from benchmarks.training.settings import SplitSettings, TrainSettings
+from benchmarks.training.settings import SplitSettings, TrainSettings, each_seed
 from benchmarks.training.training_progress import TrainingProgress
 from benchmarks.training.training_record import NAME, check_resumable, describe, threads_of
 from registry import Catalogs, Detector, EncoderPool, TestSet, UserError
@@ -54,7 +55,7 @@ class TrainingResult:
 def train_all(
     configs: Sequence[Path], overrides: Mapping[str, Any] | None = None, console: Console | None = None
 ) -> int:
-    """Train every configuration in turn; one that fails is named and the others go on.
+    """Train every configuration in turn, once per seed; a training that fails is named and the others go on.
 
     All are read before the first one starts, so that a slip in the last one shows at once.
 
@@ -70,20 +71,25 @@ def train_all(
         if settings.out in [earlier.out for earlier in asked[:number]]:
             raise UserError(f"{configs[number]}: another configuration trains into {settings.out}, too")
     problems = 0
-    for config, settings in zip(configs, asked, strict=True):
+    trainings = [
+        (f"{config}, seed {one.seed}" if settings.seeds else str(config), one)
+        for config, settings in zip(configs, asked, strict=True)
+        for one in each_seed(settings)
+    ]
+    for name, settings in trainings:
         try:
             result = train(settings, console)
             reason = result.reason
         except UserError as error:
-            if len(configs) == 1:
+            if len(trainings) == 1:
                 raise
             reason = str(error)
         if reason:
-            shown.print(plain(f"{config}: {reason}"), style="red", markup=False, soft_wrap=True)
+            shown.print(plain(f"{name}: {reason}"), style="red", markup=False, soft_wrap=True)
             problems += 1
         elif os.environ.get("RANK", "0") == "0":
             done = f"{len(result.history)} epochs; weights of the best one in {result.best}"
-            shown.print(plain(f"{config}: {done}"), markup=False, soft_wrap=True, highlight=False)
+            shown.print(plain(f"{name}: {done}"), markup=False, soft_wrap=True, highlight=False)
     return 1 if problems else 0
 
 
@@ -123,8 +129,13 @@ def train_detector(
     """Train, or go on where the last checkpoint in `settings.out` stands.
 
     Raises:
-        UserError: the settings, the data or the folder do not allow it; nothing has been trained.
+        UserError: the settings, the data or the folder do not allow it, or they name several seeds, for which
+            `each_seed` gives the settings of each training; nothing has been trained.
     """
+    if settings.seeds:
+        raise UserError(
+            f"seeds {settings.seeds}: this trains once; each_seed gives the settings of each training"
+        )
     # sums that are shared out among more or fewer threads end in other last bits
     same_threads = cpu_threads(threads_of(settings.out))
     with (
@@ -173,7 +184,7 @@ def build(
 ) -> tuple[Detector, EncoderPool, dict[str, Any]]:
     """The detector to train, from the seed or from its weights file, its encoders, and which weights these are.
 
-    Encoders without weights are drawn from the same seed.
+    Encoders without weights are drawn from the seed of what is frozen.
 
     Raises:
         UserError: unknown name or option, missing or wrong weights, or nothing in it to train.
@@ -198,6 +209,7 @@ def build(
         ),
         catalogs=catalogs,
         training=True,
+        encoder_seed=settings.seed_of_frozen,
     )
     if session.failed:
         raise UserError(f"detector {chosen.shown!r} cannot be built: {session.failed[chosen.shown]}")

@@ -20,7 +20,7 @@ from registry import UserError
 logger = logging.getLogger(__name__)
 
 _MAY_CHANGE = {
-    "epochs", "keep", "workers", "device", "launcher", "out", "plugins", "feature_cache", "weights"
+    "epochs", "keep", "workers", "device", "launcher", "out", "plugins", "seeds", "feature_cache", "weights"
 }  # fmt: skip
 """Settings that a resumed training may have different: they do not change what an epoch computes.
 

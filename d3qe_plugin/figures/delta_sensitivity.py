@@ -1,7 +1,7 @@
 """Does a trained D³QE listen to ΔD? Change it by its own spread and see how far the logits move.
 
-ΔD enters through Linear(1→width) whose weights and biases are of order 1, while its entries are of
-order 1e-4: whether training makes up for that is measured here, not assumed.
+Entries of ΔD are of order 1e-4, and what they add to the attention logits before any training is of order 1e-5
+(`tools.attention_bias`): whether training makes up for that is measured here, not assumed.
 """
 
 from __future__ import annotations

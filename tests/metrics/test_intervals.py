@@ -117,7 +117,8 @@ def test_a_rate_at_a_false_positive_rate_stays_within_0_and_1(shift: float) -> N
 @given(samples(real=10, fake=10))
 def test_intervals_hold_the_value_and_stay_within_0_and_1(sample: Sample) -> None:
     found = measured(*sample, resamples=20)
-    for name, one in found.estimates.items():
+    known = {name: one for name, one in found.estimates.items() if name != "cllr"}  # it has no bound
+    for name, one in known.items():
         assert 0 <= one.low <= one.centre <= one.high <= 1, name
         assert one.low < one.high, f"{name}: nobody knows it exactly"
     assert set(found.estimates) | set(found.no_interval) | set(found.undefined) == set(found.values)

@@ -37,6 +37,8 @@ BUILT_IN = [
     "acc_best_threshold",
     "ece",
     "brier",
+    "cllr",
+    "cllr_min",
 ]
 EXACT = {"rel": 1e-12, "abs": 1e-12}
 
@@ -48,7 +50,13 @@ def sigmoid(logits: np.ndarray) -> np.ndarray:
 def test_all_are_registered_in_the_order_of_the_file_format() -> None:
     catalog = load_plugins(environ={"D3QE_BENCH_PLUGINS": ""}).metrics
     assert catalog.names() == BUILT_IN
-    assert {e.name for e in catalog if not e.card.higher_is_better} == {"eer", "ece", "brier"}
+    assert {e.name for e in catalog if not e.card.higher_is_better} == {
+        "eer",
+        "ece",
+        "brier",
+        "cllr",
+        "cllr_min",
+    }
     for entry in catalog:
         metric = entry.load()
         assert isinstance(metric, CountedMetric)

@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+from fractions import Fraction
 from pathlib import Path
 
 import numpy as np
 import pytest
+import scipy.stats
 import sklearn.metrics as sk
 from hypothesis import given
+from hypothesis import strategies as st
 
+from benchmarks.attribution import p_values
 from benchmarks.metrics.accuracy import acc_best_threshold
 from benchmarks.metrics.tally import Undefined
-from benchmarks.metrics.thresholds import best_threshold
+from benchmarks.metrics.thresholds import best_threshold, reals_needed, threshold_at_fpr
 from benchmarks.reports import load_metrics, render
 from benchmarks.runfolder.evaluate import compute_metrics
 from benchmarks.runfolder.scores import Cell
@@ -61,6 +65,39 @@ def test_of_equally_good_thresholds_the_one_nearest_to_zero_is_taken() -> None:
         best_threshold(labels[:4], np.zeros(4))
 
 
+@given(samples(real=20), st.sampled_from([0.05, 0.07, 0.1, 0.29, 0.5]))
+def test_threshold_at_a_rate_is_where_the_conformal_p_value_reaches_it(
+    sample: tuple[np.ndarray, np.ndarray], fpr: float
+) -> None:
+    labels, logits = sample
+    real, threshold = logits[labels == 0], threshold_at_fpr(labels, logits, fpr)
+
+    def p_value(x: float) -> Fraction:
+        return Fraction(1 + int((real >= x).sum()), 1 + len(real))
+
+    asked = Fraction(str(fpr))
+    assert p_value(np.nextafter(threshold, np.inf)) <= asked
+    assert p_value(threshold) > asked
+    assert np.array_equal(p_values(real, real) <= fpr + 1e-12, real > threshold)
+
+
+def test_new_real_pictures_reach_the_rate_on_average() -> None:
+    rng = np.random.default_rng(0)
+    labels = np.zeros(100, int)
+    missed = [scipy.stats.norm.sf(threshold_at_fpr(labels, rng.normal(size=100), 0.01)) for _ in range(3000)]
+    assert np.mean(missed) == pytest.approx(1 / 101, rel=0.06)
+
+
+@pytest.mark.parametrize(
+    ("fpr", "needed"), [(0.01, 100), (0.03, 34), (0.001, 1000), (0.5, 2), (1e-5, 100_000)]
+)
+def test_a_rate_needs_one_over_it_real_pictures(fpr: float, needed: int) -> None:
+    assert reals_needed(fpr) == needed
+    few = min(needed - 1, 999)
+    with pytest.raises(Undefined, match=f"{few} real pictures, at least {needed} are needed"):
+        threshold_at_fpr(np.zeros(few, int), np.zeros(few), fpr)
+
+
 def test_accuracy_elsewhere_at_the_threshold(run: Path) -> None:
     catalog = load_plugins(environ={"D3QE_BENCH_PLUGINS": ""}).metrics
     result = compute_metrics(run, catalog, bootstrap=50, calibrate_on="AR/val")
@@ -72,7 +109,7 @@ def test_accuracy_elsewhere_at_the_threshold(run: Path) -> None:
             continue
         if cell["dataset"] == "AR/val":
             assert [cell["metrics"][name] for name in NAMES] == [None] * 3
-            assert cell["undefined"]["acc@AR/val"] == "the threshold was chosen on these pictures"
+            assert cell["undefined"]["acc@AR/val"] == "it was chosen on these pictures"
             continue
         labels, logits = sample(Cell("shifted", cell["dataset"], cell["perturbation"]))
         called = logits.astype(float) > threshold

@@ -76,7 +76,7 @@ def run(tmp_path_factory: pytest.TempPathFactory) -> Path:
     content = json.loads((folder / "run.json").read_text(encoding="utf-8"))
     write_json(folder / "run.json", {**content, **PROVENANCE})
     catalog = load_plugins(environ={"D3QE_BENCH_PLUGINS": ""}).metrics
-    evaluate_run(folder, catalog, bootstrap=20, calibrate_on="AR/VAR")
+    evaluate_run(folder, catalog, bootstrap=20, calibrate_on="AR/VAR", fpr=0.2)
     return folder
 
 
@@ -130,6 +130,8 @@ def test_a_true_row_passes(run: Path, row: dict[str, Any], tmp_path: Path, invok
     assert (result.code, result.err) == (0, "")
     assert "every field is what" in result.out
     assert row["calibrated"]["on"] == "AR/VAR"
+    assert row["calibrated"]["fpr"] == 0.2
+    assert row["calibrated"]["at_fpr"].keys() == {"one"}
 
 
 def names(place: Place, lines: list[str]) -> bool:
@@ -149,11 +151,11 @@ def test_every_changed_field_is_refused_by_name(
 ) -> None:
     # the same catalogue, and the same numbers of the same run, some hundred times
     catalogs, compute = recorded_metrics(read_record(run)), submission_check.compute_metrics
-    known: dict[tuple[int, str | None], Any] = {}
+    known: dict[tuple[Any, ...], Any] = {}
 
-    def remembered(run: Path, catalog: Any, resamples: int, calibrate_on: str | None) -> Any:
-        key = resamples, calibrate_on
-        known[key] = known.get(key) or compute(run, catalog, resamples, calibrate_on=calibrate_on)
+    def remembered(run: Path, catalog: Any, resamples: int, **validation: Any) -> Any:
+        key = resamples, *validation.values()
+        known[key] = known.get(key) or compute(run, catalog, resamples, **validation)
         return known[key]
 
     monkeypatch.setattr(submission_check, "recorded_metrics", lambda record, plugins: catalogs)
@@ -202,7 +204,7 @@ def test_a_true_row_of_an_incomplete_run_is_refused(run: Path, row: dict[str, An
     folder = Path(shutil.copytree(run, tmp_path / "run"))
     shutil.rmtree(Cell("one", "GAN/b", "none").folder(folder))
     metrics = compute_metrics(
-        folder, recorded_metrics(read_record(folder)).catalog, 20, calibrate_on="AR/VAR"
+        folder, recorded_metrics(read_record(folder)).catalog, 20, calibrate_on="AR/VAR", fpr=0.2
     )
     found = problems(submission_of(folder, read_record(folder), "one", metrics), folder)
     assert found == ["one is not complete on 1 of 2 cells; first GAN/b under none: no picture was reached"]

@@ -6,7 +6,7 @@ import pytest
 
 from benchmarks.config import RunSettings
 from benchmarks.loading import open_session
-from benchmarks.speed.paired import alternately, ratio
+from benchmarks.speed.alternation import alternately, ratio
 from benchmarks.speed.passes import released_way, scored
 from benchmarks.speed.precision_effect import effects
 from tests.pictures import make_picture

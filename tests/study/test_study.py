@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import json
 
+import numpy as np
 import pytest
 import torch
 import yaml
@@ -123,6 +124,32 @@ def test_a_study_runs_and_resumes(invoke, tmp_path):
     assert json.loads((tmp_path / "out/study.json").read_text()) == result
 
 
+def test_several_seeds_are_one_row_with_their_spread(invoke, tmp_path):
+    config = write_study(tmp_path, detectors=[{"name": "probe"}])
+    done = invoke("study", config, "--seeds", "0,3")
+    assert done.code == 0, done.err
+    assert (tmp_path / "out/training/probe/AR/seed-3/best.safetensors").is_file()
+    metrics = json.loads((tmp_path / "out/run/metrics.json").read_text())
+    found = {(c["detector"], c["dataset"]): c["metrics"]["ap"] for c in metrics["cells"]}
+    (matrix,) = json.loads((tmp_path / "out/study.json").read_text())["matrices"]
+    for row in matrix["rows"]:
+        assert row["seeds"] == [0, 3]
+        seeds = [
+            [found[f"probe on {row['training_set']} seed {seed}", name] for name in row["values"]]
+            for seed in (0, 3)
+        ]
+        assert list(row["values"].values()) == pytest.approx(np.mean(seeds, axis=0).tolist())
+        means = np.mean(seeds, axis=1)
+        assert row["means"]["all"] == pytest.approx(means.mean())
+        assert row["spreads"]["all"] == pytest.approx(
+            {"standard_deviation": np.std(means, ddof=1), "lowest": means.min(), "highest": means.max()}
+        )
+    recorded = json.loads((tmp_path / "out/run/run.json").read_text())["detectors"]
+    assert {one["encoders"]["toy_family/one"] for one in recorded.values()} == {"untrained, seed 42"}
+    assert "| AR (AR, seeds 0, 3) |" in (tmp_path / "out/study.md").read_text()
+    assert "±" in (tmp_path / "out/study.html").read_text()
+
+
 def test_untrained_encoders_are_the_same_in_training_and_test(invoke, tmp_path):
     """Judged by one of the test sets in training, a detector reaches there what the study finds."""
     config = write_study(tmp_path, detectors=[{"name": "probe"}])
@@ -186,6 +213,7 @@ def test_weights_of_one_detectors_encoder_are_no_others_business(invoke, tmp_pat
         ({"test": {"data": [], "seed": 1}}, "test.seed: a study tests with the encoders that it trains with"),
         ({"training": {"epoch": 3}}, "did you mean 'epochs'"),
         ({"metrics": "ap"}, "did you mean 'metric'"),
+        ({"training": {"seeds": [1]}}, "training.seeds: a study sets it itself"),
     ],
 )
 def test_wrong_requests_show_before_anything_is_trained(invoke, tmp_path, changes, said):

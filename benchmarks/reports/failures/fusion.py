@@ -9,15 +9,15 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 from scipy.special import expit, logit
-from sklearn.linear_model import LogisticRegression
 
 from benchmarks.metrics.bootstrap import Metric, generator
 from benchmarks.metrics.cell import Measurement, measure
 from benchmarks.metrics.intervals import NoInterval, way_of
+from benchmarks.metrics.likelihood_ratios import fit_logistic
 from benchmarks.metrics.means import mean_estimate
 from benchmarks.metrics.tally import MIN_PER_CLASS
-from benchmarks.reports.failures.scored import Floats, Scored, SetScores, shared_paths
-from benchmarks.runfolder.sharing import find_sharing
+from benchmarks.reports.failures.scored import Floats, Scored, SetScores
+from benchmarks.runfolder.sharing import find_sharing, shared_paths
 from registry.dataset import FAKE, REAL
 from registry.errors import UserError, unknown_name
 
@@ -29,13 +29,11 @@ _SMALLEST = 1e-12
 
 @dataclass(frozen=True, eq=False)
 class Fusion:
-    """Weights of D detectors on standardised logits. centre, spread: (D,), of the validation pictures.
+    """Weights of D detectors' logits.
 
     slopes, offsets: (D,), each detector's own calibration. weights: (D,), offset: of all together.
     """
 
-    centre: Floats
-    spread: Floats
     slopes: Floats
     offsets: Floats
     weights: Floats
@@ -43,21 +41,18 @@ class Fusion:
 
     def mean(self, logits: Floats) -> Floats:
         """Logits (N,) of the mean of the detectors' calibrated probabilities; logits: (D, N)."""
-        calibrated = expit(self.slopes[:, None] * self._standard(logits) + self.offsets[:, None])
+        calibrated = expit(self.slopes[:, None] * logits + self.offsets[:, None])
         found: Floats = logit(calibrated.mean(0).clip(_SMALLEST, 1 - _SMALLEST))
         return found
 
     def logistic(self, logits: Floats) -> Floats:
         """Logits (N,) of the joint logistic regression."""
-        found: Floats = self.weights @ self._standard(logits) + self.offset
+        found: Floats = self.weights @ logits + self.offset
         return found
-
-    def _standard(self, logits: Floats) -> Floats:
-        return (logits - self.centre[:, None]) / self.spread[:, None]
 
 
 def fit(validation: SetScores) -> Fusion:
-    """Fit both fusions: logistic regressions on standardised logits, L2 penalty 1, classes weighed alike.
+    """Fit both fusions by `fit_logistic`.
 
     Raises:
         UserError: too few pictures of a class.
@@ -68,24 +63,11 @@ def fit(validation: SetScores) -> Fusion:
             f"{validation.dataset} has {counts[0]} real and {counts[1]} generated pictures to fit a fusion on that no "
             f"other test set holds; {MIN_PER_CLASS} of each are needed: choose another --validation"
         )
-    centre, spread = validation.logits.mean(1), validation.logits.std(1)
-    spread = np.where(spread > 0, spread, 1.0)
-    standard = ((validation.logits - centre[:, None]) / spread[:, None]).T
-    own = [_regress(standard[:, [d]], validation.labels) for d in range(standard.shape[1])]
-    weights, offset = _regress(standard, validation.labels)
+    own = [fit_logistic(one[:, None], validation.labels) for one in validation.logits]
+    weights, offset = fit_logistic(validation.logits.T, validation.labels)
     return Fusion(
-        centre,
-        spread,
-        np.array([slope[0] for slope, _ in own]),
-        np.array([bias for _, bias in own]),
-        weights,
-        offset,
+        np.array([slope[0] for slope, _ in own]), np.array([bias for _, bias in own]), weights, offset
     )
-
-
-def _regress(standard: Floats, labels: np.ndarray) -> tuple[Floats, float]:
-    fitted = LogisticRegression(C=1.0, class_weight="balanced").fit(standard, labels)
-    return fitted.coef_[0], float(fitted.intercept_[0])
 
 
 def split_validation(run: Path, scored: Scored, name: str) -> tuple[SetScores, list[SetScores]]:

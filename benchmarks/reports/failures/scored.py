@@ -10,7 +10,6 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from benchmarks.runfolder.picture_digests import picture_digests
 from benchmarks.runfolder.record import DetectorRecord, RunRecord
 from benchmarks.runfolder.scores import CLEAN, Cell, read_cell
 from registry.dataset import FAKE, REAL
@@ -129,12 +128,3 @@ def _scores(run: Path, cell: Cell) -> pd.DataFrame:
     rows = read_cell(run, cell, ("path", "label", "logit"))
     scored = rows["error"].isna() & np.isfinite(rows["logit"].astype(float))
     return rows[scored].set_index("path")[["label", "logit"]].astype({"logit": float})
-
-
-def shared_paths(run: Path, dataset: str, others: Sequence[str]) -> frozenset[str]:
-    """Paths of the pictures of `dataset` that one of `others` holds, too: by content, or by path where nothing was hashed."""
-    table = picture_digests(run)
-    if table is None:
-        return frozenset()
-    mine, theirs = table[table["dataset"] == dataset], table[table["dataset"].isin(others)]
-    return frozenset(mine["path"][mine["sha256"].isin(set(theirs["sha256"]))])

@@ -9,8 +9,11 @@ from pathlib import Path
 
 from markupsafe import Markup
 
+from benchmarks.reports.board import DIGITS
 from benchmarks.reports.cost import pareto_svg, short
 from benchmarks.reports.load import Run
+from benchmarks.reports.notes import UNTRAINED
+from benchmarks.reports.operating import HEADINGS
 from benchmarks.reports.page.payload import curve_payload, payload
 from benchmarks.reports.page.wrong import most_wrong
 from benchmarks.reports.report import Report
@@ -33,6 +36,9 @@ def html(report: Report, pictures: Path | None = None) -> str:
         report=report,
         title=", ".join(run.label for run in report.runs),
         alpha=ALPHA,
+        operating_headings=HEADINGS,
+        untrained=UNTRAINED,
+        digits=DIGITS,
         wrong=wrong,
         short=short,
         pareto=lambda table: Markup(pareto_svg(table)),

@@ -28,9 +28,9 @@ def payload(report: Report) -> dict[str, Any]:
     """What the page shows. Numbers are rounded to the digits shown, straight from metrics.json.
 
     `cells`: one object per row, column and perturbation (all three by number) with the counts, the status,
-    and per metric the value `v`, the interval `lo`, `hi` or why there is none (`ni`, by number in `no_interval`),
-    and the rank `r` (negative where tied, 0 where no test decided it). `tested`: what was, by metric and
-    perturbation.
+    and per metric the value `v`, the interval `lo`, `hi` or why there is none (`ni`, by number in `no_interval`), the
+    standard deviation `sd` over trainings by several seeds, and the rank `r` (negative where tied, 0 where no test
+    decided it). `tested`: what was, by metric and perturbation.
     """
     runs, names = report.runs, list(directions(report.runs))
     verdicts = Verdicts(report.comparisons)
@@ -118,6 +118,10 @@ def _cells(
                     cell["hi"] = [_short(e.high) if e else None for e in entries]
                 if lacking := {i: e.no_interval for i, e in enumerate(entries) if e and e.no_interval}:
                     cell["ni"] = {i: no_interval.index(reason) for i, reason in lacking.items()}
+                if any(entry.spread for entry in known):
+                    cell["sd"] = [
+                        _short(e.spread["standard_deviation"]) if e and e.spread else None for e in entries
+                    ]
                 if any(entry.place for entry in known):
                     cell["r"] = [(-e.place if e.tied else e.place) if e else 0 for e in entries]
                 if any(entry.own for entry in known):
@@ -138,7 +142,7 @@ def _counts(runs: Sequence[Run]) -> Mapping[tuple[str, str, str, str], list[int]
     return {
         (run.label, c["detector"], c["dataset"], c["perturbation"]): [c["n_real"], c["n_fake"], c["n_error"]]
         for run in runs
-        for c in run.cells()
+        for c in run.table_cells()
     }
 
 
@@ -220,10 +224,11 @@ def curve_payload(report: Report) -> dict[str, Any]:
     found = {}
     number = 0
     for run in report.runs:
-        place = {name: number + i for i, name in enumerate(run.detectors)}
+        # several trainings have no curve in common
+        place = {name: number + i for i, name in enumerate(run.table_detectors)}
         number += len(place)
         for cell in run.cells():
-            if run.folder and cell["n_real"] and cell["n_fake"]:
+            if run.folder and cell["detector"] in place and cell["n_real"] and cell["n_fake"]:
                 scores = report.read(
                     run.folder, Cell(cell["detector"], cell["dataset"], cell["perturbation"])
                 )

@@ -37,6 +37,7 @@ function describe(row, column, cell) {
   const parts = [`${data.rows[row].label} on ${place.group} ${place.label}: ${data.metrics[state.metric].name}`];
   const value = cell.v[state.metric];
   parts[0] += value === null ? " undefined" : ` ${fixed(value)}`;
+  if (cell.sd && cell.sd[state.metric] !== null) parts.push(`mean over seeds, standard deviation ${fixed(cell.sd[state.metric])}`);
   const about = data.metrics[state.metric];
   if (cell.lo && cell.lo[state.metric] !== null) parts.push(`95 % interval ${fixed(cell.lo[state.metric])} to ${fixed(cell.hi[state.metric])} (${about.way}${about.measured ? "" : "; its coverage was not measured"})`);
   if (withoutInterval(cell)) parts.push(`no interval: ${withoutInterval(cell)}`);
@@ -130,6 +131,7 @@ function drawBody(rows, columns) {
       if (cell) {
         const value = cell.v[state.metric];
         box.textContent = (value === null ? "" : fixed(value)) + markOf(cell);
+        if (cell.sd && cell.sd[state.metric] !== null) box.append(` ± ${fixed(cell.sd[state.metric])}`);
         if (cell.lo && cell.lo[state.metric] !== null) box.append(make("span", ` [${fixed(cell.lo[state.metric])}, ${fixed(cell.hi[state.metric])}]${data.metrics[state.metric].measured ? "" : MARK.unmeasured}`, { class: "ci" }));
         if (withoutInterval(cell)) box.append(make("span", ` ${MARK.no_interval}`, { class: "ci" }));
         const rank = Math.abs(cell.r ? cell.r[state.metric] : 0);

@@ -16,6 +16,7 @@ from benchmarks.metrics.bootstrap import Metric, generator, replicates
 from benchmarks.metrics.cell import COMPLETE
 from benchmarks.metrics.delong import delong
 from benchmarks.metrics.intervals import LEVEL
+from benchmarks.metrics.over_seeds import difference_over_seeds
 from benchmarks.reports.cellscores import ScoreReader
 from benchmarks.reports.load import Pictures, Run, perturbations
 from benchmarks.reports.statistics.paired import (
@@ -32,9 +33,10 @@ from benchmarks.runfolder.scores import Cell
 from benchmarks.runfolder.sharing import find_sharing
 
 BOOTSTRAP, DELONG, MCNEMAR = "paired bootstrap", "DeLong", "McNemar"
+SEEDS = "seeds and pictures"
 
 Detector = tuple[str, str]
-"""(run label, detector)."""
+"""(run label, detector, or the name of several trainings of one)."""
 
 COLUMNS = [
     "metric",
@@ -68,7 +70,8 @@ def compare(runs: Sequence[Run], metrics: Sequence[str], read: ScoreReader | Non
     One row per metric, perturbation, pictures, test and pair. `first`, `second`: (run, detector).
     `difference`: first − second, with the 95 % interval `low`, `high` from the paired bootstrap; `holds`: share of
     its resamples in which the difference has the same sign, NaN where there is no difference. `p`, and `p_holm` corrected for all pairs of that metric, perturbation, test and pictures. The paired
-    bootstrap covers every metric where the runs' metrics have intervals; DeLong's test covers AUROC and
+    bootstrap covers every metric where the runs' metrics have intervals, and so does the test of seeds and pictures
+    that takes its place where trainings by several seeds are among the detectors; DeLong's test covers AUROC and
     McNemar's the accuracy of single test sets.
     """
     read = read or ScoreReader()
@@ -78,11 +81,16 @@ def compare(runs: Sequence[Run], metrics: Sequence[str], read: ScoreReader | Non
     columns = {
         pictures for run in runs for pictures in (*run.set_pictures().values(), *run.mean_pictures().values())
     }
+    groups = {
+        (run.label, name): [(run.label, label) for label in members.values()]
+        for run in runs
+        for name, members in run.groups.items()
+    }
     tables = []
     for perturbation in perturbations(runs):
-        found = list(_analytic(list(samples(runs, perturbation, read)), chosen))
+        found = list(_analytic(list(samples(runs, perturbation, read)), chosen, groups))
         if resamples:
-            found += _bootstrap(runs, perturbation, chosen, columns, resamples, seed, read)
+            found += _bootstrap(runs, perturbation, chosen, columns, resamples, seed, read, groups)
         tables += [table.assign(perturbation=perturbation) for table in found]
     return pd.concat(tables, ignore_index=True)[COLUMNS] if tables else pd.DataFrame(columns=COLUMNS)
 
@@ -122,13 +130,20 @@ def samples(runs: Sequence[Run], perturbation: str, read: ScoreReader) -> Iterat
         yield from by_paths.values()
 
 
-def _analytic(found: Sequence[CommonScores], metrics: Mapping[str, Metric]) -> Iterator[pd.DataFrame]:
+def _analytic(
+    found: Sequence[CommonScores],
+    metrics: Mapping[str, Metric],
+    groups: Mapping[Detector, Sequence[Detector]],
+) -> Iterator[pd.DataFrame]:
+    """Tests of single trainings: they know the chance of pictures alone."""
     for sample in found:
-        detectors = list(sample.logits)
+        units = _units(list(sample.logits), groups)
+        single = {name: members[0] for name, members in units.items() if len(members) == 1}
+        detectors = list(single)
         counts = np.bincount(sample.labels, minlength=2)
         if len(detectors) < 2 or counts.min() < 2:
             continue
-        logits = np.stack(list(sample.logits.values())).astype(float)
+        logits = np.stack([sample.logits[training] for training in single.values()]).astype(float)
         if "auroc" in metrics:
             auroc, covariance = delong(sample.labels, logits)
             yield _table("auroc", sample.pictures, DELONG, detectors, auroc, delong_p(auroc, covariance))
@@ -145,6 +160,7 @@ def _bootstrap(
     resamples: int,
     seed: int,
     read: ScoreReader,
+    groups: Mapping[Detector, Sequence[Detector]],
 ) -> Iterator[pd.DataFrame]:
     """Paired replicates of each test set, and averaged over test sets for the means.
 
@@ -185,9 +201,13 @@ def _bootstrap(
                         sums[column, name][detector].append(whole)
     for (column, name), of_detectors in sums.items():
         means = {d: np.mean(parts, axis=0) for d, parts in of_detectors.items() if len(parts) == len(column)}
-        if len(means) > 1:
-            stacked = np.stack(list(means.values()))
-            yield _bootstrap_table(name, column, list(means), stacked[:, -1], stacked[:, :-1])
+        units = _units(list(means), groups)
+        if any(len(members) > 1 for members in units.values()):
+            if len(units) > 1:
+                yield _seeds_table(name, column, units, means)
+        elif len(units) > 1:
+            stacked = np.stack([means[training] for (training,) in units.values()])
+            yield _bootstrap_table(name, column, list(units), stacked[:, -1], stacked[:, :-1])
 
 
 def _bootstrap_table(
@@ -204,6 +224,53 @@ def _bootstrap_table(
         high=table["difference"] + margin,
         holds=order_holds(values[first] - values[second], differences),
     )
+
+
+def _units(
+    detectors: Sequence[Detector], groups: Mapping[Detector, Sequence[Detector]]
+) -> dict[Detector, list[Detector]]:
+    """What is compared: detectors, trainings of one group together; a group of which one is lacking, not at all."""
+    found: dict[Detector, list[Detector]] = {}
+    grouped = {training: name for name, members in groups.items() for training in members}
+    for detector in detectors:
+        found.setdefault(grouped.get(detector, detector), []).append(detector)
+    return {
+        name: members for name, members in found.items() if len(members) == len(groups.get(name, members))
+    }
+
+
+def _seeds_table(
+    metric: str,
+    pictures: Pictures,
+    units: Mapping[Detector, Sequence[Detector]],
+    found: Mapping[Detector, Floats],
+) -> pd.DataFrame:
+    """Differences of means over seeds; found: (resamples + 1,) of every training, its own value last."""
+    names = list(units)
+    stacked = {name: np.stack([found[training] for training in units[name]]) for name in names}
+    values = np.array([stacked[name][:, -1].mean() for name in names])
+    pairs = list(zip(*np.triu_indices(len(names), 1), strict=True))
+    p = np.full((len(names),) * 2, np.nan)
+    bounds, holds = [], []
+    draws = np.random.default_rng(0)
+    resampled = {name: _drawn_seeds(stacked[name][:, :-1], draws) for name in names}
+    for i, j in pairs:
+        first, second = stacked[names[i]], stacked[names[j]]
+        drawn = np.concatenate([first[:, :-1], second[:, :-1]])
+        estimate = difference_over_seeds(first[:, -1], second[:, -1], drawn)
+        p[i, j] = estimate.p
+        bounds.append(estimate.interval())
+        difference = resampled[names[i]] - resampled[names[j]]
+        holds.append(float(order_holds(np.array([estimate.value]), difference[None])[0]))
+    low, high = zip(*bounds, strict=True)
+    return _table(metric, pictures, SEEDS, names, values, p).assign(low=low, high=high, holds=holds)
+
+
+def _drawn_seeds(replicated: Floats, rng: np.random.Generator) -> Floats:
+    """Means over seeds (R,) of resamples that draw seeds, too; replicated: (S, R)."""
+    seeds, resamples = replicated.shape
+    weights = rng.multinomial(seeds, np.full(seeds, 1 / seeds), size=resamples).T / seeds
+    return np.asarray((replicated * weights).sum(axis=0))
 
 
 def _table(

@@ -6,10 +6,10 @@ import pandas as pd
 
 from benchmarks.reports.board import Verdict
 from benchmarks.reports.load import Pictures
-from benchmarks.reports.statistics.compare import BOOTSTRAP, DELONG, MCNEMAR, Detector
+from benchmarks.reports.statistics.compare import BOOTSTRAP, DELONG, MCNEMAR, SEEDS, Detector
 
 ALPHA = 0.05
-PREFERRED = (DELONG, MCNEMAR, BOOTSTRAP)
+PREFERRED = (DELONG, MCNEMAR, BOOTSTRAP, SEEDS)
 """Which test decides where several were made, the metric's own one first."""
 
 

@@ -110,7 +110,7 @@ def test_fusions_are_what_a_pipeline_of_scikit_learn_gives() -> None:
     fitted = fit(validation)
 
     def made() -> Any:
-        return make_pipeline(StandardScaler(), LogisticRegression(class_weight="balanced"))
+        return make_pipeline(StandardScaler(), LogisticRegression(class_weight="balanced", tol=1e-8))
 
     joint = made().fit(validation.logits.T, validation.labels)
     assert fitted.logistic(other.logits) == pytest.approx(joint.decision_function(other.logits.T))
