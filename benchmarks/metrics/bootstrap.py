@@ -1,4 +1,4 @@
-"""Bootstrap replicates of many metrics at once, and percentile intervals from them."""
+"""Bootstrap replicates of many metrics at once."""
 
 from __future__ import annotations
 
@@ -10,14 +10,13 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from benchmarks.metrics.shared import SharedPictures
-from benchmarks.metrics.tally import MIN_PER_CLASS, CountedMetric, Floats, Tally, group
+from benchmarks.metrics.tally import CountedMetric, Floats, Tally, group
 from registry.dataset import FAKE, REAL
 
 Metric = Callable[[NDArray[np.int64], NDArray[np.float32]], float]
 
 RESAMPLES = 1000
-LEVEL = 0.95
-METHOD = "percentile, stratified by class, pictures that several sets hold drawn once for all"
+METHOD = "stratified by class, pictures that several sets hold drawn once for all"
 """How resamples are drawn. Replicates of two methods are not paired: change the text with the way."""
 _CHUNK = 1 << 18
 """Pictures drawn at a time: counts of one chunk stay in the processor's cache."""
@@ -92,20 +91,6 @@ def measured(metric: Metric, labels: NDArray[np.int64], logits: NDArray[np.float
         return float(metric(labels, logits))
     except Exception:
         return math.nan
-
-
-def interval(values: Floats, level: float = LEVEL) -> tuple[float, float] | None:
-    """Percentile interval of replicates; None where a replicate is undefined."""
-    if not len(values) or not np.isfinite(values).all():
-        return None
-    low, high = np.quantile(values, [(1 - level) / 2, (1 + level) / 2])
-    return float(low), float(high)
-
-
-def enough(labels: ArrayLike) -> bool:
-    """True where every class that is present has pictures enough for an interval."""
-    counts = np.bincount(np.asarray(labels, dtype=int), minlength=2)
-    return bool(counts.sum() and all(count == 0 or count >= MIN_PER_CLASS for count in counts))
 
 
 def _draws(

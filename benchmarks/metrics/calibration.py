@@ -5,12 +5,18 @@ from __future__ import annotations
 import numpy as np
 from scipy.special import expit
 
+from benchmarks.metrics.accuracy import acc
+from benchmarks.metrics.intervals import Nothing, Score
 from benchmarks.metrics.tally import Floats, Tally, counted
 
 BINS = 15
 
 
-@counted()
+@counted(
+    interval=Nothing(
+        "it is biased upwards: that of a calibrated detector lies above 0, and so do all resamples"
+    )
+)
 def ece(tally: Tally) -> Floats:
     """Expected calibration error of P(generated). Lower is better.
 
@@ -25,7 +31,13 @@ def ece(tally: Tally) -> Floats:
     return np.abs(excess @ membership).sum(-1) / (tally.n_real + tally.n_fake)
 
 
-@counted()
+@counted(
+    interval=Score(
+        "score interval, bootstrap variance",
+        least=lambda n_real, n_fake: n_real + n_fake,
+        wrong=lambda tally: float((1 - acc.of(tally)) * (tally.n_real + tally.n_fake)),
+    )
+)
 def brier(tally: Tally) -> Floats:
     """Mean of (score − label)². Lower is better."""
     squares = tally.real @ expit(tally.logits) ** 2 + tally.fake @ expit(-tally.logits) ** 2

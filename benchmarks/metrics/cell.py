@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from benchmarks.metrics import bootstrap
 from benchmarks.metrics.bootstrap import Metric
+from benchmarks.metrics.intervals import Estimate, NoInterval, Sample, way_of
 from benchmarks.metrics.shared import SharedPictures
 from benchmarks.metrics.tally import CountedMetric, Floats, Tally, Undefined
 from registry.dataset import FAKE, REAL
@@ -23,15 +24,25 @@ _SHOWN = 3
 
 @dataclass(frozen=True)
 class Measurement:
-    """Values of one cell. values, intervals: None where undefined; undefined: why, by metric.
+    """What is known of one cell, by metric. values: None where undefined; undefined: why.
 
-    replicates: bootstrap replicates of the defined metrics, float64 (resamples,).
+    estimates: of those that have an interval; no_interval: why a defined metric has none, though intervals were asked
+    for. replicates: bootstrap replicates of the defined metrics, float64 (resamples,). shares: some of the pictures are
+    in other test sets, too, and were drawn for all alike.
     """
 
     values: dict[str, float | None]
-    intervals: dict[str, tuple[float, float] | None]
     undefined: dict[str, str]
+    estimates: dict[str, Estimate] = field(default_factory=dict)
+    no_interval: dict[str, str] = field(default_factory=dict)
     replicates: dict[str, Floats] = field(default_factory=dict)
+    shares: bool = False
+
+    @property
+    def intervals(self) -> dict[str, tuple[float, float] | None]:
+        """Low and high of every metric, None where it has none."""
+        found = {name: (one.low, one.high) for name, one in self.estimates.items()}
+        return {name: found.get(name) for name in self.values}
 
 
 def measure(
@@ -62,13 +73,18 @@ def measure(
             else:
                 undefined[name] = f"the value is {value}"
     known = {name: metric for name, metric in metrics.items() if values[name] is not None}
-    replicates = {}
-    if resamples and known and bootstrap.enough(labels):
-        replicates = bootstrap.replicates(known, labels, logits, resamples, rng, shared)
-    intervals = {
-        name: bootstrap.interval(replicates[name]) if name in replicates else None for name in metrics
-    }
-    return Measurement(values, intervals, undefined, replicates)
+    if not resamples or not known:
+        return Measurement(values, undefined)
+    replicates = bootstrap.replicates(known, labels, logits, resamples, rng, shared)
+    estimates: dict[str, Estimate] = {}
+    no_interval: dict[str, str] = {}
+    for name, metric in known.items():
+        try:
+            sample = Sample(labels, logits, values[name] or 0.0, replicates[name])
+            estimates[name] = way_of(metric).of(sample)
+        except NoInterval as reason:
+            no_interval[name] = str(reason)
+    return Measurement(values, undefined, estimates, no_interval, replicates, shared is not None)
 
 
 @dataclass(frozen=True)

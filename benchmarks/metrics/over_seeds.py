@@ -25,8 +25,8 @@ import numpy as np
 import scipy.stats
 from numpy.typing import NDArray
 
-from benchmarks.metrics.bootstrap import LEVEL
 from benchmarks.metrics.cell import COMPLETE, FAILED
+from benchmarks.metrics.intervals import LEVEL
 from benchmarks.metrics.tally import Floats
 
 _ORDER = (COMPLETE, "partial", FAILED)

@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import numpy as np
 
+from benchmarks.metrics.intervals import AtFalsePositiveRate, Score, delong_variance
 from benchmarks.metrics.tally import Floats, Tally, counted
 
 
-@counted()
+@counted(
+    interval=Score("score interval, bootstrap variance", least=lambda n_real, n_fake: min(n_real, n_fake) / 2)
+)
 def ap(tally: Tally) -> Floats:
     """Average precision: sum over thresholds of (recall gained) × (precision there), no interpolation.
 
@@ -19,7 +22,7 @@ def ap(tally: Tally) -> Floats:
     return (gained * tally.hits[..., 1:] / np.maximum(called, 1)).sum(-1) / tally.n_fake
 
 
-@counted()
+@counted(interval=Score("score interval, DeLong's variance", delong_variance))
 def auroc(tally: Tally) -> Floats:
     """Area under the ROC curve: chance that a generated picture outranks a real one, ties counting half.
 
@@ -29,7 +32,7 @@ def auroc(tally: Tally) -> Floats:
     return (tally.real[..., ::-1] * outranked).sum(-1) / (tally.n_real * tally.n_fake)
 
 
-@counted()
+@counted(interval=Score("score interval, bootstrap variance"))
 def eer(tally: Tally) -> Floats:
     """Equal error rate: where the false-positive rate equals the false-negative rate. Lower is better.
 
@@ -53,7 +56,7 @@ def _hit_rate(tally: Tally, percent: int) -> Floats:
     return np.take_along_axis(tally.hits, strictest, -1)[..., 0] / tally.n_fake
 
 
-@counted(real=100)
+@counted(real=100, interval=AtFalsePositiveRate(1))
 def tpr_at_fpr_1(tally: Tally) -> Floats:
     """Largest true-positive rate of any threshold whose false-positive rate is at most 1 %.
 
@@ -63,7 +66,7 @@ def tpr_at_fpr_1(tally: Tally) -> Floats:
     return _hit_rate(tally, 1)
 
 
-@counted(real=20)
+@counted(real=20, interval=AtFalsePositiveRate(5))
 def tpr_at_fpr_5(tally: Tally) -> Floats:
     """As `tpr_at_fpr_1` at 5 %; needs 20 real pictures."""
     return _hit_rate(tally, 5)

@@ -6,11 +6,15 @@ import functools
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cached_property
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from registry.dataset import FAKE, REAL
+
+if TYPE_CHECKING:
+    from benchmarks.metrics.intervals import Way
 
 Floats = NDArray[np.float64]
 
@@ -94,14 +98,18 @@ def _from_above(counts: Floats) -> Floats:
 class CountedMetric:
     """A metric that is computed from a `Tally`, and so for all bootstrap resamples in one go.
 
-    real, fake: the fewest pictures of each class that it is defined for.
+    real, fake: the fewest pictures of each class that it is defined for. interval: how its interval is made, None for
+    the percentile bootstrap.
     """
 
-    def __init__(self, of: Callable[[Tally], Floats], real: int, fake: int) -> None:
+    def __init__(
+        self, of: Callable[[Tally], Floats], real: int, fake: int, interval: Way | None = None
+    ) -> None:
         functools.update_wrapper(self, of)
         self.of = of
         self.real = real
         self.fake = fake
+        self.interval = interval
 
     def __call__(self, labels: ArrayLike, logits: ArrayLike) -> float:
         """The metric of one sample; raises `Undefined` where it has no value."""
@@ -119,7 +127,7 @@ class CountedMetric:
 
 
 def counted(
-    real: int = MIN_PER_CLASS, fake: int = MIN_PER_CLASS
+    real: int = MIN_PER_CLASS, fake: int = MIN_PER_CLASS, interval: Way | None = None
 ) -> Callable[[Callable[[Tally], Floats]], CountedMetric]:
-    """Make a metric of a function of a `Tally`; real, fake: fewest pictures of each class."""
-    return lambda of: CountedMetric(of, real, fake)
+    """Make a metric of a function of a `Tally`; the arguments are those of `CountedMetric`."""
+    return lambda of: CountedMetric(of, real, fake, interval)

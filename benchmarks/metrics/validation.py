@@ -4,23 +4,27 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
-import scipy.stats
 from numpy.typing import NDArray
 
 from benchmarks.metrics.accuracy import acc, acc_fake, acc_real
-from benchmarks.metrics.bootstrap import LEVEL, Metric
+from benchmarks.metrics.bootstrap import Metric
 from benchmarks.metrics.cell import Measurement, measure
+from benchmarks.metrics.intervals import Rates, Sample, interval_facts, way_of
 from benchmarks.metrics.likelihood_ratios import calibration, cllr
 from benchmarks.metrics.shared import SharedPictures
 from benchmarks.metrics.tally import Floats, Tally, Undefined, counted
 from benchmarks.metrics.thresholds import best_threshold, threshold_at_fpr
 
 
-@counted(real=1, fake=0)
+def _false_alarms(tally: Tally) -> list[tuple[float, float, float]]:
+    return [(1.0, round((1 - float(acc_real.of(tally))) * tally.n_real), tally.n_real)]
+
+
+@counted(real=1, fake=0, interval=Rates(_false_alarms))
 def _false_positive_rate(tally: Tally) -> Floats:
     """Share of the real pictures that are called generated."""
     return 1 - acc_real.of(tally)
@@ -66,6 +70,11 @@ class Validation:
         return {f"cllr@{self.on}": cllr}
 
     @property
+    def metrics(self) -> dict[str, Metric]:
+        """All of them."""
+        return {**self.accuracies, **self.rates, **self.ratios}
+
+    @property
     def shown(self) -> list[str]:
         """What a report shows of them unless told otherwise."""
         return [next(iter(self.accuracies)), *list(self.rates)[1:]]
@@ -84,6 +93,7 @@ class Validation:
                 "summary": f"{(metric.__doc__ or name).split('.')[0]}, {how}",
                 "higher_is_better": metric not in (_false_positive_rate, cllr),
                 "left_out": self.on,
+                "interval": interval_facts(metric),
             }
             for group, how in ((self.accuracies, best), (self.rates, rate), (self.ratios, fitted))
             for name, metric in group.items()
@@ -143,18 +153,18 @@ def measure_validated(
     parts = [(validation.accuracies, choice.threshold), (validation.ratios, choice.calibration)]
     if choice.at_fpr is not None:
         parts.append((validation.rates, choice.at_fpr))
-    whole = Measurement({}, {}, {})
+    whole = Measurement({}, {})
     for metrics, chosen in parts:
         if here == validation.on:
             chosen = "it was chosen on these pictures"
         if isinstance(chosen, str):
-            nothing = dict.fromkeys(metrics)
-            part = Measurement(dict(nothing), dict(nothing), dict.fromkeys(metrics, chosen))
+            part = Measurement(dict.fromkeys(metrics), dict.fromkeys(metrics, chosen))
         else:
             slope, offset = chosen if isinstance(chosen, tuple) else (1.0, -chosen)
-            part = measure(metrics, labels, slope * logits + offset, resamples, rng(), shared)
-            if metrics.keys() == validation.rates.keys():
-                part = _with_exact_intervals(part, labels)
+            sample = labels, slope * logits + offset
+            part = measure(metrics, *sample, resamples, rng(), shared)
+            if metrics.keys() == validation.rates.keys() and not resamples:
+                part = _with_exact_intervals(part, metrics, *sample)
         whole = joined(whole, part)
     return whole
 
@@ -163,24 +173,21 @@ def joined(first: Measurement, second: Measurement) -> Measurement:
     """Both measurements of one cell as one."""
     return Measurement(
         {**first.values, **second.values},
-        {**first.intervals, **second.intervals},
         {**first.undefined, **second.undefined},
+        {**first.estimates, **second.estimates},
+        {**first.no_interval, **second.no_interval},
         {**first.replicates, **second.replicates},
+        first.shares or second.shares,
     )
 
 
-def _with_exact_intervals(rates: Measurement, labels: NDArray[Any]) -> Measurement:
-    """Of the false-positive rate and the true-positive rate, in this order."""
-    intervals: dict[str, tuple[float, float] | None] = {}
-    for kind, (name, value) in enumerate(rates.values.items()):
-        pictures = int((labels == kind).sum())
-        intervals[name] = None if value is None else clopper_pearson(round(value * pictures), pictures)
-    # resamples of pictures without a false alarm have none either: a mean of such rates would seem certain
-    replicates = {name: drawn for name, drawn in rates.replicates.items() if not name.startswith("fpr_at_")}
-    return Measurement(rates.values, intervals, rates.undefined, replicates)
-
-
-def clopper_pearson(count: int, of: int, level: float = LEVEL) -> tuple[float, float]:
-    """Exact interval of a binomial rate, `count` of `of` ≥ 1 (Clopper and Pearson, 1934)."""
-    found = scipy.stats.binomtest(count, of).proportion_ci(level, method="exact")
-    return float(found.low), float(found.high)
+def _with_exact_intervals(
+    rates: Measurement, metrics: Mapping[str, Metric], labels: NDArray[Any], logits: NDArray[Any]
+) -> Measurement:
+    """Rates with their intervals, which need no resamples."""
+    known = {name: value for name, value in rates.values.items() if value is not None}
+    estimates = {
+        name: way_of(metrics[name]).of(Sample(labels, logits, value, np.empty(0)))
+        for name, value in known.items()
+    }
+    return replace(rates, estimates=estimates)

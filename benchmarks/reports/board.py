@@ -13,7 +13,7 @@ from typing import Any
 from benchmarks.metrics.cell import COMPLETE, FAILED, PARTIAL
 from benchmarks.metrics.means import ALL
 from benchmarks.reports.load import Pictures, Run, directions, perturbations
-from benchmarks.runfolder.metrics_file import Spread
+from benchmarks.runfolder.metrics_file import MetricFacts, Spread, recorded_interval
 from benchmarks.runfolder.scores import CLEAN
 from benchmarks.runfolder.sharing import find_sharing
 from registry.dataset import PARADIGMS
@@ -23,6 +23,8 @@ DIGITS = 4
 
 Key = tuple[str, str]
 """(run label, detector)."""
+
+OVER_SEEDS = "Student's t over seeds and pictures"
 
 
 @dataclass(frozen=True)
@@ -78,7 +80,8 @@ class BoardEntry:
     the rest and all like it, and so on; None for what is not ranked. tied: it is not itself the best of
     its rank, but not significantly different from it. test: the paired test between it and the best of its rank
     and of every better one, empty where one is missing: its rank is then its value's and carries no mark. own: a
-    white box on pictures of its own generator. spread: of several trainings, of which the value is the mean.
+    white box on pictures of its own generator. spread: of several trainings, of which the value is the mean. way: how
+    its interval was made, measured: whether the coverage of that is known. no_interval: why it has none.
     """
 
     value: float | None
@@ -90,6 +93,9 @@ class BoardEntry:
     tied: bool = False
     test: str = ""
     own: bool = False
+    way: str = ""
+    measured: bool = True
+    no_interval: str = ""
     spread: Spread | None = None
 
     @property
@@ -219,7 +225,7 @@ def _board(
         for item, column in _columns(run, metric, perturbation, several):
             row = by_name[run.label, item["detector"]]
             own = not column.is_mean and item["generator"] in row.white_box_for
-            found[row, column] = replace(_entry(item, metric), own=own)
+            found[row, column] = replace(_entry(item, metric, run.metrics["metrics"].get(metric)), own=own)
     columns = sorted(dict.fromkeys(column for _, column in found), key=position)
     board = Board(metric, perturbation, higher_is_better, columns, list(rows), found)
     for column in columns:
@@ -272,13 +278,21 @@ def position(column: Column) -> tuple[int, str, bool]:
     return known, column.group, column.is_mean
 
 
-def _entry(item: Mapping[str, Any], metric: str) -> BoardEntry:
+def _entry(item: Mapping[str, Any], metric: str, about: MetricFacts | None) -> BoardEntry:
     value = item["metrics"].get(metric)
     low, high = item["ci"].get(metric) or (None, None)
     status = item["status"]
     undefined = item.get("undefined", {}).get(metric, "" if metric in item["metrics"] else "not computed")
     reason = item["reason"] or "" if status != COMPLETE else undefined
-    return BoardEntry(value, low, high, status, reason, spread=item.get("spread", {}).get(metric))
+    spread = item.get("spread", {}).get(metric)
+    interval = recorded_interval(about)
+    way, measured = (interval["method"], interval["measured"]) if low is not None else ("", True)
+    if way and spread:
+        way, measured = OVER_SEEDS, True
+    no_interval = item.get("no_interval", {}).get(metric, "")
+    return BoardEntry(
+        value, low, high, status, reason, way=way, measured=measured, no_interval=no_interval, spread=spread
+    )
 
 
 def _no_test(metric: str, perturbation: str, pictures: Pictures, first: Key, second: Key) -> None:

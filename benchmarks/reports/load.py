@@ -191,8 +191,8 @@ def load_metrics(
     fpr: float | None = None,
     plugins: Sequence[Path] = (),
 ) -> MetricsFile:
-    """A run's metrics.json, computed first where it is absent, older than the scores, or lacks a metric that
-    could not be computed then and can be now.
+    """A run's metrics.json, computed first where it is absent, older than the scores, has intervals of an older version,
+    or lacks a metric that could not be computed then and can be now.
 
     bootstrap, calibrate_on, fpr: as `compute_metrics` takes them; None keeps what the file has.
     recompute: compute in any case. plugins: as `recorded_metrics` takes them.
@@ -212,6 +212,8 @@ def load_metrics(
         had[2] if fpr is None else fpr,
     )
     current = known and wanted == had and not recompute and not _outdated(run)
+    if known and wanted[0] and not all("interval" in facts for facts in known["metrics"].values()):
+        current = False  # intervals of an older version, some of which do not cover
     if known and current and not plugins and not known.get("not_computed"):
         return known
     available = recorded_metrics(read_record(run), plugins)

@@ -5,7 +5,17 @@ from __future__ import annotations
 from benchmarks.reports import operating
 from benchmarks.reports.board import DIGITS, BoardEntry
 from benchmarks.reports.cost import short
-from benchmarks.reports.notes import UNTESTED, UNTRAINED, legend, mark, notes, training_sets, what_was_tested
+from benchmarks.reports.notes import (
+    UNTESTED,
+    UNTRAINED,
+    interval_mark,
+    interval_notes,
+    legend,
+    mark,
+    notes,
+    training_sets,
+    what_was_tested,
+)
 from benchmarks.reports.report import Report
 from benchmarks.reports.reported import verdict
 from benchmarks.reports.statistics.mean_ranks import rank_board
@@ -27,7 +37,7 @@ def number(entry: BoardEntry | None) -> str:
         text += f" ± {entry.spread['standard_deviation']:.{DIGITS}f} ({entry.spread['lowest']:.{DIGITS}f} to {entry.spread['highest']:.{DIGITS}f})"
     if entry.low is not None:
         text += f" [{entry.low:.{DIGITS}f}, {entry.high:.{DIGITS}f}]"
-    return text
+    return text + interval_mark(entry)
 
 
 def markdown(report: Report) -> str:
@@ -40,6 +50,7 @@ def markdown(report: Report) -> str:
             width=BLOCK,
             number=number,
             notes=notes,
+            interval_notes=interval_notes,
             what_was_tested=what_was_tested,
             training_sets=training_sets(report.boards),
             untested=UNTESTED,

@@ -8,6 +8,8 @@ from collections.abc import Mapping, Sequence
 from benchmarks.reports.board import Board, BoardEntry, BoardRow, Column
 
 UNTRAINED, PARTIAL, FAILED, UNDEFINED, TIED, OWN, ABSENT = "†", "‡", "✗", "–", "≈", "◇", ""
+NO_INTERVAL, UNMEASURED = "°", "?"
+"""Of intervals, where they are shown."""
 SPREAD = "±"
 UNTESTED = "No difference was tested here, so nothing is marked as best"
 _ORDER = [PARTIAL, FAILED, UNDEFINED]
@@ -38,6 +40,23 @@ def mark(entry: BoardEntry | None) -> str:
     if entry.own:
         return OWN
     return TIED if entry.tied and entry.place in (1, 2) else ""
+
+
+def interval_mark(entry: BoardEntry | None) -> str:
+    """The mark of an entry's interval, empty for one whose coverage is known and where none was asked for."""
+    if entry is None or entry.value is None:
+        return ABSENT
+    return NO_INTERVAL if entry.no_interval else "" if entry.measured else UNMEASURED
+
+
+def interval_notes(board: Board) -> list[tuple[str, str]]:
+    """(mark, text): how the intervals of a board are made, why some are missing, and whether their coverage is known."""
+    entries = board.entries.values()
+    marked = {
+        (UNMEASURED, f"{entry.way}; its coverage was not measured") for entry in entries if not entry.measured
+    } | {(NO_INTERVAL, f"no interval: {entry.no_interval}") for entry in entries if entry.no_interval}
+    known = {entry.way for entry in entries if entry.way and entry.measured}
+    return [*(("", f"Intervals: {way}.") for way in sorted(known)), *sorted(marked)]
 
 
 def notes(board: Board) -> list[tuple[str, str]]:

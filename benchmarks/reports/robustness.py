@@ -8,8 +8,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from benchmarks.metrics.bootstrap import interval
 from benchmarks.metrics.cell import COMPLETE
+from benchmarks.metrics.intervals import Estimate, combined, correlation_of
 from benchmarks.metrics.means import ALL
 from benchmarks.perturbations.spec import CHAIN
 from benchmarks.reports.board import Board, BoardEntry, BoardRow, Column
@@ -102,6 +102,12 @@ class _Overall:
         entry = self.entries.get(condition)
         return entry.value if entry and entry.status == COMPLETE else None
 
+    def estimate(self, condition: str) -> Estimate | None:
+        entry = self.entries.get(condition)
+        if entry is None or entry.value is None or entry.low is None or entry.high is None:
+            return None
+        return Estimate(entry.value, entry.low, entry.high)
+
     def worst(self, values: Mapping[str, float]) -> str:
         best_first = sorted(values, key=lambda name: values[name], reverse=self.higher_is_better)
         return best_first[-1]
@@ -145,10 +151,13 @@ def _suite_row(one: _Overall, weights: Mapping[str, float], drawn: Replicates) -
     if len(known) == len(weights):
         share = np.array([weights[condition] for condition in known])
         mean = float(np.average(list(known.values()), weights=share))
-        replicates = [drawn.get((one.row.detector, condition), {}).get(one.metric) for condition in known]
-        if all(each is not None for each in replicates):
-            bounds = interval(np.average(np.stack(replicates), axis=0, weights=share))  # type: ignore[arg-type]
-            low, high = bounds or (None, None)
+        found = [drawn.get((one.row.detector, condition), {}).get(one.metric) for condition in known]
+        replicates = [each for each in found if each is not None]
+        own = [one.estimate(condition) for condition in known]
+        estimates = [each for each in own if each is not None]
+        if len(replicates) == len(estimates) == len(known):
+            bounds = combined(estimates, share / share.sum(), correlation_of(np.stack(replicates)))
+            low, high = bounds.low, bounds.high
     return SuiteRow(one.row, one.value(CLEAN), mean, low, high, worst, known.get(worst), values)
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import asdict
 
+from benchmarks.reports.board import BoardEntry
 from benchmarks.reports.operating import ABOVE, BELOW
 from benchmarks.reports.report import Report
 from benchmarks.reports.reported import ReportedFigure, verdict
@@ -24,6 +25,7 @@ COLUMNS = [
     "value",
     "low",
     "high",
+    "interval",
     "standard_deviation",
     "lowest",
     "highest",
@@ -101,8 +103,8 @@ def tidy(report: Report) -> str:
     pictures: the test sets that the number covers, `name@fingerprint`, separated by spaces: lines with
     equal `pictures` can be compared. rank: among trained detectors with complete cells; tied: not itself
     the best of its rank, but not significantly different from it; test: which one decided that, empty where none
-    did, and the rank is the value's alone. seeds: of several trainings, of which value is the mean and
-    standard_deviation, lowest and highest the spread.
+    did, and the rank is the value's alone. interval: how it was made, or why there is none. seeds: of several trainings,
+    of which value is the mean and standard_deviation, lowest and highest the spread.
     """
     alarm = " ".join(report.warnings)
     return csv_text(
@@ -122,6 +124,7 @@ def tidy(report: Report) -> str:
                 "value": entry.value,
                 "low": entry.low,
                 "high": entry.high,
+                "interval": _interval(entry),
                 **(entry.spread or {}),
                 "status": entry.status,
                 "reason": entry.reason,
@@ -137,6 +140,12 @@ def tidy(report: Report) -> str:
             if (entry := board.entries.get((row, column)))
         ),
     )
+
+
+def _interval(entry: BoardEntry) -> str:
+    if entry.no_interval:
+        return f"none: {entry.no_interval}"
+    return entry.way if entry.measured else f"{entry.way}; coverage not measured"
 
 
 def tidy_standings(report: Report) -> str:
@@ -347,6 +356,7 @@ def tidy_losses(report: Report) -> str:
             "column",
             "acc",
             "threshold",
+            "by_chance",
             "signal",
             "auroc",
         ],
@@ -360,6 +370,7 @@ def tidy_losses(report: Report) -> str:
                 "column": loss.column.label,
                 "acc": loss.acc,
                 "threshold": loss.threshold,
+                "by_chance": loss.chance,
                 "signal": loss.signal,
                 "auroc": loss.auroc,
             }

@@ -12,8 +12,8 @@ import numpy as np
 from markupsafe import Markup
 
 from benchmarks.datasets.releases import Release, month_number, release_of
-from benchmarks.metrics.bootstrap import interval
 from benchmarks.metrics.cell import COMPLETE
+from benchmarks.metrics.intervals import Estimate, combined, correlation_of
 from benchmarks.reports.load import Run
 from benchmarks.reports.templates import environment
 from benchmarks.runfolder.replicates import kept_replicates
@@ -103,11 +103,13 @@ def _held(
     run: Run, detector: str, until: str, metric: str, sets: Sequence[Dated], drawn: Mapping[Cell, np.ndarray]
 ) -> Held:
     limit = month_number(until)
-    values = {
-        cell["dataset"]: value
+    cells = {
+        cell["dataset"]: cell
         for cell in run.cells()
         if (cell["detector"], cell["perturbation"], cell["status"]) == (detector, CLEAN, COMPLETE)
-        if (value := cell["metrics"].get(metric)) is not None
+    }
+    values = {
+        name: value for name, cell in cells.items() if (value := cell["metrics"].get(metric)) is not None
     }
     dated = [one for one in sets if one.release and one.dataset in values]
     parts = [
@@ -119,12 +121,14 @@ def _held(
     counts = len(parts[0]), len(parts[1])
     if known is None or later is None:
         return Held(detector, until, values, counts[0], counts[1], known, later, None)
-    resamples = [[drawn.get(Cell(detector, name, CLEAN)) for name in part] for part in parts]
-    bounds = None
-    if all(one is not None for part in resamples for one in part):
-        before, after = (np.mean([one for one in part if one is not None], axis=0) for part in resamples)
-        bounds = interval(after - before)
-    low, high = bounds or (None, None)
+    low = high = None
+    names = [*parts[0], *parts[1]]
+    resamples = [drawn[cell] for name in names if (cell := Cell(detector, name, CLEAN)) in drawn]
+    own = {name: Estimate(values[name], *ci) for name in names if (ci := cells[name]["ci"].get(metric))}
+    if len(resamples) == len(own) == len(names):
+        weights = np.repeat([-1 / counts[0], 1 / counts[1]], counts)
+        change = combined([own[name] for name in names], weights, correlation_of(np.stack(resamples)))
+        low, high = change.low, change.high
     return Held(detector, until, values, counts[0], counts[1], known, later, later - known, low, high)
 
 

@@ -11,8 +11,9 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from benchmarks.metrics.bootstrap import LEVEL, METHOD, RESAMPLES, Metric, generator
+from benchmarks.metrics.bootstrap import METHOD, RESAMPLES, Metric, generator
 from benchmarks.metrics.cell import COMPLETE, Measurement, coverage, grouped_reasons, measure
+from benchmarks.metrics.intervals import LEVEL, interval_facts, way_of
 from benchmarks.metrics.means import Replicates, mean_of, mean_replicates, scopes
 from benchmarks.metrics.tally import CountedMetric
 from benchmarks.metrics.thresholds import reals_needed
@@ -96,12 +97,18 @@ def compute_metrics(
     seed = (record.seed or 0) if seed is None else seed
     metrics: dict[str, Metric] = {entry.name: entry.load() for entry in catalog}
     known: dict[str, dict[str, Any]] = {
-        entry.name: {"summary": entry.card.summary, "higher_is_better": entry.card.higher_is_better}
+        entry.name: {
+            "summary": entry.card.summary,
+            "higher_is_better": entry.card.higher_is_better,
+            "interval": interval_facts(metrics[entry.name]),
+        }
         for entry in catalog
     }
+    ways = {name: way_of(metric) for name, metric in metrics.items()}
     choices: dict[str, Choice] = {}
     if validation is not None:
         known.update(validation.summaries())
+        ways |= {name: way_of(metric) for name, metric in validation.metrics.items()}
         common = shared_paths(run, validation.on, record.datasets.keys() - {validation.on})
         for detector in record.detectors:
             rows, labels, logits = _scored(run, Cell(detector, validation.on, CLEAN))
@@ -115,7 +122,7 @@ def compute_metrics(
     paradigms = [_paradigm(facts) for facts in record.datasets.values()]
     for detector in record.detectors:
         for perturbation in record.perturbations:
-            members, replicates = [], []
+            members, measurements = [], []
             for dataset in record.datasets:
                 cell = Cell(detector, dataset, perturbation)
                 rows, labels, logits = _scored(run, cell)
@@ -133,16 +140,21 @@ def compute_metrics(
                 if keep and members[-1]["status"] == COMPLETE and not members[-1]["untrained"]:
                     digest = replicates_digest(labels, logits, seed, bootstrap, shared)
                     keep.add(cell, digest, measurement.replicates)
-                replicates.append(measurement.replicates)
+                measurements.append(measurement)
             found += members
             if keep:
                 keep.flush()
             of_detector: list[tuple[dict[str, Any], Replicates]] = []
             for scope in scopes(paradigms) if members else ():
-                of_scope = (scope, members, replicates, list(known), left_out)
-                of_detector.append((mean_of(*of_scope), mean_replicates(*of_scope)))
+                replicates = [one.replicates for one in measurements]
+                mean = mean_of(scope, members, measurements, ways, left_out)
+                drawn = mean_replicates(scope, members, replicates, list(known), left_out)
+                of_detector.append((mean, drawn))
             means += [mean for mean, _ in of_detector]
-            trainings.add(detector, perturbation, list(zip(members, replicates, strict=True)), of_detector)
+            with_replicates = [
+                (member, one.replicates) for member, one in zip(members, measurements, strict=True)
+            ]
+            trainings.add(detector, perturbation, with_replicates, of_detector)
     result = {
         "schema": SCHEMA_VERSION,
         "bootstrap": {
@@ -230,4 +242,5 @@ def _cell(record: RunRecord, cell: Cell, rows: pd.DataFrame, measurement: Measur
         "metrics": measurement.values,
         "ci": {name: list(bounds) if bounds else None for name, bounds in measurement.intervals.items()},
         "undefined": measurement.undefined,
+        **({"no_interval": measurement.no_interval} if measurement.no_interval else {}),
     }

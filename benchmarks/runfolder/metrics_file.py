@@ -14,6 +14,7 @@ from pydantic import Field, FiniteFloat, with_config
 from typing_extensions import TypedDict
 
 from benchmarks.files import write_json_by_line
+from benchmarks.metrics.intervals import PERCENTILE
 from benchmarks.runfolder.document import LENIENT, Count, Number, SchemaVersion, read_document, validated
 from benchmarks.runfolder.record import read_record
 from benchmarks.runfolder.scores import read_scores
@@ -29,7 +30,7 @@ Status = Literal["complete", "partial", "failed"]
 
 @with_config(LENIENT)
 class Bootstrap(TypedDict):
-    """How the intervals were made; resamples 0: there are none."""
+    """How resamples were drawn, and the level of the intervals; resamples 0: there are none."""
 
     method: str
     level: FiniteFloat
@@ -38,12 +39,24 @@ class Bootstrap(TypedDict):
 
 
 @with_config(LENIENT)
+class IntervalFacts(TypedDict):
+    """How intervals are made, or why there are none; measured: whether `docs/reports.md` has their coverage."""
+
+    method: str
+    measured: bool
+
+
+@with_config(LENIENT)
 class MetricFacts(TypedDict):
-    """What a metric is. left_out: the test set that its means do not include."""
+    """What a metric is. left_out: the test set that its means do not include.
+
+    interval: absent from older files, whose intervals are the percentile bootstrap's.
+    """
 
     summary: str
     higher_is_better: bool
     left_out: NotRequired[str]
+    interval: NotRequired[IntervalFacts]
 
 
 @with_config(LENIENT)
@@ -75,8 +88,9 @@ class MetricCell(TypedDict):
     """One detector on one test set under one perturbation.
 
     n_real, n_fake: pictures with a score; n_error: pictures that failed. reason: why the cell is not
-    complete or lacks a metric. metrics, ci: None where undefined; undefined: why, by metric. seeds, spread: of a
-    detector over its trainings, where `metrics` are means over seeds and a single training has no spread.
+    complete or lacks a metric. metrics, ci: None where undefined; undefined: why, by metric; no_interval: why a metric with
+    a value has no interval. seeds, spread: of a detector over its trainings, where `metrics` are means over seeds and a
+    single training has no spread.
     """
 
     detector: str
@@ -93,6 +107,7 @@ class MetricCell(TypedDict):
     metrics: dict[str, Number]
     ci: dict[str, Interval | None]
     undefined: NotRequired[dict[str, str]]
+    no_interval: NotRequired[dict[str, str]]
     seeds: NotRequired[list[int]]
     spread: NotRequired[dict[str, Spread | None]]
 
@@ -115,6 +130,7 @@ class Mean(TypedDict):
     metrics: dict[str, Number]
     ci: dict[str, Interval | None]
     undefined: NotRequired[dict[str, str]]
+    no_interval: NotRequired[dict[str, str]]
     seeds: NotRequired[list[int]]
     spread: NotRequired[dict[str, Spread | None]]
 
@@ -153,6 +169,12 @@ class MetricsFile(TypedDict):
     means: list[Mean]
     over_seeds: NotRequired[OverSeeds]
     not_asked: NotRequired[list[NotAsked]]
+
+
+def recorded_interval(about: MetricFacts | None) -> IntervalFacts:
+    """How a metric's intervals were made; older files have percentiles of the replicates and do not say so."""
+    older: IntervalFacts = {"method": PERCENTILE.text, "measured": PERCENTILE.measured}
+    return about.get("interval", older) if about else older
 
 
 def read_metrics(run: Path) -> MetricsFile | None:

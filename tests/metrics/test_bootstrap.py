@@ -1,4 +1,4 @@
-"""Bootstrap replicates against a naive loop over the same draws and against scipy's intervals."""
+"""Bootstrap replicates against a naive loop over the same draws, and percentile intervals against scipy's."""
 
 from __future__ import annotations
 
@@ -8,7 +8,8 @@ import scipy.stats
 import sklearn.metrics as sk
 
 from benchmarks.metrics import bootstrap
-from benchmarks.metrics.bootstrap import Metric, generator, interval, replicates
+from benchmarks.metrics.bootstrap import Metric, generator, replicates
+from benchmarks.metrics.intervals import PERCENTILE, NoInterval, Sample
 from registry import load_plugins
 from tests.metrics.samples import normal
 
@@ -66,11 +67,10 @@ def test_intervals_agree_with_scipy(metrics: dict[str, Metric], name: str) -> No
         rng=np.random.default_rng(0),
     ).confidence_interval
     values = replicates({name: metrics[name]}, labels, logits, 4000, generator(0, "set"))[name]
-    bounds = interval(values)
-    assert bounds is not None
+    found = PERCENTILE.of(Sample(labels, logits, metrics[name](labels, logits), values))
     width = expected.high - expected.low
-    assert bounds[0] == pytest.approx(expected.low, abs=0.12 * width)
-    assert bounds[1] == pytest.approx(expected.high, abs=0.12 * width)
+    assert found.low == pytest.approx(expected.low, abs=0.12 * width)
+    assert found.high == pytest.approx(expected.high, abs=0.12 * width)
 
 
 def test_draws_depend_on_seed_and_test_set_alone(metrics: dict[str, Metric]) -> None:
@@ -94,20 +94,11 @@ def test_an_undefined_resample_leaves_no_interval() -> None:
 
     values = replicates({"fussy": fussy}, labels, logits, 40, generator(0, "a"))["fussy"]
     assert 0 < np.isnan(values).sum() < 40
-    assert interval(values) is None
-    assert interval(np.array([])) is None
+    with pytest.raises(NoInterval, match="undefined on some resamples"):
+        PERCENTILE.of(Sample(labels, logits, 1.0, values))
 
 
 def test_a_single_class_is_resampled_too(metrics: dict[str, Metric]) -> None:
     labels, logits = np.zeros(40, dtype=int), np.linspace(-1, 1, 40, dtype=np.float32)
     values = replicates({"acc_real": metrics["acc_real"]}, labels, logits, 200, generator(0, "a"))["acc_real"]
-    low, high = interval(values) or (0, 0)
-    assert low < metrics["acc_real"](labels, logits) < high
-
-
-@pytest.mark.parametrize(
-    ("n_real", "n_fake", "expected"),
-    [(5, 5, True), (4, 50, False), (0, 50, True), (0, 4, False), (0, 0, False)],
-)
-def test_enough_pictures_for_an_interval(n_real: int, n_fake: int, expected: bool) -> None:
-    assert bootstrap.enough(np.repeat([0, 1], [n_real, n_fake])) is expected
+    assert values.min() < metrics["acc_real"](labels, logits) < values.max()

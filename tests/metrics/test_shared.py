@@ -11,7 +11,10 @@ import pytest
 import scipy.stats
 from PIL import Image
 
-from benchmarks.metrics.bootstrap import generator, interval, replicates
+from benchmarks.metrics.bootstrap import generator, replicates
+from benchmarks.metrics.cell import Measurement, measure
+from benchmarks.metrics.intervals import way_of
+from benchmarks.metrics.means import mean_estimate
 from benchmarks.metrics.ranking import ap, auroc
 from benchmarks.metrics.shared import SharedPictures
 from benchmarks.reports.statistics.paired import bootstrap_p
@@ -28,10 +31,10 @@ def identities(count: int, offset: int = 0) -> np.ndarray:
     return rng.integers(0, 2**64, count, np.uint64)
 
 
-def mean_replicates(
+def measured(
     real: np.ndarray, fakes: np.ndarray, resamples: int, seed: int, shared: bool
-) -> np.ndarray:
-    """Replicates of the mean AUROC over sets with common real pictures: real (N,), fakes (S, N)."""
+) -> list[Measurement]:
+    """AUROC on sets with common real pictures: real (N,), fakes (S, N)."""
     labels = np.repeat([0, 1], len(real))
     parts = []
     for number, fake in enumerate(fakes):
@@ -39,8 +42,8 @@ def mean_replicates(
         common = SharedPictures(seed, names, (0,)) if shared else None
         rng = generator(seed, f"set {number}")
         logits = np.concatenate([real, fake])
-        parts.append(replicates({"auroc": auroc}, labels, logits, resamples, rng, common)["auroc"])
-    return np.mean(parts, axis=0)
+        parts.append(measure({"auroc": auroc}, labels, logits, resamples, rng, common))
+    return parts
 
 
 def test_a_picture_is_drawn_alike_wherever_it_stands() -> None:
@@ -108,9 +111,9 @@ def test_the_interval_of_a_mean_over_common_real_pictures_covers(
     covered = []
     for number in range(400):
         real, fakes = rng.normal(0, 1, PICTURES), rng.normal(1, 1, (SETS, PICTURES))
-        bounds = interval(mean_replicates(real, fakes, 300, number, shared))
-        assert bounds is not None
-        covered.append(bounds[0] <= TRUE <= bounds[1])
+        found = mean_estimate("auroc", way_of(auroc), measured(real, fakes, 300, number, shared))
+        assert found is not None
+        covered.append(found.low <= TRUE <= found.high)
     assert low <= np.mean(covered) <= high
 
 
@@ -123,9 +126,9 @@ def test_equal_detectors_differ_significantly_as_often_as_they_may() -> None:
         pictures = rng.normal(0, 1, (1 + SETS, PICTURES)) + np.r_[0, np.ones(SETS)][:, None]
         for _ in range(2):
             scores = pictures + rng.normal(0, 1, pictures.shape)
-            replicated.append(mean_replicates(scores[0], scores[1:], 200, number, True))
-            labels = np.repeat([0, 1], PICTURES)
-            values.append(np.mean([auroc(labels, np.concatenate([scores[0], one])) for one in scores[1:]]))
+            sets = measured(scores[0], scores[1:], 200, number, True)
+            replicated.append(np.mean([one.replicates["auroc"] for one in sets], axis=0))
+            values.append(np.mean([one.values["auroc"] for one in sets]))
         p = bootstrap_p(np.asarray(values[0] - values[1]), replicated[0] - replicated[1])
         rejected.append(p < 0.05)
     assert np.mean(rejected) <= 0.07

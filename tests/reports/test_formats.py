@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import csv
 import html
 import io
@@ -17,8 +18,10 @@ from pylatexenc.latex2text import LatexNodes2Text
 from rich.console import Console
 
 from benchmarks.reports import load_metrics, print_runs, render
+from benchmarks.reports.board import boards
 from benchmarks.reports.load import Run
-from benchmarks.reports.notes import UNTESTED
+from benchmarks.reports.markdown import number as markdown_number
+from benchmarks.reports.notes import UNTESTED, interval_notes
 from benchmarks.runfolder.scores import Cell, write_shard
 from registry import UserError
 from tests.conftest import Invoke
@@ -294,3 +297,37 @@ def test_metrics_are_computed_where_absent_or_outdated(run: Path, tmp_path: Path
     (copy / "run.json").unlink()
     with pytest.raises(UserError, match=r"no run\.json"):
         load_metrics(copy, recompute=True)
+
+
+def test_intervals_say_how_they_are_made_and_why_there_are_none(run: Path, tmp_path: Path) -> None:
+    render(run, ["md", "csv"], ["auroc", "tpr_at_fpr_5", "ece"], out=tmp_path)
+    text = (tmp_path / "leaderboard.md").read_text()
+    sections = {part.split(" ", 1)[0]: part for part in re.split(r"^## ", text, flags=re.MULTILINE)}
+    assert "- Intervals: score interval, DeLong's variance." in sections["auroc"]
+    assert "°" not in sections["auroc"]
+    assert (
+        "- ° no interval: 30 real pictures, at least 72 are needed for an interval\n"
+        in sections["tpr_at_fpr_5"]
+    )
+    assert "(on 1 of 4 test sets)" in sections["tpr_at_fpr_5"], "the mean over all sets has none either"
+    assert "- Intervals: order statistics" in sections["tpr_at_fpr_5"]
+    assert "- ° no interval: it is biased upwards" in sections["ece"]
+    assert "[" not in sections["ece"].split("over ")[0], "no interval"
+    with (tmp_path / "leaderboard.csv").open(newline="") as file:
+        lines = list(csv.DictReader(file))
+    assert all(bool(line["low"]) != line["interval"].startswith("none: ") for line in lines if line["value"])
+    assert {line["interval"] for line in lines if line["metric"] == "auroc" and line["value"]} == {
+        "score interval, DeLong's variance"
+    }
+
+
+def test_intervals_of_unknown_coverage_are_marked(metrics: dict[str, Any]) -> None:
+    """A submission of an older version has percentiles, a stranger's metric too."""
+    older = copy.deepcopy(metrics)
+    del older["metrics"]["ap"]["interval"]
+    (board, *_) = boards([Run("", older)], ["ap"])
+    row, column = next(key for key, entry in board.entries.items() if entry.low is not None)
+    assert markdown_number(board.entries[row, column]).endswith("]?")
+    assert ("?", "percentile bootstrap; its coverage was not measured") in interval_notes(board)
+    (known, *_) = boards([Run("", metrics)], ["ap"])
+    assert markdown_number(known.entries[row, column]).endswith("]")

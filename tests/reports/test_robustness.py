@@ -59,6 +59,15 @@ def mean_of(folder: Path, detector: str, condition: str, metric: str) -> float:
     return value
 
 
+def interval_of(folder: Path, detector: str, condition: str, metric: str) -> list[float]:
+    means = json.loads((folder / "metrics.json").read_text())["means"]
+    (found,) = (
+        m for m in means if (m["detector"], m["perturbation"], m["scope"]) == (detector, condition, "all")
+    )
+    bounds: list[float] = found["ci"][metric]
+    return bounds
+
+
 def test_a_suites_mean_weighs_its_conditions_and_has_a_paired_interval(folder: Path) -> None:
     rows = table(folder, "suites")
     assert len(rows) == 2 * 3 * 3
@@ -70,11 +79,18 @@ def test_a_suites_mean_weighs_its_conditions_and_has_a_paired_interval(folder: P
         )
         values = [mean_of(folder, name, condition, "auroc") for condition in WEIGHTS]
         assert float(mean["value"]) == pytest.approx((3 * values[0] + values[1]) / 4)
-        drawn = np.zeros(60)
-        for condition, weight in WEIGHTS.items():
+        # the limits of the conditions' own means, put together with the correlation of their replicates
+        own = np.array([interval_of(folder, name, condition, "auroc") for condition in WEIGHTS]).T
+        drawn = np.zeros((2, 60))
+        for number, condition in enumerate(WEIGHTS):
             for (cell, _), replicates in kept_replicates(folder, condition, ["auroc"]).items():
-                drawn += weight / 4 / 2 * replicates["auroc"] * (cell.detector == name)
-        assert (float(mean["low"]), float(mean["high"])) == pytest.approx(np.quantile(drawn, [0.025, 0.975]))
+                drawn[number] += replicates["auroc"] * (cell.detector == name)
+        r = np.corrcoef(drawn)[0, 1]
+        (a, b), (c, d) = (np.abs(own - values) * [0.75, 0.25]).tolist()
+        low = float(mean["value"]) - (a * a + b * b + 2 * r * a * b) ** 0.5
+        high = float(mean["value"]) + (c * c + d * d + 2 * r * c * d) ** 0.5
+        assert (float(mean["low"]), float(mean["high"])) == pytest.approx((low, high))
+        assert low < float(mean["value"]) < high
 
 
 def test_curves_have_the_area_that_scikit_learn_gives(folder: Path) -> None:

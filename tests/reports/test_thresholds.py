@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from benchmarks.metrics.accuracy import best_threshold_by_chance
 from benchmarks.reports.load import Run, read_runs
 from benchmarks.reports.thresholds import losses
 
@@ -30,7 +31,19 @@ def test_shares_of_every_cell_and_mean(run: Path) -> None:
         assert loss.acc + loss.threshold == pytest.approx(item["metrics"]["acc_best_threshold"], abs=1e-12)
         assert loss.acc + loss.threshold + loss.signal == pytest.approx(1, abs=1e-12)
         assert loss.threshold >= -1e-12
+        if not mean:
+            assert loss.chance == best_threshold_by_chance(item["n_real"], item["n_fake"])
     assert len(found) == wanted
+    (mean,) = (
+        x
+        for x in found.values()
+        if x.column.is_mean
+        and x.column.group == "AR"
+        and x.row.detector == "strong"
+        and x.perturbation == "none"
+    )
+    both = [best_threshold_by_chance(n, n) for n in (120, 110)]
+    assert mean.chance == pytest.approx(sum(both) / 2)
 
 
 def test_nothing_is_split_without_the_metrics() -> None:

@@ -17,6 +17,7 @@ import benchmarks
 from benchmarks.reports import load_metrics, render
 from benchmarks.runfolder.document import SCHEMA_VERSION, json_schema
 from benchmarks.runfolder.evaluate import compute_metrics
+from benchmarks.runfolder.metrics_file import read_metrics
 from benchmarks.runfolder.record import make_record, read_record, write_record
 from benchmarks.runfolder.schemas import SCHEMAS
 from benchmarks.runfolder.submission import make_submission
@@ -81,7 +82,12 @@ def test_old_run_folders_still_load_render_and_compute(run: Path, tmp_path: Path
     # a checkout writes files in any order, and metrics older than the record are computed anew
     (folder / "metrics.json").touch()
     before = json.loads((folder / "metrics.json").read_text(encoding="utf-8"))
-    assert load_metrics(folder)["cells"] == before["cells"]
+    assert read_metrics(folder) == before
+    loaded = load_metrics(folder)
+    assert [cell["metrics"] for cell in loaded["cells"]] == [cell["metrics"] for cell in before["cells"]]
+    assert all(facts["interval"]["measured"] for facts in loaded["metrics"].values()), (
+        "no interval of an old way"
+    )
     written = render(folder)
     assert {file.suffix for file in written} == {".md", ".csv", ".tex", ".html"}
     again = load_metrics(folder, recompute=True)

@@ -29,7 +29,8 @@ from tests.runs import Rows, dataset, detector, make_run, rows_of
 Place = tuple[str | int, ...]
 
 
-SETS = {"AR/VAR": dataset("AR", "VAR", 6, 6), "GAN/b": {**dataset("GAN", "b", 5, 5), "prepare": "64x64"}}
+# so many that intervals depend on the number of resamples
+SETS = {"AR/VAR": dataset("AR", "VAR", 60, 60), "GAN/b": {**dataset("GAN", "b", 50, 50), "prepare": "64x64"}}
 DETECTOR = detector(
     name="cnnspot",
     options={"blocks": [1, 1]},

@@ -10,9 +10,11 @@ import numpy as np
 import pandas as pd
 from scipy.special import expit, logit
 
-from benchmarks.metrics.bootstrap import Metric, generator, interval
-from benchmarks.metrics.cell import measure
+from benchmarks.metrics.bootstrap import Metric, generator
+from benchmarks.metrics.cell import Measurement, measure
+from benchmarks.metrics.intervals import NoInterval, way_of
 from benchmarks.metrics.likelihood_ratios import fit_logistic
+from benchmarks.metrics.means import mean_estimate
 from benchmarks.metrics.tally import MIN_PER_CLASS
 from benchmarks.reports.failures.scored import Floats, Scored, SetScores
 from benchmarks.runfolder.sharing import find_sharing, shared_paths
@@ -100,7 +102,7 @@ def measure_fusions(
     """
     fitted, sharing = fit(validation), find_sharing(run)
     rows = []
-    drawn: dict[tuple[str, str], list[Floats]] = {}
+    measured: dict[str, list[Measurement]] = {}
     for one in tested:
         samples = {name: one.logits[d] - one.thresholds[d] for d, name in enumerate(detectors)}
         samples |= {MEAN: fitted.mean(one.logits), LOGISTIC: fitted.logistic(one.logits)}
@@ -108,23 +110,33 @@ def measure_fusions(
         for shown, logits in samples.items():
             rng = generator(seed, one.dataset)
             found = measure(metrics, one.labels, logits, resamples, rng, shared)
+            measured.setdefault(shown, []).append(found)
             for metric, value in found.values.items():
                 rows.append(
                     _row(
                         shown, shown in (MEAN, LOGISTIC), one.dataset, metric, value, found.intervals[metric]
                     )
                 )
-                if metric in found.replicates:
-                    drawn.setdefault((shown, metric), []).append(found.replicates[metric])
     frame = pd.DataFrame(rows)
     means = []
     for (row, which), group in frame.groupby(["name", "metric"], sort=False):
         value = float(group["value"].mean()) if group["value"].notna().all() else None
-        replicates = drawn.get((str(row), str(which)), [])
-        bounds = interval(np.mean(replicates, axis=0)) if len(replicates) == len(group) else None
+        bounds = (
+            _mean_bounds(str(which), metrics[str(which)], measured[str(row)]) if value is not None else None
+        )
         fusion = row in (MEAN, LOGISTIC)
-        means.append(_row(str(row), fusion, ALL, str(which), value, bounds if value is not None else None))
+        means.append(_row(str(row), fusion, ALL, str(which), value, bounds))
     return pd.concat([frame, pd.DataFrame(means)], ignore_index=True)
+
+
+def _mean_bounds(
+    name: str, metric: Metric, measurements: Sequence[Measurement]
+) -> tuple[float, float] | None:
+    try:
+        found = mean_estimate(name, way_of(metric), measurements)
+    except NoInterval:
+        return None
+    return (found.low, found.high) if found else None
 
 
 def _row(

@@ -16,6 +16,7 @@ from benchmarks.reports.report import Report
 from benchmarks.reports.statistics.mean_ranks import rank_board
 from benchmarks.reports.statistics.standings import HEADINGS, standings
 from benchmarks.reports.statistics.verdicts import ALPHA, Verdicts
+from benchmarks.runfolder.metrics_file import recorded_interval
 from benchmarks.runfolder.scores import Cell
 
 STATUS = [COMPLETE, PARTIAL, FAILED]
@@ -27,8 +28,9 @@ def payload(report: Report) -> dict[str, Any]:
     """What the page shows. Numbers are rounded to the digits shown, straight from metrics.json.
 
     `cells`: one object per row, column and perturbation (all three by number) with the counts, the status,
-    and per metric the value `v`, the interval `lo`, `hi`, the standard deviation `sd` over trainings by several seeds,
-    and the rank `r` (negative where tied, 0 where no test decided it). `tested`: what was, by metric and perturbation.
+    and per metric the value `v`, the interval `lo`, `hi` or why there is none (`ni`, by number in `no_interval`), the
+    standard deviation `sd` over trainings by several seeds, and the rank `r` (negative where tied, 0 where no test
+    decided it). `tested`: what was, by metric and perturbation.
     """
     runs, names = report.runs, list(directions(report.runs))
     verdicts = Verdicts(report.comparisons)
@@ -37,6 +39,7 @@ def payload(report: Report) -> dict[str, Any]:
     by_metric = [found[i * len(kinds) : (i + 1) * len(kinds)] for i in range(len(names))]
     columns = sorted(dict.fromkeys(column for board in found for column in board.columns), key=position)
     rows = found[0].rows if found else []
+    reasons = sorted({e.no_interval for board in found for e in board.entries.values() if e.no_interval})
     return {
         "metrics": [
             {**_metric(runs, name), "columns": [columns.index(c) for c in own[0].columns]}
@@ -63,7 +66,8 @@ def payload(report: Report) -> dict[str, Any]:
             }
             for c in columns
         ],
-        "cells": _cells(runs, by_metric, rows, columns, kinds),
+        "cells": _cells(report, by_metric, rows, columns, kinds, reasons),
+        "no_interval": reasons,
         "ranks": _ranks(by_metric),
         "tested": [[what_was_tested(board) for board in own] for own in by_metric],
         "standings": [[_standings(board, rows, verdicts) for board in own] for own in by_metric],
@@ -76,17 +80,26 @@ def payload(report: Report) -> dict[str, Any]:
 
 def _metric(runs: Sequence[Run], name: str) -> dict[str, Any]:
     facts = next(run.metrics["metrics"][name] for run in runs if name in run.metrics["metrics"])
-    return {"name": name, "summary": facts["summary"], "higher": facts["higher_is_better"]}
+    interval = recorded_interval(facts)
+    return {
+        "name": name,
+        "summary": facts["summary"],
+        "higher": facts["higher_is_better"],
+        "way": interval["method"],
+        "measured": interval["measured"],
+    }
 
 
 def _cells(
-    runs: Sequence[Run],
+    report: Report,
     by_metric: Sequence[Sequence[Board]],
     rows: Sequence[BoardRow],
     columns: Sequence[Column],
     kinds: Sequence[str],
+    no_interval: Sequence[str],
 ) -> list[dict[str, Any]]:
-    counts = _counts(runs)
+    counts = _counts(report.runs)
+    chances = {(loss.row, loss.column, loss.perturbation): loss.chance for loss in report.losses}
     cells = []
     for p, perturbation in enumerate(kinds):
         for r, row in enumerate(rows):
@@ -103,6 +116,8 @@ def _cells(
                 if any(entry.low is not None for entry in known):
                     cell["lo"] = [_short(e.low) if e else None for e in entries]
                     cell["hi"] = [_short(e.high) if e else None for e in entries]
+                if lacking := {i: e.no_interval for i, e in enumerate(entries) if e and e.no_interval}:
+                    cell["ni"] = {i: no_interval.index(reason) for i, reason in lacking.items()}
                 if any(entry.spread for entry in known):
                     cell["sd"] = [
                         _short(e.spread["standard_deviation"]) if e and e.spread else None for e in entries
@@ -114,6 +129,8 @@ def _cells(
                 if reasons := {i: e.reason for i, e in enumerate(entries) if e and e.reason}:
                     same = len(set(reasons.values())) == 1 and len(reasons) == len(entries)
                     cell["why"] = next(iter(reasons.values())) if same else reasons
+                if (row, column, perturbation) in chances:
+                    cell["noise"] = _short(chances[row, column, perturbation])
                 if not column.is_mean:
                     ((dataset, _),) = column.pictures
                     cell["n"] = counts[row.run, row.detector, dataset, perturbation]

@@ -90,14 +90,14 @@ function drawLosses(rows) {
   const column = Number($("loss-column").value);
   const head = make("thead");
   const names = make("tr");
-  names.append(...["detector", "acc", "lost to the threshold", "lost to missing signal", "auroc"].map((text) => make("th", text, { scope: "col" })));
+  names.append(...["detector", "acc", "lost to the threshold", "by chance", "lost to missing signal", "auroc"].map((text) => make("th", text, { scope: "col" })));
   head.append(names);
   const body = make("tbody");
   for (const r of rows) {
     const cell = cellAt(r, column);
     if (!cell || [acc, best, auroc].some((metric) => metric < 0 || cell.v[metric] === null)) continue;
     const line = make("tr", undefined, data.rows[r].untrained ? { class: "untrained" } : {});
-    const numbers = [cell.v[acc], cell.v[best] - cell.v[acc], 1 - cell.v[best], cell.v[auroc]];
+    const numbers = [cell.v[acc], cell.v[best] - cell.v[acc], cell.noise, 1 - cell.v[best], cell.v[auroc]];
     line.append(make("th", data.rows[r].label + (data.rows[r].untrained ? ` ${MARK.untrained}` : ""), { scope: "row" }), ...numbers.map((value) => make("td", fixed(value))));
     body.append(line);
   }

@@ -8,7 +8,7 @@ const make = (tag, text, attributes = {}) => {
   for (const [name, value] of Object.entries(attributes)) made.setAttribute(name, value);
   return made;
 };
-const MARK = { untrained: "†", partial: "‡", failed: "✗", none: "–", tied: "≈", own: "◇" };
+const MARK = { untrained: "†", partial: "‡", failed: "✗", none: "–", tied: "≈", own: "◇", no_interval: "°", unmeasured: "?" };
 const state = { metric: 0, perturbation: 0, sort: null, ascending: false, hidden: new Set() };
 const at = new Map();
 for (const cell of data.cells) at.set(cell.at.join(), cell);
@@ -29,13 +29,18 @@ function markOf(cell, metric = state.metric) {
 function reasonOf(cell, metric = state.metric) {
   return typeof cell.why === "string" ? cell.why : (cell.why || {})[metric] || "";
 }
+function withoutInterval(cell, metric = state.metric) {
+  return cell.ni && metric in cell.ni ? data.no_interval[cell.ni[metric]] : "";
+}
 function describe(row, column, cell) {
   const place = data.columns[column];
   const parts = [`${data.rows[row].label} on ${place.group} ${place.label}: ${data.metrics[state.metric].name}`];
   const value = cell.v[state.metric];
   parts[0] += value === null ? " undefined" : ` ${fixed(value)}`;
   if (cell.sd && cell.sd[state.metric] !== null) parts.push(`mean over seeds, standard deviation ${fixed(cell.sd[state.metric])}`);
-  if (cell.lo && cell.lo[state.metric] !== null) parts.push(`95 % interval ${fixed(cell.lo[state.metric])} to ${fixed(cell.hi[state.metric])}`);
+  const about = data.metrics[state.metric];
+  if (cell.lo && cell.lo[state.metric] !== null) parts.push(`95 % interval ${fixed(cell.lo[state.metric])} to ${fixed(cell.hi[state.metric])} (${about.way}${about.measured ? "" : "; its coverage was not measured"})`);
+  if (withoutInterval(cell)) parts.push(`no interval: ${withoutInterval(cell)}`);
   if (cell.n) parts.push(`${cell.n[0]} real and ${cell.n[1]} generated pictures, ${cell.n[2]} failed`);
   const rank = cell.r ? cell.r[state.metric] : 0;
   if (rank) parts.push(`rank ${Math.abs(rank)}${rank < 0 ? ", not significantly different from the best of it" : ""}`);
@@ -127,7 +132,8 @@ function drawBody(rows, columns) {
         const value = cell.v[state.metric];
         box.textContent = (value === null ? "" : fixed(value)) + markOf(cell);
         if (cell.sd && cell.sd[state.metric] !== null) box.append(` ± ${fixed(cell.sd[state.metric])}`);
-        if (cell.lo && cell.lo[state.metric] !== null) box.append(make("span", ` [${fixed(cell.lo[state.metric])}, ${fixed(cell.hi[state.metric])}]`, { class: "ci" }));
+        if (cell.lo && cell.lo[state.metric] !== null) box.append(make("span", ` [${fixed(cell.lo[state.metric])}, ${fixed(cell.hi[state.metric])}]${data.metrics[state.metric].measured ? "" : MARK.unmeasured}`, { class: "ci" }));
+        if (withoutInterval(cell)) box.append(make("span", ` ${MARK.no_interval}`, { class: "ci" }));
         const rank = Math.abs(cell.r ? cell.r[state.metric] : 0);
         if (rank === 1) classes.push("best");
         if (rank === 2) classes.push("second");
@@ -168,6 +174,11 @@ function drawNotes(rows, columns) {
     failed: "failed: no picture has a score", none: "undefined", tied: "not significantly different from the best of its rank",
     own: "white box on its own generator; without a rank in means",
   };
+  const metric = data.metrics[state.metric];
+  const shown = rows.flatMap((r) => columns.map((c) => cellAt(r, c))).filter((cell) => cell);
+  const intervals = [...new Set(shown.map((cell) => withoutInterval(cell)).filter((reason) => reason))].sort()
+    .map((reason) => `${MARK.no_interval} no interval: ${reason}`);
+  if (shown.some((cell) => cell.lo && cell.lo[state.metric] !== null)) intervals.unshift(metric.measured ? `intervals: ${metric.way}` : `${MARK.unmeasured} ${metric.way}; its coverage was not measured`);
   $("legend").replaceChildren(
     ...[...used].map((kind) => make("li", `${MARK[kind]} ${meaning[kind]}`)),
     ...(marked ? [make("li", "green: best, blue underlined: second, with all that do not differ significantly")] : []),
@@ -180,6 +191,7 @@ function drawNotes(rows, columns) {
   $("notes").replaceChildren(
     ...[...trained].map(([on, labels]) => make("li", `Trained on ${on}: ${labels.join(", ")}`)),
     ...[...grouped].map(([key, places]) => make("li", `${key} (${places.join(", ")})`)),
+    ...intervals.map((text) => make("li", text)),
   );
 }
 function draw() {

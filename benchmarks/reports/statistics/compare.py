@@ -9,17 +9,19 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
+import scipy.stats
 from numpy.typing import NDArray
 
-from benchmarks.metrics.bootstrap import LEVEL, Metric, generator, replicates
+from benchmarks.metrics.bootstrap import Metric, generator, replicates
 from benchmarks.metrics.cell import COMPLETE
+from benchmarks.metrics.delong import delong
+from benchmarks.metrics.intervals import LEVEL
 from benchmarks.metrics.over_seeds import difference_over_seeds
 from benchmarks.reports.cellscores import ScoreReader
 from benchmarks.reports.load import Pictures, Run, perturbations
 from benchmarks.reports.statistics.paired import (
     Floats,
     bootstrap_p,
-    delong,
     delong_p,
     holm,
     mcnemar,
@@ -216,9 +218,11 @@ def _bootstrap_table(
     p = np.full((len(detectors),) * 2, np.nan)
     p[first, second] = bootstrap_p(values[first] - values[second], differences)
     table = _table(metric, pictures, BOOTSTRAP, detectors, values, p)
-    bounds = np.quantile(differences, [(1 - LEVEL) / 2, (1 + LEVEL) / 2], axis=-1)
+    margin = scipy.stats.norm.ppf((1 + LEVEL) / 2) * differences.std(axis=-1, ddof=1)
     return table.assign(
-        low=bounds[0], high=bounds[1], holds=order_holds(values[first] - values[second], differences)
+        low=table["difference"] - margin,
+        high=table["difference"] + margin,
+        holds=order_holds(values[first] - values[second], differences),
     )
 
 

@@ -6,8 +6,6 @@ import numpy as np
 import scipy.stats
 from numpy.typing import NDArray
 
-from registry.dataset import FAKE
-
 Floats = NDArray[np.float64]
 
 
@@ -25,24 +23,8 @@ def mcnemar(right: NDArray[np.bool_]) -> Floats:
     return np.minimum(1.0, 2 * scipy.stats.binom.cdf(np.minimum(only_first, only_second), discordant, 0.5))
 
 
-def delong(labels: NDArray[np.int64], logits: Floats) -> tuple[Floats, Floats]:
-    """AUROC of D detectors on the same pictures, and the covariance of these estimates.
-
-    labels: (N,); logits: (D, N). Returns (D,) and (D, D). DeLong, DeLong and Clarke-Pearson (1988),
-    from midranks as in Sun and Xu (2014). Needs two pictures of each class.
-    """
-    fake, real = logits[:, labels == FAKE], logits[:, labels != FAKE]
-    n_fake, n_real = fake.shape[1], real.shape[1]
-    ranks = scipy.stats.rankdata(np.concatenate([fake, real], axis=1), axis=1)
-    above_real = (ranks[:, :n_fake] - scipy.stats.rankdata(fake, axis=1)) / n_real
-    below_fake = 1 - (ranks[:, n_fake:] - scipy.stats.rankdata(real, axis=1)) / n_fake
-    covariance = np.cov(above_real).reshape(len(logits), -1) / n_fake
-    covariance = covariance + np.cov(below_fake).reshape(len(logits), -1) / n_real
-    return above_real.mean(1), covariance
-
-
 def delong_p(auroc: Floats, covariance: Floats) -> Floats:
-    """p-values (D, D) of equal AUROC from `delong`; NaN where the difference has no variance to judge by."""
+    """p-values (D, D) of equal AUROC from `benchmarks.metrics.delong`; NaN where the difference has no variance to judge by."""
     difference = auroc[:, None] - auroc[None, :]
     own = np.diag(covariance)
     variance = own[:, None] + own[None, :] - 2 * covariance

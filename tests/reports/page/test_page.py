@@ -276,7 +276,10 @@ def test_threshold_or_signal_adds_up(page: Chrome) -> None:
     lines = page.find_elements(By.CSS_SELECTOR, "#losses tbody tr")
     assert len(lines) == 3
     for line in lines:
-        acc, threshold, signal, _ = (float(cell.text) for cell in line.find_elements(By.TAG_NAME, "td"))
+        acc, threshold, chance, signal, _ = (
+            float(cell.text) for cell in line.find_elements(By.TAG_NAME, "td")
+        )
+        assert 0 < chance < 0.1
         assert acc + threshold + signal == pytest.approx(1, abs=2e-4)
 
 

@@ -12,12 +12,13 @@ import pyarrow.parquet as pq
 import pytest
 from statsmodels.stats.multitest import multipletests
 
+from benchmarks.metrics.delong import delong
 from benchmarks.reports.board import boards
 from benchmarks.reports.load import Run, read_runs
 from benchmarks.reports.statistics import compare as compare_module
 from benchmarks.reports.statistics.compare import BOOTSTRAP, DELONG, MCNEMAR, compare
 from benchmarks.reports.statistics.mean_ranks import rank_board
-from benchmarks.reports.statistics.paired import delong, delong_p, mcnemar
+from benchmarks.reports.statistics.paired import delong_p, mcnemar
 from benchmarks.reports.statistics.verdicts import Verdicts
 from benchmarks.runfolder.replicates import REPLICATES_FILE
 from benchmarks.runfolder.scores import Cell, read_cell, write_shard

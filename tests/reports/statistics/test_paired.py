@@ -12,8 +12,9 @@ from statsmodels.stats.contingency_tables import mcnemar as reference_mcnemar
 from statsmodels.stats.multitest import multipletests
 
 from benchmarks.metrics.bootstrap import generator, replicates
+from benchmarks.metrics.delong import delong
 from benchmarks.metrics.ranking import auroc as metric
-from benchmarks.reports.statistics.paired import bootstrap_p, delong, delong_p, holm, mcnemar
+from benchmarks.reports.statistics.paired import bootstrap_p, delong_p, holm, mcnemar
 
 
 @given(st.integers(0, 2**32 - 1), st.integers(1, 200))
