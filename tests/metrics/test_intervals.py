@@ -139,7 +139,7 @@ def test_metrics_that_have_none_say_why() -> None:
     assert "best of these very pictures" in found.no_interval["acc_best_threshold"]
     assert "biased upwards" in found.no_interval["ece"]
     assert found.no_interval["tpr_at_fpr_1"] == "100 real pictures, at least 368 are needed for an interval"
-    assert set(found.no_interval) == {"acc_best_threshold", "ece", "tpr_at_fpr_1"}
+    assert set(found.no_interval) == {"acc_best_threshold", "ece", "cllr_min", "tpr_at_fpr_1"}
     assert found.intervals["ece"] is None
     assert found.values["ece"] is not None
 
