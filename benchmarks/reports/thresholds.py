@@ -41,7 +41,7 @@ def losses(runs: Sequence[Run]) -> list[Loss]:
     counts = {
         (run.label, cell["detector"], cell["perturbation"], cell["dataset"]): (cell["n_real"], cell["n_fake"])
         for run in runs
-        for cell in run.cells()
+        for cell in run.table_cells()
     }
     count = len(found) // len(NEEDED)
     return [
