@@ -83,6 +83,16 @@ def test_auroc_has_the_variance_written_out() -> None:
     assert measured(labels, logits).intervals["auroc"] == pytest.approx(expected, abs=1e-12)
 
 
+def test_ap_has_the_variance_and_the_bias_of_its_resamples() -> None:
+    labels, logits = normal(150, 100, shift=1, seed=2)
+    found = measured(labels, logits)
+    drawn = found.replicates["ap"]
+    value = 2 * (found.values["ap"] or 0) - drawn.mean()
+    size = value * (1 - value) / drawn.var(ddof=1)
+    expected = wilson(value, size, scipy.stats.t.ppf(0.975, 99))
+    assert found.intervals["ap"] == pytest.approx(expected, abs=1e-12)
+
+
 @pytest.mark.parametrize(
     ("metric", "percent", "n_real"), [(tpr_at_fpr_5, 5, 72), (tpr_at_fpr_5, 5, 300), (tpr_at_fpr_1, 1, 400)]
 )
@@ -122,7 +132,7 @@ def test_intervals_hold_the_value_and_stay_within_0_and_1(sample: Sample) -> Non
         assert 0 <= one.low <= one.centre <= one.high <= 1, name
         assert one.low < one.high, f"{name}: nobody knows it exactly"
     assert set(found.estimates) | set(found.no_interval) | set(found.undefined) == set(found.values)
-    assert {"acc", "ap", "auroc", "eer", "brier"} <= set(found.estimates)
+    assert {"acc", "auroc", "eer", "brier"} <= set(found.estimates)
 
 
 def test_classes_that_are_separated_are_no_certainty() -> None:
@@ -149,11 +159,11 @@ def test_fewest_pictures() -> None:
         "acc": acc, "acc_real": acc_real, "acc_fake": acc_fake, "balanced_acc": balanced_acc, "ap": ap, "auroc": auroc,
         "eer": eer, "brier": brier, "tpr_at_fpr_1": tpr_at_fpr_1, "tpr_at_fpr_5": tpr_at_fpr_5,
     }.items()} == {
-        "acc": (1, 1), "acc_real": (1, 1), "acc_fake": (1, 1), "balanced_acc": (1, 1), "ap": (10, 10), "auroc": (10, 10),
+        "acc": (1, 1), "acc_real": (1, 1), "acc_fake": (1, 1), "balanced_acc": (1, 1), "ap": (100, 100), "auroc": (10, 10),
         "eer": (10, 10), "brier": (10, 10), "tpr_at_fpr_1": (368, 5), "tpr_at_fpr_5": (72, 5),
     }  # fmt: skip
     few = measured(*normal(9, 12, shift=1, seed=0))
-    assert few.no_interval["ap"] == "9 real pictures, at least 10 are needed for an interval"
+    assert few.no_interval["auroc"] == "9 real pictures, at least 10 are needed for an interval"
     assert few.intervals["acc"] is not None
     alone = measure({"acc_real": acc_real}, np.zeros(4), np.arange(4) - 1.5, 5, generator(0, "a"))
     assert alone.intervals["acc_real"] is not None

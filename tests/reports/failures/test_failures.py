@@ -253,7 +253,9 @@ def test_a_fusion_never_sees_a_picture_of_another_set(run: Path, tmp_path: Path)
         "logistic regression",
         "mean of calibrated scores",
     ]
-    assert (table["low"] <= table["value"] + 1e-9).all()
+    known = table.dropna(subset=["low"])  # AP has no interval on so few pictures
+    assert len(known)
+    assert (known["low"] <= known["value"] + 1e-9).all()
     assert "⊕ logistic regression" in (tmp_path / "failures.md").read_text()
     # a picture that both sets hold, whatever its name, leaves the validation set
     digests = run / "pictures" / "dataset=AR%2FVAR" / "digests.parquet"
