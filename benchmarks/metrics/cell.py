@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from benchmarks.metrics import bootstrap
 from benchmarks.metrics.bootstrap import Metric
-from benchmarks.metrics.intervals import Estimate, NoInterval, Sample, way_of
+from benchmarks.metrics.intervals import Limits, NoInterval, Resampled, way_of
 from benchmarks.metrics.shared import SharedPictures
 from benchmarks.metrics.tally import CountedMetric, Floats, Tally, Undefined
 from registry.dataset import FAKE, REAL
@@ -33,7 +33,7 @@ class Measurement:
 
     values: dict[str, float | None]
     undefined: dict[str, str]
-    estimates: dict[str, Estimate] = field(default_factory=dict)
+    estimates: dict[str, Limits] = field(default_factory=dict)
     no_interval: dict[str, str] = field(default_factory=dict)
     replicates: dict[str, Floats] = field(default_factory=dict)
     shares: bool = False
@@ -76,11 +76,11 @@ def measure(
     if not resamples or not known:
         return Measurement(values, undefined)
     replicates = bootstrap.replicates(known, labels, logits, resamples, rng, shared)
-    estimates: dict[str, Estimate] = {}
+    estimates: dict[str, Limits] = {}
     no_interval: dict[str, str] = {}
     for name, metric in known.items():
         try:
-            sample = Sample(labels, logits, values[name] or 0.0, replicates[name])
+            sample = Resampled(labels, logits, values[name] or 0.0, replicates[name])
             estimates[name] = way_of(metric).of(sample)
         except NoInterval as reason:
             no_interval[name] = str(reason)

@@ -26,7 +26,7 @@ class NoInterval(ValueError):
 
 
 @dataclass(frozen=True)
-class Estimate:
+class Limits:
     """An interval from `low` to `high` about `centre`, the metric's value; low ≤ centre ≤ high but for `Percentile`."""
 
     centre: float
@@ -35,7 +35,7 @@ class Estimate:
 
 
 @dataclass(frozen=True, eq=False)
-class Sample:
+class Resampled:
     """One metric on one sample. labels, logits: (N,); replicates: float64 (resamples,), of `value`."""
 
     labels: NDArray[Any]
@@ -48,9 +48,7 @@ class Sample:
         return Tally.of(self.labels, self.logits)
 
 
-def combined(
-    estimates: Sequence[Estimate], weights: Floats, correlation: NDArray[Any] | None = None
-) -> Estimate:
+def combined(estimates: Sequence[Limits], weights: Floats, correlation: NDArray[Any] | None = None) -> Limits:
     """Σ weight × estimate: the distances to the limits are added like standard errors (MOVER; Zou and Donner, 2008).
 
     weights: (K,), negative for what is taken away. correlation: (K, K) of the estimates; None for independent ones.
@@ -63,7 +61,7 @@ def combined(
         math.sqrt(max(0.0, float(distance @ correlation @ distance)))
         for distance in (weights * np.where(weights > 0, *way) for way in (sides, sides[::-1]))
     )
-    return Estimate(total, total - below, total + above)
+    return Limits(total, total - below, total + above)
 
 
 def correlation_of(replicates: NDArray[Any]) -> NDArray[Any]:
@@ -83,7 +81,7 @@ class Way:
     measured = True
     """Whether `docs/reports.md` has its coverage."""
 
-    def of(self, sample: Sample) -> Estimate:
+    def of(self, sample: Resampled) -> Limits:
         """The interval of one sample; raises `NoInterval`."""
         counts = np.bincount(sample.labels.astype(int), minlength=2)
         for kind, count, least in zip(("real", "generated"), counts, (self.real, self.fake), strict=True):
@@ -92,12 +90,12 @@ class Way:
                 raise NoInterval(f"{count} {kind} pictures, at least {least} are needed for an interval")
         return self._of(sample)
 
-    def _of(self, sample: Sample) -> Estimate:
+    def _of(self, sample: Resampled) -> Limits:
         raise NotImplementedError
 
     def mean(
-        self, estimates: Sequence[Estimate], replicates: Sequence[Floats], correlation: NDArray[Any]
-    ) -> Estimate:
+        self, estimates: Sequence[Limits], replicates: Sequence[Floats], correlation: NDArray[Any]
+    ) -> Limits:
         """The interval of the mean over test sets; correlation: (sets, sets) of the sets' estimates."""
         return combined(estimates, np.full(len(estimates), 1 / len(estimates)), correlation)
 
@@ -114,17 +112,17 @@ class Rates(Way):
     real: int = 1
     fake: int = 1
 
-    def _of(self, sample: Sample) -> Estimate:
+    def _of(self, sample: Resampled) -> Limits:
         found = [(weight, exact(k, n)) for weight, k, n in self.parts(sample.tally)]
         return combined([one for _, one in found], np.array([weight for weight, _ in found]))
 
 
-def exact(successes: float, trials: float) -> Estimate:
+def exact(successes: float, trials: float) -> Limits:
     """Clopper–Pearson limits of a rate."""
     k, n = successes, trials
     low = scipy.stats.beta.ppf(_TAIL, k, n - k + 1) if k > 0 else 0.0
     high = scipy.stats.beta.ppf(1 - _TAIL, k + 1, n - k) if k < n else 1.0
-    return Estimate(k / n, float(low), float(high))
+    return Limits(k / n, float(low), float(high))
 
 
 @dataclass(frozen=True)
@@ -141,14 +139,16 @@ class Score(Way):
     """
 
     text: str
-    variance: Callable[[Sample], float] = field(default=lambda sample: float(sample.replicates.var(ddof=1)))
+    variance: Callable[[Resampled], float] = field(
+        default=lambda sample: float(sample.replicates.var(ddof=1))
+    )
     least: Callable[[float, float], float] = min
     wrong: Callable[[Tally], float] = field(default=lambda tally: _wrong_at_best(tally))
     corrected: bool = False
     real: int = 10
     fake: int = 10
 
-    def _of(self, sample: Sample) -> Estimate:
+    def _of(self, sample: Resampled) -> Limits:
         tally, value = sample.tally, sample.value
         n_real, n_fake = tally.n_real, tally.n_fake
         if self.corrected:
@@ -159,7 +159,7 @@ class Score(Way):
         if self.wrong(tally) < FEW or not 0 < size < math.inf:
             size = min(size or math.inf, self.least(n_real, n_fake))
         low, high = wilson(value, size, float(scipy.stats.t.ppf(1 - _TAIL, smaller - 1)))
-        return Estimate(value, min(low, value, sample.value), max(high, value, sample.value))
+        return Limits(value, min(low, value, sample.value), max(high, value, sample.value))
 
 
 def wilson(value: float, size: float, z: float) -> tuple[float, float]:
@@ -174,7 +174,7 @@ def _wrong_at_best(tally: Tally) -> float:
     return float((tally.false_alarms + tally.n_fake - tally.hits).min())
 
 
-def delong_variance(sample: Sample) -> float:
+def delong_variance(sample: Resampled) -> float:
     """DeLong's variance of AUROC."""
     _, covariance = delong(sample.labels.astype(int), sample.logits[None].astype(float))
     return float(covariance[0, 0])
@@ -196,7 +196,7 @@ class AtFalsePositiveRate(Way):
     def real(self) -> int:  # type: ignore[override]
         return math.ceil(math.log(_TAIL) / math.log(1 - self.percent / 100))
 
-    def _of(self, sample: Sample) -> Estimate:
+    def _of(self, sample: Resampled) -> Limits:
         tally, value = sample.tally, sample.value
         n_real = int(tally.n_real)
         above = scipy.stats.binom(n_real, self.percent / 100)
@@ -206,9 +206,9 @@ class AtFalsePositiveRate(Way):
         lenient = int(np.searchsorted(tally.false_alarms, most, side="left"))
         ends = [float(tally.hits[min(at, len(tally.hits) - 1)]) / tally.n_fake for at in (strict, lenient)]
         own = exact(round(value * tally.n_fake), tally.n_fake)
-        moved = Estimate(0.0, min(0.0, ends[0] - value), max(0.0, ends[1] - value))
+        moved = Limits(0.0, min(0.0, ends[0] - value), max(0.0, ends[1] - value))
         found = combined([own, moved], np.ones(2))
-        return Estimate(value, max(0.0, found.low), min(1.0, found.high))
+        return Limits(value, max(0.0, found.low), min(1.0, found.high))
 
 
 @dataclass(frozen=True)
@@ -217,7 +217,7 @@ class Nothing(Way):
 
     text: str
 
-    def of(self, sample: Sample) -> Estimate:
+    def of(self, sample: Resampled) -> Limits:
         raise NoInterval(self.text)
 
 
@@ -228,20 +228,20 @@ class Percentile(Way):
     text: str = "percentile bootstrap"
     measured: bool = False
 
-    def _of(self, sample: Sample) -> Estimate:
+    def _of(self, sample: Resampled) -> Limits:
         return self._percentiles(sample.value, sample.replicates)
 
     def mean(
-        self, estimates: Sequence[Estimate], replicates: Sequence[Floats], correlation: NDArray[Any]
-    ) -> Estimate:
+        self, estimates: Sequence[Limits], replicates: Sequence[Floats], correlation: NDArray[Any]
+    ) -> Limits:
         centre = float(np.mean([one.centre for one in estimates]))
         return self._percentiles(centre, np.mean(replicates, axis=0))
 
-    def _percentiles(self, value: float, replicates: Floats) -> Estimate:
+    def _percentiles(self, value: float, replicates: Floats) -> Limits:
         if not len(replicates) or not np.isfinite(replicates).all():
             raise NoInterval("undefined on some resamples")
         low, high = np.quantile(replicates, (_TAIL, 1 - _TAIL))
-        return Estimate(value, float(low), float(high))
+        return Limits(value, float(low), float(high))
 
 
 PERCENTILE = Percentile()

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from benchmarks.metrics.cell import COMPLETE, FAILED, PARTIAL, Measurement
-from benchmarks.metrics.intervals import Estimate, NoInterval, Way, correlation_of
+from benchmarks.metrics.intervals import Limits, NoInterval, Way, correlation_of
 from benchmarks.metrics.tally import Floats
 
 Replicates = Mapping[str, Floats]
@@ -73,7 +73,7 @@ def mean_of(
     }
 
 
-def mean_estimate(name: str, way: Way, measurements: Sequence[Measurement]) -> Estimate | None:
+def mean_estimate(name: str, way: Way, measurements: Sequence[Measurement]) -> Limits | None:
     """The interval of a metric's mean over test sets; None where no intervals were asked for.
 
     From the sets' own intervals and their correlation: 0 for a set that shares no picture, else that of the replicates,

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from benchmarks.metrics.accuracy import acc, acc_fake, acc_real
 from benchmarks.metrics.bootstrap import Metric
 from benchmarks.metrics.cell import Measurement, measure
-from benchmarks.metrics.intervals import Rates, Sample, interval_facts, way_of
+from benchmarks.metrics.intervals import Rates, Resampled, interval_facts, way_of
 from benchmarks.metrics.likelihood_ratios import calibration, cllr
 from benchmarks.metrics.shared import SharedPictures
 from benchmarks.metrics.tally import Floats, Tally, Undefined, counted
@@ -187,7 +187,7 @@ def _with_exact_intervals(
     """Rates with their intervals, which need no resamples."""
     known = {name: value for name, value in rates.values.items() if value is not None}
     estimates = {
-        name: way_of(metrics[name]).of(Sample(labels, logits, value, np.empty(0)))
+        name: way_of(metrics[name]).of(Resampled(labels, logits, value, np.empty(0)))
         for name, value in known.items()
     }
     return replace(rates, estimates=estimates)

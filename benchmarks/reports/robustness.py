@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from benchmarks.metrics.cell import COMPLETE
-from benchmarks.metrics.intervals import Estimate, combined, correlation_of
+from benchmarks.metrics.intervals import Limits, combined, correlation_of
 from benchmarks.metrics.means import ALL
 from benchmarks.perturbations.spec import CHAIN
 from benchmarks.reports.board import Board, BoardEntry, BoardRow, Column
@@ -102,11 +102,11 @@ class _Overall:
         entry = self.entries.get(condition)
         return entry.value if entry and entry.status == COMPLETE else None
 
-    def estimate(self, condition: str) -> Estimate | None:
+    def estimate(self, condition: str) -> Limits | None:
         entry = self.entries.get(condition)
         if entry is None or entry.value is None or entry.low is None or entry.high is None:
             return None
-        return Estimate(entry.value, entry.low, entry.high)
+        return Limits(entry.value, entry.low, entry.high)
 
     def worst(self, values: Mapping[str, float]) -> str:
         best_first = sorted(values, key=lambda name: values[name], reverse=self.higher_is_better)

@@ -13,7 +13,7 @@ from markupsafe import Markup
 
 from benchmarks.datasets.releases import Release, month_number, release_of
 from benchmarks.metrics.cell import COMPLETE
-from benchmarks.metrics.intervals import Estimate, combined, correlation_of
+from benchmarks.metrics.intervals import Limits, combined, correlation_of
 from benchmarks.reports.load import Run
 from benchmarks.reports.templates import environment
 from benchmarks.runfolder.replicates import kept_replicates
@@ -124,7 +124,7 @@ def _held(
     low = high = None
     names = [*parts[0], *parts[1]]
     resamples = [drawn[cell] for name in names if (cell := Cell(detector, name, CLEAN)) in drawn]
-    own = {name: Estimate(values[name], *ci) for name in names if (ci := cells[name]["ci"].get(metric))}
+    own = {name: Limits(values[name], *ci) for name in names if (ci := cells[name]["ci"].get(metric))}
     if len(resamples) == len(own) == len(names):
         weights = np.repeat([-1 / counts[0], 1 / counts[1]], counts)
         change = combined([own[name] for name in names], weights, correlation_of(np.stack(resamples)))

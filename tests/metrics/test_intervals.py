@@ -23,7 +23,7 @@ from benchmarks.metrics.calibration import brier, ece
 from benchmarks.metrics.cell import Measurement, measure
 from benchmarks.metrics.intervals import (
     PERCENTILE,
-    Estimate,
+    Limits,
     NoInterval,
     combined,
     exact,
@@ -182,7 +182,7 @@ def test_a_strangers_metric_keeps_the_percentile_bootstrap() -> None:
 
 
 def test_limits_of_a_sum() -> None:
-    one, other = Estimate(0.5, 0.4, 0.7), Estimate(0.9, 0.6, 1.0)
+    one, other = Limits(0.5, 0.4, 0.7), Limits(0.9, 0.6, 1.0)
     half = np.array([0.5, 0.5])
     apart = combined([one, other], half)
     assert (apart.low, apart.high) == pytest.approx((0.7 - np.hypot(0.05, 0.15), 0.7 + np.hypot(0.1, 0.05)))
