@@ -11,7 +11,7 @@ SEEDS ?= 0,1,2,3,4
 HOSTS := .venv-hosts
 HOSTS_STAMP := $(HOSTS)/.installed
 
-.PHONY: install test test-fast test-hosts lint demo ablations clean
+.PHONY: install test test-slow test-fast test-hosts lint demo ablations clean
 
 install: $(STAMP)
 
@@ -26,8 +26,12 @@ $(STAMP): setup.cfg pyproject.toml
 		$(BIN)/python -m pip install --quiet opencv-python-headless )
 	touch $(STAMP)
 
+# All but those marked slow, which `make test-slow` runs; CI runs both.
 test: install
-	$(PYTEST)
+	$(PYTEST) -m "not slow"
+
+test-slow: install
+	$(PYTEST) -m slow
 
 # Outside suites, in an environment that borrows all else from the project's own.
 $(HOSTS_STAMP): tests/hosts/requirements.txt tests/hosts/requirements-bare.txt $(STAMP)
@@ -41,8 +45,9 @@ $(HOSTS_STAMP): tests/hosts/requirements.txt tests/hosts/requirements-bare.txt $
 test-hosts: $(HOSTS_STAMP)
 	$(HOSTS)/bin/python -m pytest -m hosts tests/hosts
 
+# Without those that go through a whole command, as users do: a first answer while one works.
 test-fast: install
-	$(PYTEST) -m "not slow"
+	$(PYTEST) -m "not slow and not command"
 
 lint: install
 	$(BIN)/ruff format --check .

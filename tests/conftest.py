@@ -21,6 +21,15 @@ settings.load_profile("deterministic")
 
 Command = Callable[..., subprocess.CompletedProcess[str]]
 
+_WHOLE_COMMANDS = {"command", "invoke"}
+"""Fixtures that run whole commands: tests that use one are marked `command`."""
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    for item in items:
+        if _WHOLE_COMMANDS.intersection(getattr(item, "fixturenames", ())):
+            item.add_marker("command")
+
 
 @pytest.fixture(scope="session")
 def shared() -> Path:

@@ -127,4 +127,7 @@ def test_the_three_commands_from_an_empty_folder(tmp_path: Path, command: Comman
         (name, on) for name in ("d3qe_released", "d3qe_paper") for on in ("VAR", "AR mean of 7")
     }
     of_var = [one for one in compared if one["on"] == "VAR"]
-    assert all(one["difference"] and one["in_interval"] in ("yes", "no") for one in of_var)
+    assert all(one["difference"] for one in of_var)
+    # five pictures of a class are too few for an interval of AP
+    said = {one["metric"]: one["in_interval"] in ("yes", "no") for one in of_var}
+    assert said == {"acc": True, "ap": False}
