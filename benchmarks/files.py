@@ -1,4 +1,4 @@
-"""JSON files that appear whole or not at all, and the user's cache folder."""
+"""Text and JSON files that appear whole or not at all, and the user's cache folder."""
 
 from __future__ import annotations
 
@@ -18,6 +18,14 @@ def write_json(path: Path, content: Any) -> None:
     text = json.dumps(content, indent=2, ensure_ascii=False, allow_nan=False)
     with atomic(path) as draft:
         draft.write_text(text + "\n", encoding="utf-8")
+
+
+def write_texts(folder: Path, texts: Mapping[str, str]) -> list[Path]:
+    """Write files into a folder atomically, by name; returns their paths."""
+    for name, text in texts.items():
+        with atomic(folder / name) as draft:
+            draft.write_text(text, encoding="utf-8")
+    return [folder / name for name in texts]
 
 
 def user_folder(variable: str, name: str) -> Path:

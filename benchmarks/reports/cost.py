@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import io
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any
@@ -11,6 +10,7 @@ from benchmarks.metrics.cell import COMPLETE
 from benchmarks.metrics.means import ALL
 from benchmarks.reports.board import Board, BoardRow
 from benchmarks.reports.load import Run
+from benchmarks.reports.svg import inline_svg
 from benchmarks.runfolder.record import CostRecord
 from benchmarks.runfolder.scores import CLEAN
 from benchmarks.text import plain
@@ -108,7 +108,6 @@ def pareto_svg(table: CostTable) -> str:
 
     Text stays text and takes the colour of what is around it, so that it fits light and dark pages.
     """
-    import matplotlib as mpl
     from matplotlib.figure import Figure
 
     drawn = [
@@ -130,13 +129,4 @@ def pareto_svg(table: CostTable) -> str:
     axes.margins(x=0.25, y=0.12)
     axes.set_xlabel(f"seconds per picture on {table.device}", fontsize=9)
     axes.set_ylabel(f"{table.metric}, mean over all test sets")
-    stream = io.StringIO()
-    with mpl.rc_context({"svg.fonttype": "none", "svg.hashsalt": table.run}):
-        figure.savefig(
-            stream,
-            format="svg",
-            transparent=True,
-            metadata=dict.fromkeys(("Date", "Creator", "Format", "Type")),
-        )
-    text = stream.getvalue()
-    return text[text.index("<svg") :].replace("#000000", "currentColor")
+    return inline_svg(figure, table.run)

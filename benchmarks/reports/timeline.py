@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import io
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from itertools import cycle
@@ -12,15 +11,16 @@ import numpy as np
 from markupsafe import Markup
 
 from benchmarks.datasets.releases import Release, month_number, release_of
+from benchmarks.files import write_texts
 from benchmarks.metrics.cell import COMPLETE
 from benchmarks.metrics.intervals import Limits, combined, correlation_of
 from benchmarks.reports.load import Run
+from benchmarks.reports.svg import inline_svg
 from benchmarks.reports.templates import environment
 from benchmarks.runfolder.replicates import kept_replicates
 from benchmarks.runfolder.scores import CLEAN, Cell
 from benchmarks.text import csv_text, in_markdown, page_environment, plain
 from registry.errors import UserError, unknown_name
-from registry.files import atomic
 
 NAME = "timeline"
 
@@ -134,7 +134,6 @@ def _held(
 
 def figure(found: Timeline) -> str:
     """The metric against months since each detector's own month, as SVG that takes the colour of the text around it."""
-    import matplotlib as mpl
     from matplotlib.figure import Figure
 
     drawing = Figure(figsize=(7, 4.2), layout="constrained")
@@ -153,16 +152,7 @@ def figure(found: Timeline) -> str:
     legend = axes.legend(loc="best", frameon=False)
     for label in legend.get_texts():
         label.set_parse_math(False)
-    stream = io.StringIO()
-    with mpl.rc_context({"svg.fonttype": "none", "svg.hashsalt": found.run}):
-        drawing.savefig(
-            stream,
-            format="svg",
-            transparent=True,
-            metadata=dict.fromkeys(("Date", "Creator", "Format", "Type")),
-        )
-    text = stream.getvalue()
-    return text[text.index("<svg") :].replace("#000000", "currentColor")
+    return inline_svg(drawing, found.run)
 
 
 def write_timeline(found: Timeline, out: Path) -> list[Path]:
@@ -193,9 +183,4 @@ def write_timeline(found: Timeline, out: Path) -> list[Path]:
             found=found, drawing=Markup(drawing), css=Markup(style)
         ),
     }
-    written = []
-    for name, text in texts.items():
-        with atomic(out / name) as draft:
-            draft.write_text(text, encoding="utf-8")
-        written.append(out / name)
-    return written
+    return write_texts(out, texts)

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
 
-from benchmarks.files import write_json
+from benchmarks.files import write_json, write_texts
 from benchmarks.study.matrix import MEANS, Matrix
 from benchmarks.text import csv_text, in_markdown, page_environment, plain
 from registry.files import atomic
@@ -23,12 +23,10 @@ def render(matrices: Sequence[Matrix], out: Path) -> list[Path]:
         "study.md": _markdown(matrices),
         "study.html": _html(matrices),
     }
-    for name, text in texts.items():
-        with atomic(out / name) as draft:
-            draft.write_text(text, encoding="utf-8")
+    written = write_texts(out, texts)
     write_json(out / "study.json", {"schema": 1, "matrices": [asdict(matrix) for matrix in matrices]})
     figures = [path for matrix in matrices for path in _draw(matrix, out)]
-    return [out / "study.json", *(out / name for name in texts), *figures]
+    return [out / "study.json", *written, *figures]
 
 
 def _csv(matrices: Sequence[Matrix]) -> str:

@@ -20,12 +20,12 @@ import pyarrow.parquet as pq
 
 from benchmarks.audits.traits import Traits, read_traits
 from benchmarks.config import RunSettings
-from benchmarks.datasets.resolve import find_test_sets
+from benchmarks.datasets import requested_test_sets
 from benchmarks.loading import load_catalogs
 from benchmarks.pictures import PictureError
 from benchmarks.runfolder.picture_digests import picture_digests
 from benchmarks.runfolder.record import RunRecord
-from registry import TestSet, UserError
+from registry import UserError
 from registry.files import atomic
 from registry.weights import sha256
 
@@ -122,15 +122,7 @@ def find_again(run: Path, record: RunRecord, data: Sequence[str] = ()) -> Pictur
     }
     settings = RunSettings.model_validate({**asked, **({"data": list(data)} if data else {})})
     catalogs = load_catalogs([path for path in settings.plugins if path.is_file()])
-    found: list[TestSet] = find_test_sets(
-        catalogs.datasets,
-        settings.data,
-        layout=settings.layout or None,
-        options=settings.data_options,
-        paradigms=settings.paradigms,
-        limit=settings.limit,
-        fair=settings.fair,
-    )
+    found = requested_test_sets(settings, catalogs)
     roots = {one.name: one.root for one in found if one.name in record.datasets}
     if not roots:
         raise UserError(

@@ -11,6 +11,7 @@ from typing import Any
 import pandas as pd
 from markupsafe import Markup
 
+from benchmarks.files import write_texts
 from benchmarks.reports.failures.causes import Failures
 from benchmarks.reports.failures.fusion import ALL
 from benchmarks.reports.failures.gallery import EACH
@@ -18,7 +19,6 @@ from benchmarks.reports.failures.slices import losing
 from benchmarks.reports.templates import environment
 from benchmarks.runfolder.metrics_file import METRICS
 from benchmarks.text import csv_text, in_markdown, page_environment
-from registry.files import atomic
 
 NAME = "failures"
 WORST = 5
@@ -50,12 +50,7 @@ def write(found: Failures, out: Path) -> list[Path]:
         texts[f"{NAME}.slices.csv"] = _csv(pd.DataFrame(map(asdict, found.slices)))
     if found.fusion is not None:
         texts[f"{NAME}.fusion.csv"] = _csv(found.fusion)
-    written = []
-    for name, text in texts.items():
-        with atomic(out / name) as draft:
-            draft.write_text(text, encoding="utf-8")
-        written.append(out / name)
-    return written
+    return write_texts(out, texts)
 
 
 def totals(found: Failures) -> list[dict[str, Any]]:
