@@ -160,7 +160,7 @@ def open_session(
         precision=settings.precision,
     )
     if settings.features is not None:
-        from benchmarks.loading.features import FeatureStore
+        from benchmarks.loading.feature_store import FeatureStore
 
         encoders.store = FeatureStore(settings.features, settings.features_size)
     session = Session(settings, catalogs, device, encoders)

@@ -3,7 +3,7 @@
     FOLDER/tables/<key>.safetensors     which rows of the store the versions of some pictures have
 
 A table saves the decoding of pictures whose features are all there. Its key is a digest of everything that decides how a
-picture becomes a view; the rows themselves are found by the views' own digests (`benchmarks.loading.features`).
+picture becomes a view; the rows themselves are found by the views' own digests (`benchmarks.loading.feature_store`).
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from safetensors.numpy import load_file, save_file
 from torch import Tensor
 from torch.utils.data import DataLoader
 
-from benchmarks.loading.features import FeatureStore, Shelf, digest_of
+from benchmarks.loading.feature_store import FeatureStore, Shelf, digest_of
 from benchmarks.loading.source_code import code_digest
 from benchmarks.ranks import Processes, decoding_processes
 from benchmarks.training.batches import FeatureTable, TrainingPictures, collate

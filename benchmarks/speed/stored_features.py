@@ -1,6 +1,6 @@
 """What the feature store costs and saves: the same pictures without it, filling it and out of it, in turn, in one process.
 
-    python -m benchmarks.speed.feature_store --detector d3qe_mini --pictures 256 --rounds 3
+    python -m benchmarks.speed.stored_features --detector d3qe_mini --pictures 256 --rounds 3
 
 Decoding and views are in all three; building the networks is in none. Also prints what a picture takes of disk.
 """
@@ -16,7 +16,7 @@ from pathlib import Path
 import torch
 
 from benchmarks.loading import open_session
-from benchmarks.loading.features import FeatureStore
+from benchmarks.loading.feature_store import FeatureStore
 from benchmarks.runfolder.provenance import device_name
 from benchmarks.speed.alternation import now
 from benchmarks.speed.run_overhead import make_pictures
@@ -54,9 +54,7 @@ def main() -> None:
         print(
             f"{way:<16}{statistics.median(seconds) * 1000:9.2f} ms / picture{statistics.median(seconds) / whole:7.2f}"
         )
-    print(
-        f"on disk {size / len(files) / 1000:.1f} kB / picture; memory grew by {grown / 1e6:.1f} MB in the last"
-    )
+    print(f"on disk {size / len(files) / 1000:.1f} kB / picture")
 
 
 if __name__ == "__main__":

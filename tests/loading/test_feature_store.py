@@ -10,7 +10,7 @@ import pandas as pd
 import pytest
 
 from benchmarks.loading import open_session
-from benchmarks.loading.features import FeatureStore, Shelf
+from benchmarks.loading.feature_store import FeatureStore, Shelf
 from benchmarks.runfolder.scores import read_scores
 from tests.pictures import make_test_sets
 
@@ -135,7 +135,7 @@ def test_a_file_of_another_place_gives_nothing(tmp_path):
 
 
 def test_the_least_recently_used_files_go_first(tmp_path, monkeypatch):
-    monkeypatch.setattr("benchmarks.loading.features.SEGMENT_BYTES", 4000)
+    monkeypatch.setattr("benchmarks.loading.feature_store.SEGMENT_BYTES", 4000)
     keys = [bytes([number]) * 32 for number in range(3)]
     store = FeatureStore(tmp_path, 1.0)
     shelf = Shelf(tmp_path / "shelf", b"")
