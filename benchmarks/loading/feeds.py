@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import copy
 import math
 from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
@@ -15,7 +17,7 @@ from benchmarks.config import DetectorSettings
 from benchmarks.loading.locate import Locator
 from benchmarks.loading.session import Session, load_detector
 from benchmarks.text import plain
-from registry import Detector, Pipeline, UserError
+from registry import Detector, EncoderPool, Pipeline, UserError
 from registry.feeding import INPUT, UNIFORM, CannotFeed, Fed, Feed, own_side, usual_feeds
 from registry.inputs import Source, distinct_views
 from registry.protocol import UNIFORM_RESIZE
@@ -52,8 +54,23 @@ def add_feeds(session: Session, texts: Sequence[str]) -> None:
     texts: as `parse_feeds` takes them; nothing happens without any.
     """
     asked = parse_feeds(texts)
-    if not asked:
-        return
+    if asked:
+        with _tried_for_itself(session.encoders):
+            _add(session, asked)
+
+
+@contextmanager
+def _tried_for_itself(encoders: EncoderPool) -> Iterator[None]:
+    """What is tried on a made picture is neither counted among the run's passes nor kept."""
+    passes, store = copy.deepcopy(encoders.passes), encoders.store
+    encoders.store = None
+    try:
+        yield
+    finally:
+        encoders.passes, encoders.store = passes, store
+
+
+def _add(session: Session, asked: Sequence[Feed | None]) -> None:
     locator = Locator(session.catalogs, session.settings.weights, session.settings.labels)
     detectors, records = dict(session.detectors), dict(session.records)
     session.detectors.clear()

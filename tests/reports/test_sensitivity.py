@@ -167,8 +167,10 @@ def test_the_command_scores_each_way_once_and_draws_from_the_score_files(tmp_pat
     assert logits.to_numpy() == pytest.approx(by_hand, abs=1e-5)
     # again: nothing is scored; from the folder alone: the same tables
     before = {file: file.stat().st_mtime_ns for file in run.glob("scores/*/*/*/*.parquet")}
+    passes = json.loads((run / "run.json").read_text())["encoders"]
     assert sensitivity(*asked).exit_code == 0
     assert {file: file.stat().st_mtime_ns for file in run.glob("scores/*/*/*/*.parquet")} == before
+    assert json.loads((run / "run.json").read_text())["encoders"] == passes
     elsewhere = sensitivity(run, "--out", tmp_path / "shown", "--validation", "mini/raster")
     assert elsewhere.exit_code == 0, elsewhere.output
     assert (tmp_path / "shown" / "sensitivity.csv").read_text() == (run / "sensitivity.csv").read_text()
