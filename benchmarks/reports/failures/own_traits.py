@@ -27,10 +27,10 @@ def read(file: Path, datasets: Collection[str]) -> dict[str, pd.DataFrame]:
     except (OSError, ValueError) as error:
         raise UserError(f"--traits {file}: cannot be read as CSV: {error}") from error
     keys = [name for name in (_DATASET, _PATH) if name in table]
-    own = [name for name in table if name not in keys]
+    own = [str(name) for name in table.columns if name not in keys]
     if _PATH not in table or not own:
         raise UserError(
-            f"--traits {file}: needs a column path and one for each trait, such as face, has {', '.join(table) or 'none'}"
+            f"--traits {file}: needs a column path and one for each trait, such as face, has {', '.join(map(str, table.columns)) or 'none'}"
         )
     if taken := [name for name in own if name in _TAKEN]:
         raise UserError(
