@@ -180,13 +180,13 @@ def test_the_image_encoders_get_the_pictures_they_were_trained_on():
 def test_mini_variants_train_on_one_feature_store(tmp_path, monkeypatch):
     """One step each by the configurations that ship; no encoder runs for what an earlier training has read."""
     ran: set[str] = set()
-    encode = EncoderPool.encode
+    compute = EncoderPool.compute
 
     def noted(self, spec, images, outputs):
         ran.add(spec.name)
-        return encode(self, spec, images, outputs)
+        return compute(self, spec, images, outputs)
 
-    monkeypatch.setattr(EncoderPool, "encode", noted)
+    monkeypatch.setattr(EncoderPool, "compute", noted)
     small = {"limit": 4, "epochs": 1, "batch_size": 8, "device": "cpu", "features": tmp_path / "features"}
     for name, runs in (
         ("two_tokenizers", {"mini-vq4", "mini-msvq4", "mini-image-encoder"}),
