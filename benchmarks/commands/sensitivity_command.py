@@ -80,7 +80,7 @@ def _show(run: Path, out: Path, metric: str, validation: str, given: dict[str, A
     from benchmarks.reports.load import read_runs
     from benchmarks.reports.sensitivity.chosen import choose
     from benchmarks.reports.sensitivity.moved import make_sensitivity
-    from benchmarks.reports.sensitivity.writing import write
+    from benchmarks.reports.sensitivity.shown import write
 
     (read,) = read_runs([run], given.get("bootstrap"), plugins=given.get("plugins") or ())
     found = make_sensitivity(read, metric)
@@ -93,7 +93,7 @@ def _show(run: Path, out: Path, metric: str, validation: str, given: dict[str, A
 
 def _print(found: SensitivityReport, chosen: list[Chosen], validation: str) -> None:
     from benchmarks.reports.sensitivity.moved import warning
-    from benchmarks.reports.sensitivity.writing import MEAN, moved_text, number
+    from benchmarks.reports.sensitivity.shown import MEAN, moved_text, number
     from benchmarks.tables import print_table
 
     for one in found.detectors:
