@@ -106,7 +106,7 @@ def main(
     ] = None,
     threads: Annotated[int, typer.Option(help="Processor threads; another number, other last digits.")] = 1,
 ) -> None:
-    """Train every network of the mini benchmark: some 85 minutes on one core with bfloat16 units."""
+    """Train every network of the mini benchmark: some two hours on one core with bfloat16 units."""
     torch.set_num_threads(threads)
     builder = Builder(work, extra_photos)
     stages: dict[str, Callable[[], None]] = {
