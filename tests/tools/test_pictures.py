@@ -109,7 +109,9 @@ def test_padding_makes_files_equally_long_and_changes_no_pixel() -> None:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize(("split", "generator"), [("test", "masked"), ("test", "bitwise"), ("test", "gan"), ("val", "raster")])
+@pytest.mark.parametrize(
+    ("split", "generator"), [("test", "masked"), ("test", "bitwise"), ("test", "gan"), ("val", "raster")]
+)
 def test_weights_make_the_pictures_that_ship(split: str, generator: str) -> None:
     """In double precision, and so to the bit on every machine that was tried."""
     made, known = make_part(split, generator), read_manifest()[dataset.part_name(split, generator)]

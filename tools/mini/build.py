@@ -65,12 +65,8 @@ class Builder:
             "next_scale": lambda: self._transformer(
                 ScaleGenerator(CLASSES), "multiscale_tokenizer", steps=1500
             ),
-            "masked_tokenizer": lambda: TokenizerRecipe(
-                MaskedTokenizer(), self.all, steps=1400, dead=0.25
-            ),
-            "masked": lambda: self._transformer(
-                MaskedGenerator(CLASSES), "masked_tokenizer", steps=900
-            ),
+            "masked_tokenizer": lambda: TokenizerRecipe(MaskedTokenizer(), self.all, steps=1400, dead=0.25),
+            "masked": lambda: self._transformer(MaskedGenerator(CLASSES), "masked_tokenizer", steps=900),
             "bitwise_tokenizer": lambda: TokenizerRecipe(BitwiseTokenizer(), self.all, steps=2000),
             "bitwise": lambda: self._transformer(
                 BitwiseGenerator(CLASSES), "bitwise_tokenizer", steps=1000, batch=12
