@@ -1,14 +1,16 @@
-"""Where each detector loses: errors in slices of size, format, JPEG quality and saturation, within test sets."""
+"""Where each detector loses: errors in slices of size, format, JPEG quality, saturation and what the user knows, within test sets."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from operator import itemgetter
 
 import numpy as np
 import pandas as pd
 import scipy.stats
 
+from benchmarks.audits.traits import Traits
 from benchmarks.metrics.intervals import Limits, exact
 from benchmarks.reports.failures.scored import Bools, Scored
 from benchmarks.reports.statistics.paired import holm
@@ -44,20 +46,28 @@ class Slice:
 
 
 def slices(scored: Scored, traits: Mapping[str, pd.DataFrame]) -> list[Slice]:
-    """Every slice that has pictures, of traits that vary. traits: by test set, the rows of `PicturesAtHand.traits`."""
+    """Every slice that has pictures, of traits that vary.
+
+    traits: by test set and path, the rows of `PicturesAtHand.traits` or of `own_traits.read`, or both beside each other;
+    pictures of which a trait is not known take no part in its slices.
+    """
     frames, missed = [], []
     for number, one in enumerate(scored.sets):
         if one.dataset in traits:
             mine = traits[one.dataset].reindex(one.paths).reset_index(drop=True)
             place = pd.DataFrame({"set": number, "label": one.labels, "at": np.arange(len(one.paths))})
-            frames.append(pd.concat([place, mine], axis=1).dropna(subset=["width"]))
-            missed.append(~one.right[:, frames[-1]["at"].to_numpy()])
-    if not frames or not sum(map(len, frames)):
+            frames.append(pd.concat([place, mine], axis=1))
+            missed.append(~one.right)
+    if not frames:
         return []
-    table = pd.concat(frames, ignore_index=True)
-    wrong = np.concatenate(missed, axis=1)
+    everything = pd.concat(frames, ignore_index=True)
+    all_wrong = np.concatenate(missed, axis=1)
     found = []
-    for trait, naming in _TRAITS.items():
+    for trait, (column, naming) in _traits(everything).items():
+        known = everything[column].notna()
+        table, wrong = everything[known].reset_index(drop=True), all_wrong[:, known.to_numpy()]
+        if table.empty:
+            continue
         names = naming(table)
         if names.nunique() < 2:
             continue  # nothing to compare with
@@ -162,6 +172,13 @@ _TRAITS: dict[str, Callable[[pd.DataFrame], pd.Series]] = {
     "JPEG quality": _quality,
     "saturation": _saturation,
 }
+
+
+def _traits(table: pd.DataFrame) -> dict[str, tuple[str, Callable[[pd.DataFrame], pd.Series]]]:
+    """By name, the column that says whether a trait is known of a picture, and what names its slice."""
+    made = {name: ("width", naming) for name, naming in _TRAITS.items()} if "width" in table else {}
+    own = [name for name in table.columns if name not in {"set", "label", "at", *Traits.__annotations__}]
+    return {**made, **{name: (name, itemgetter(name)) for name in own}}
 
 
 def _order(value: str) -> tuple[float, str]:
