@@ -11,6 +11,7 @@ import pandas as pd
 import scipy.stats
 
 from benchmarks.audits.traits import Traits
+from benchmarks.metrics.intervals import Limits, exact
 from benchmarks.reports.failures.scored import Bools, Scored
 from benchmarks.reports.statistics.paired import holm
 from registry.dataset import FAKE, REAL
@@ -25,7 +26,7 @@ _QUALITIES = (0, 50, 70, 85, 95)
 class Slice:
     """One detector on the pictures of one class in one slice.
 
-    pictures, wrong: over all test sets; low, high: Wilson's 95 % interval of the error rate.
+    pictures, wrong: over all test sets; low, high: exact binomial 95 % interval of the error rate.
     more: how much higher the error rate is inside than outside of the slice, within the test sets that have both
     (Mantel–Haenszel risk difference); p: of no difference (Cochran–Mantel–Haenszel), p_holm corrected for all slices,
     classes and detectors. None where fewer than `LEAST` pictures could tell.
@@ -99,10 +100,15 @@ def _of_slice(
     n = int(inside.sum())
     for name, mine in zip(detectors, wrong, strict=True):
         errors = int(mine[inside].sum())
-        bounds = scipy.stats.binomtest(errors, n).proportion_ci(method="wilson")
+        bounds = error_rate(errors, n)
         more, p = within_sets(mine, inside, sets)
         found.append(Slice(name, trait, value, label, n, errors, bounds.low, bounds.high, more, p))
     return found
+
+
+def error_rate(wrong: int, pictures: int) -> Limits:
+    """Error rate with its exact binomial 95 % interval: a score interval covers rare errors too seldom."""
+    return exact(wrong, pictures)
 
 
 def within_sets(wrong: Bools, inside: Bools, sets: np.ndarray) -> tuple[float | None, float | None]:
