@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import os
 import sys
 from collections.abc import Callable
 from functools import partial
@@ -13,7 +14,7 @@ from benchmarks.commands.doctor_command import OPENCV_REMEDY
 from benchmarks.text import say
 from registry import UserError
 
-_STORAGE_FAILED = {
+STORAGE_FAILED = {
     getattr(errno, name)
     for name in (
         "ENOSPC",
@@ -40,9 +41,9 @@ def end_plainly(command: Callable[[], object], name: str) -> None:
         sys.exit(_say(name, str(error), 2))
     except OSError as error:
         where = f" ({error.filename})" if error.filename else ""
-        if error.errno in _STORAGE_FAILED:
+        if error.errno in STORAGE_FAILED:
             # a full disk, a vanished share: what was written before is whole, the same command resumes
-            text = f"{error.strerror}{where}; what was finished is kept, run the same command again"
+            text = f"{os.strerror(error.errno or 0)}{where}; what was finished is kept, run the same command again"
             sys.exit(_say(name, text, 1))
         if isinstance(error, _OF_A_PATH) and error.filename:
             sys.exit(_say(name, f"{error.filename}: {error.strerror}", 2))

@@ -18,8 +18,7 @@ from benchmarks.ranks import Processes
 from benchmarks.seeds import BEST
 from benchmarks.training.schedule import Plateau
 from registry import Detector, WeightsError
-from registry.files import atomic
-from registry.weights import read_checkpoint, sha256, write_training
+from registry.weights import read_checkpoint, save_checkpoint, sha256, write_training
 
 logger = logging.getLogger(__name__)
 
@@ -85,9 +84,6 @@ class Checkpoints(Hook):
 
     def before_run(self, runner: Runner) -> None:
         """Before mmengine counts the optimiser's steps, so that it counts from the restored one."""
-        if self.processes.first:
-            for left_by_a_kill in [*self.out.glob(".*.tmp"), *self.out.glob("checkpoints/.*.tmp")]:
-                left_by_a_kill.unlink()
         found = newest(self.out)
         if found is None:
             return
@@ -138,8 +134,7 @@ class Checkpoints(Hook):
         # the export first: a kill between the two repeats the epoch, and writes the same export again
         if self.plateau.best_epoch == epoch:
             self._export(detector)
-        with atomic(self.out / "checkpoints" / _file_name(epoch)) as draft:
-            torch.save(state, draft)
+        save_checkpoint(state, self.out / "checkpoints" / _file_name(epoch))
         write_json(self.out / "history.json", self.history)
         self._drop_old()
 

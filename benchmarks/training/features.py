@@ -150,8 +150,8 @@ class FeatureCache:
             for output in outputs:
                 value = _array(values[output])
                 if output not in arrays:
-                    arrays[output] = np.lib.format.open_memmap(
-                        folder / f"{output}.npy", "w+", value.dtype, (len(keys), *value.shape[1:])
+                    arrays[output] = _array_file(
+                        folder / f"{output}.npy", value.dtype, (len(keys), *value.shape[1:])
                     )
                 arrays[output][row : row + len(value)] = value
             row += len(batch.indices)
@@ -164,6 +164,19 @@ def _array(value: torch.Tensor) -> np.ndarray:
     if value.dtype == torch.bfloat16:  # numpy has no such type
         value = value.float()
     return value.cpu().numpy()
+
+
+def _array_file(path: Path, kind: np.dtype[Any], shape: tuple[int, ...]) -> np.memmap[Any, Any]:
+    """An array in a new file, all of its bytes on the disk. Raises `OSError` where they do not fit."""
+    array = np.lib.format.open_memmap(path, "w+", kind, shape)
+    # a page that the disk has no room for ends the process when it is written to (SIGBUS)
+    with open(path, "r+b") as stream:
+        try:
+            os.posix_fallocate(stream.fileno(), 0, path.stat().st_size)
+        except OSError as error:
+            error.filename = str(path)
+            raise
+    return array
 
 
 def _is_whole(entry: Path) -> bool:
