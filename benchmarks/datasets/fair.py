@@ -90,7 +90,12 @@ def with_fair_view(test_set: TestSet, names: Sequence[str]) -> TestSet:
             named.append((name, partial(reencode, codec="JPEG", quality=int(name.removeprefix("jpeg")))))
     view = FairView("+".join(name for name, _ in named), tuple(step for _, step in named), omitted)
     pictures = tuple(picture for picture in test_set.pictures if picture.path not in set(omitted))
-    return replace(test_set, name=f"{test_set.name}@{'+'.join(names)}", pictures=pictures, prepare=view)
+    return replace(test_set, name=name_in_view(test_set.name, names), pictures=pictures, prepare=view)
+
+
+def name_in_view(test_set: str, names: Sequence[str]) -> str:
+    """What a test set is called that is seen through these fair views."""
+    return f"{test_set}@{'+'.join(names)}" if names else test_set
 
 
 def omitted_of(test_set: TestSet) -> tuple[str, ...]:

@@ -21,6 +21,7 @@ import pyarrow.parquet as pq
 from benchmarks.audits.traits import Traits, read_traits
 from benchmarks.config import RunSettings
 from benchmarks.datasets import requested_test_sets
+from benchmarks.datasets.fair import name_in_view
 from benchmarks.loading import load_catalogs
 from benchmarks.pictures import PictureError
 from benchmarks.runfolder.picture_digests import picture_digests
@@ -114,18 +115,14 @@ def find_again(run: Path, record: RunRecord, data: Sequence[str] = ()) -> Pictur
     Raises:
         UserError: nothing is there, or it is read as other test sets.
     """
-    known = {key: value for key, value in record.config.items() if key in RunSettings.model_fields}
-    asked = {
-        key: known[key]
-        for key in ("data", "layout", "data_options", "limit", "fair", "paradigms", "plugins")
-        if key in known
-    }
+    # not those that choose among what is found: sets that the run did not ask for, or that are gone, are no mistake,
+    # and a fair view of them may fail
+    keys = ("data", "layout", "data_options", "plugins")
+    asked = {key: record.config[key] for key in keys if key in record.config}
     settings = RunSettings.model_validate({**asked, **({"data": list(data)} if data else {})})
     catalogs = load_catalogs([path for path in settings.plugins if path.is_file()])
-    found = requested_test_sets(settings, catalogs)
-    roots = {one.name: one.root for one in found if one.name in record.datasets}
+    found = {name_in_view(one.name, record.fair): one for one in requested_test_sets(settings, catalogs)}
+    roots = {name: one.root for name, one in found.items() if name in record.datasets}
     if not roots:
-        raise UserError(
-            f"{', '.join(settings.data)} holds {', '.join(one.name for one in found)}, none of which {run} scored"
-        )
+        raise UserError(f"{', '.join(settings.data)} holds {', '.join(found)}, none of which {run} scored")
     return PicturesAtHand(run, roots)

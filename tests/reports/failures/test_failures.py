@@ -6,6 +6,7 @@ import csv
 import hashlib
 import json
 import re
+import shutil
 from pathlib import Path
 from typing import Any
 
@@ -26,10 +27,12 @@ from typer.testing import CliRunner
 from benchmarks.audits.traits import read_traits
 from benchmarks.cli import app
 from benchmarks.reports.failures.agreement import agreements, pairs, picture_table
+from benchmarks.reports.failures.at_hand import find_again
 from benchmarks.reports.failures.causes import study_failures
 from benchmarks.reports.failures.fusion import fit
 from benchmarks.reports.failures.scored import Scored, SetScores
 from benchmarks.reports.failures.slices import within_sets
+from benchmarks.runfolder.record import make_record
 from benchmarks.runfolder.scores import Cell
 from registry import UserError
 from tests.runs import dataset, detector, make_run
@@ -242,6 +245,29 @@ def test_traits_are_read_once_and_pictures_that_changed_are_not_taken_for_those_
     finally:
         changed.write_bytes(whole)
         kept.unlink()
+
+
+def test_pictures_are_found_beside_sets_that_the_run_did_not_ask_for(run: Path, tmp_path: Path) -> None:
+    """`--generators` of the run: a fair view of all that lies there fails on a set that was never scored."""
+    data, made = tmp_path / "data", tmp_path / "run"
+    shutil.copytree(run.parent / "data", data)
+    for name in ("0_real", "1_fake"):
+        picture(data / "LlamaGen" / name / "0.png", False, None, 8)
+    shutil.copytree(run, made)
+    content = json.loads((made / "run.json").read_text())
+    sets = {f"{name}@size:16": facts for name, facts in content["datasets"].items()}
+    config = {
+        "data": [f"AR={data}"],
+        "layout": "generators",
+        "generators": ["VAR", "RAR"],
+        "fair": ["size:16"],
+    }
+    record = make_record({**content, "datasets": sets, "fair": ["size:16"], "config": config})
+    found = find_again(made, record)
+    assert set(found.roots) == {"AR/VAR@size:16", "AR/RAR@size:16"}
+    # data that holds only one of them now still has its pictures
+    shutil.rmtree(data / "RAR")
+    assert set(find_again(made, record).roots) == {"AR/VAR@size:16"}
 
 
 def test_a_fusion_never_sees_a_picture_of_another_set(run: Path, tmp_path: Path) -> None:
