@@ -11,7 +11,7 @@ SEEDS ?= 0,1,2,3,4
 HOSTS := .venv-hosts
 HOSTS_STAMP := $(HOSTS)/.installed
 
-.PHONY: install test test-slow test-fast test-hosts lint demo ablations clean
+.PHONY: install test test-slow test-fast test-hosts faults lint demo ablations clean
 
 install: $(STAMP)
 
@@ -26,12 +26,16 @@ $(STAMP): setup.cfg pyproject.toml
 		$(BIN)/python -m pip install --quiet opencv-python-headless )
 	touch $(STAMP)
 
-# All but those marked slow, which `make test-slow` runs; CI runs both.
+# All but those marked slow or faults, which `make test-slow` and `make faults` run; CI runs all.
 test: install
-	$(PYTEST) -m "not slow"
+	$(PYTEST) -m "not slow and not faults"
 
 test-slow: install
 	$(PYTEST) -m slow
+
+# Kills, full disks, damaged files: benchmarks/docs/faults.md says what is done and how often.
+faults: install
+	$(PYTEST) -m faults
 
 # Outside suites, in an environment that borrows all else from the project's own.
 $(HOSTS_STAMP): tests/hosts/requirements.txt tests/hosts/requirements-bare.txt $(STAMP)
@@ -47,7 +51,7 @@ test-hosts: $(HOSTS_STAMP)
 
 # Without those that go through a whole command, as users do: a first answer while one works.
 test-fast: install
-	$(PYTEST) -m "not slow and not command"
+	$(PYTEST) -m "not slow and not faults and not command"
 
 lint: install
 	$(BIN)/ruff format --check .

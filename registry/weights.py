@@ -166,9 +166,15 @@ def save_checkpoint(content: Any, path: Path) -> None:
     """Write tensors and plain values as a torch file, whole or not at all. Raises `OSError`, of a full disk, too."""
     import torch
 
-    # of a file that it opens itself, torch says "unexpected pos 576 vs 534" where the disk is full
+    # of a file that it opens itself, torch would not say that the disk is full
     with atomic(path) as draft, open(draft, "wb") as stream:
-        torch.save(content, stream)
+        try:
+            torch.save(content, stream)
+        except RuntimeError as error:
+            # closing the archive hides it behind "unexpected pos 576 vs 534"
+            if isinstance(error.__context__, OSError):
+                raise error.__context__ from None
+            raise
 
 
 def _save_tensors(tensors: Mapping[str, Tensor], path: Path, metadata: dict[str, str] | None = None) -> None:

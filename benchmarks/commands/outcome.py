@@ -14,7 +14,7 @@ from benchmarks.commands.doctor_command import OPENCV_REMEDY
 from benchmarks.text import say
 from registry import UserError
 
-STORAGE_FAILED = {
+_STORAGE_FAILED = {
     getattr(errno, name)
     for name in (
         "ENOSPC",
@@ -34,20 +34,25 @@ _OF_A_PATH = (FileNotFoundError, PermissionError, IsADirectoryError, NotADirecto
 
 
 def end_plainly(command: Callable[[], object], name: str) -> None:
-    """Call a command; a wrong request ends in exit code 2, a disk or an installation that fails in 1."""
+    """Call a command; a wrong request ends in exit code 2, a disk, a worker or an installation that fails in 1."""
     try:
         command()
     except UserError as error:
         sys.exit(_say(name, str(error), 2))
     except OSError as error:
         where = f" ({error.filename})" if error.filename else ""
-        if error.errno in STORAGE_FAILED:
+        if error.errno in _STORAGE_FAILED:
             # a full disk, a vanished share: what was written before is whole, the same command resumes
             text = f"{os.strerror(error.errno or 0)}{where}; what was finished is kept, run the same command again"
             sys.exit(_say(name, text, 1))
         if isinstance(error, _OF_A_PATH) and error.filename:
             sys.exit(_say(name, f"{error.filename}: {error.strerror}", 2))
         raise
+    except RuntimeError as error:
+        if not str(error).startswith("DataLoader worker"):
+            raise
+        text = "a process that decodes pictures was killed, perhaps for want of memory: lower --workers"
+        sys.exit(_say(name, f"{text}; what was finished is kept, run the same command again", 1))
     except ImportError as error:
         if "libGL" not in str(error):
             raise

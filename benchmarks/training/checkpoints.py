@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import logging
+import zipfile
+import zlib
 from pathlib import Path
 from typing import Any
 
@@ -35,6 +37,7 @@ def newest(out: Path) -> dict[str, Any] | None:
     problem: WeightsError | None = None
     for path in reversed(_paths(out)):
         try:
+            _check_whole(path)
             found: dict[str, Any] = read_checkpoint(path)
             return found
         except WeightsError as error:
@@ -43,6 +46,26 @@ def newest(out: Path) -> dict[str, Any] | None:
     if problem is not None:
         raise problem
     return None
+
+
+def _check_whole(path: Path) -> None:
+    """Raise `WeightsError` for a file that is not as it was written: torch does not compare the checksums in it."""
+    try:
+        with zipfile.ZipFile(path) as archive:
+            damaged = archive.testzip()
+    # damaged bytes can stand for anything, an encrypted member or a method that does not exist among it
+    except (
+        zipfile.BadZipFile,
+        zlib.error,
+        OSError,
+        RuntimeError,
+        NotImplementedError,
+        ValueError,
+        EOFError,
+    ) as error:
+        raise WeightsError(f"{path} is damaged: {error}") from error
+    if damaged is not None:
+        raise WeightsError(f"{path} is damaged: {damaged}")
 
 
 def _paths(out: Path) -> list[Path]:

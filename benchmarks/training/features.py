@@ -169,13 +169,14 @@ def _array(value: torch.Tensor) -> np.ndarray:
 def _array_file(path: Path, kind: np.dtype[Any], shape: tuple[int, ...]) -> np.memmap[Any, Any]:
     """An array in a new file, all of its bytes on the disk. Raises `OSError` where they do not fit."""
     array = np.lib.format.open_memmap(path, "w+", kind, shape)
-    # a page that the disk has no room for ends the process when it is written to (SIGBUS)
-    with open(path, "r+b") as stream:
-        try:
-            os.posix_fallocate(stream.fileno(), 0, path.stat().st_size)
-        except OSError as error:
-            error.filename = str(path)
-            raise
+    if hasattr(os, "posix_fallocate"):
+        # a page that the disk has no room for ends the process when it is written to (SIGBUS)
+        with open(path, "r+b") as stream:
+            try:
+                os.posix_fallocate(stream.fileno(), 0, path.stat().st_size)
+            except OSError as error:
+                error.filename = str(path)
+                raise
     return array
 
 

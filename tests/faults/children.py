@@ -29,7 +29,10 @@ Setup = tuple[str, tuple[object, ...]]
 
 
 def start(
-    *arguments: str | Path, log: Path, environment: Mapping[str, str] | None = None, setup: Setup | None = None
+    *arguments: str | Path,
+    log: Path,
+    environment: Mapping[str, str] | None = None,
+    setup: Setup | None = None,
 ) -> ForkServerProcess:
     """Run `d3qe-bench ARGUMENTS…` in a new process; what it prints goes to `log`, its exit code is the command's."""
     _CONTEXT.set_forkserver_preload([__name__])
