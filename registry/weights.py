@@ -5,9 +5,7 @@ from __future__ import annotations
 import argparse
 import hashlib
 import json
-import os
 import pickle
-import re
 import warnings
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -178,17 +176,11 @@ def save_checkpoint(content: Any, path: Path) -> None:
 
 
 def _save_tensors(tensors: Mapping[str, Tensor], path: Path, metadata: dict[str, str] | None = None) -> None:
-    """Write a safetensors file, whole or not at all. Raises `OSError`, of a full disk, too."""
-    from safetensors import SafetensorError
+    """Write a safetensors file, whole or not at all."""
     from safetensors.torch import save_file
 
     with atomic(path) as draft:
-        try:
-            save_file(dict(tensors), draft, metadata=metadata)
-        except SafetensorError as error:
-            if found := re.search(r"os error (\d+)", str(error)):
-                raise OSError(int(found[1]), os.strerror(int(found[1]))) from error
-            raise
+        save_file(dict(tensors), draft, metadata=metadata)
 
 
 def write_training(path: Path, facts: Mapping[str, Any]) -> None:

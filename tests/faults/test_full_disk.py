@@ -45,10 +45,8 @@ def run(tmp_path: Path) -> Callable[[Path], list[str | Path]]:
 @pytest.fixture
 def train(tmp_path: Path) -> Callable[[Path], list[str | Path]]:
     sets = write_pictures(tmp_path / "training", 12), write_pictures(tmp_path / "validation", 6, seed=1)
-    config = write_config(
-        tmp_path, *sets, epochs=2, augmentation={"copies": 1}, feature_cache=str(tmp_path / "none")
-    )
-    return lambda out: ["train", config, "--out", out, "--feature-cache", out / "cache"]
+    config = write_config(tmp_path, *sets, epochs=2, augmentation={"copies": 1})
+    return lambda out: ["train", config, "--out", out, "--features", out / "features"]
 
 
 @pytest.fixture
