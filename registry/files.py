@@ -1,4 +1,4 @@
-"""Files that appear whole or not at all."""
+"""Files that appear whole or not at all, and the user's cache folder."""
 
 from __future__ import annotations
 
@@ -7,6 +7,8 @@ import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+
+import platformdirs
 
 
 def _draft(path: Path) -> Path:
@@ -46,3 +48,10 @@ def atomic(path: Path) -> Iterator[Path]:
         raise OSError(int(number[1]), os.strerror(int(number[1])), str(path)) from error
     finally:
         draft.unlink(missing_ok=True)
+
+
+def user_folder(variable: str, name: str) -> Path:
+    """A folder for what can be made or fetched again: `$variable`, else `name` in the user's cache."""
+    if os.environ.get(variable):
+        return Path(os.environ[variable])
+    return platformdirs.user_cache_path("d3qe-bench") / name

@@ -38,7 +38,7 @@ def newest(out: Path) -> dict[str, Any] | None:
     for path in reversed(_paths(out)):
         try:
             _check_whole(path)
-            found: dict[str, Any] = read_checkpoint(path)
+            found: dict[str, Any] = read_checkpoint(path, convert=False)
             return found
         except WeightsError as error:
             logger.warning("%s; going back to the checkpoint before it", error)
