@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import sys
 import tempfile
@@ -116,6 +117,8 @@ def _own(out: Path, processes: Processes) -> Iterator[None]:
         probe.touch()
         probe.unlink()
     except OSError as error:
+        if error.errno in (errno.ENOSPC, errno.EDQUOT):
+            raise  # nothing is wrong with the request
         raise UserError(f"cannot write to the run folder {out}: {error.strerror}") from error
     with owned_by_all(out, processes):
         yield
