@@ -114,6 +114,15 @@ Launcher = Annotated[
     Literal["auto", "none", "pytorch", "slurm"],
     Field(description="how processes were started; auto sees torchrun's environment"),
 ]
+Features = Annotated[
+    Path | None,
+    Field(description="folder where outputs of frozen encoders are kept and found again; none if not given"),
+]
+FeaturesSize = Annotated[
+    Number,
+    Option(metavar="GB"),
+    Field(gt=0, description="size of that folder in GB; what was not used for longest goes first"),
+]
 Limit = Annotated[
     StrictInt | None, Field(ge=1, description="at most this many pictures per class and test set")
 ]
@@ -179,6 +188,8 @@ class SessionSettings(Settings):
     precision: Precision = Field(
         "float32", description="precision of frozen encoders' weights; all else is computed in float32"
     )
+    features: Features = None
+    features_size: FeaturesSize = 100.0
     batch_size: StrictInt = Field(16, ge=1, description="pictures per forward pass")
     max_pixels: MaxPixels = MAX_PIXELS
     seed: Seed = Field(0, description="random seed of untrained weights, perturbations and the bootstrap")

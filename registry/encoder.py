@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 import torch
 from torch import Tensor, nn
@@ -117,10 +117,29 @@ Locate = Callable[[EncoderSpec], WeightsFile | None]
 
 @dataclass
 class Passes:
-    """How often an encoder was run for detectors, and over how many pictures; what it reads itself is part of it."""
+    """How often an encoder was run for detectors, and over how many pictures; what it reads itself is part of it.
+
+    recalled: pictures whose outputs came from a store instead. saved: seconds that they took when they were computed.
+    """
 
     calls: int = 0
     pictures: int = 0
+    recalled: int = 0
+    saved: float = 0.0
+
+
+class OutputStore(Protocol):
+    """Keeps what encoders gave from one process to the next; computes with `EncoderPool.compute` what it does not have."""
+
+    def encode(
+        self, pool: EncoderPool, spec: EncoderSpec, images: Tensor, outputs: Collection[str]
+    ) -> dict[str, Tensor]:
+        """As `EncoderPool.encode`."""
+        ...
+
+    def flush(self) -> None:
+        """Write what is new."""
+        ...
 
 
 class EncoderPool:
@@ -131,7 +150,7 @@ class EncoderPool:
         lists its variant in `untrained`.
     precision: of the encoders' weights, `bfloat16` or `float16`; their outputs are float32 in any case.
 
-    `passes` counts what `encode` did, by variant.
+    `passes` counts what `encode` did, by variant. `store` keeps outputs, where there is one.
     """
 
     def __init__(
@@ -152,6 +171,7 @@ class EncoderPool:
         self.precision = precision
         self.untrained: set[str] = set()
         self.passes: dict[str, Passes] = {}
+        self.store: OutputStore | None = None
         self._built: dict[EncoderSpec, Encoder] = {}
 
     def get(self, spec: EncoderSpec) -> Encoder:
@@ -169,6 +189,12 @@ class EncoderPool:
 
         There may be more of them than were asked for.
         """
+        if self.store is not None:
+            return self.store.encode(self, spec, images, outputs)
+        return self.compute(spec, images, outputs)
+
+    def compute(self, spec: EncoderSpec, images: Tensor, outputs: Collection[str]) -> dict[str, Tensor]:
+        """As `encode`, whatever a store has."""
         passes = self.passes.setdefault(spec.variant, Passes())
         passes.calls += 1
         passes.pictures += len(images)
@@ -177,6 +203,12 @@ class EncoderPool:
         with torch.autocast(images.device.type, dtype=dtype, enabled=cast_by_torch):
             found = encoder(images, outputs)
         return {name: _cast(value, torch.float32) for name, value in found.items()}
+
+    def count_recalled(self, spec: EncoderSpec, pictures: int, seconds: float) -> None:
+        """Note that a store had the outputs of so many pictures, which had taken so long."""
+        passes = self.passes.setdefault(spec.variant, Passes())
+        passes.recalled += pictures
+        passes.saved += seconds
 
     def file(self, spec: EncoderSpec) -> WeightsFile | None:
         """The weights file of `spec`; None where it is to be drawn from the seed.

@@ -47,6 +47,11 @@ def predict(given: dict[str, Any]) -> None:
         say(f"failed: {name}: {reason}", err=True)
     untrained = {name: record["untrained"] for name, record in session.records.items()}
     frame = session.score(files, workers=settings.workers)
+    if settings.features is not None:
+        from benchmarks.runfolder.record import EncoderPasses
+
+        for encoder, passes in session.encoders.passes.items():
+            say(f"{encoder}: {(EncoderPasses() + passes).line}", err=True)
     frame["untrained"] = frame["detector"].map(untrained)
     rows = [
         {str(name): None if value != value else value for name, value in row.items()}

@@ -109,8 +109,16 @@ class Session:
         loader = DataLoader(
             given, batch_size=self.settings.batch_size, num_workers=workers, collate_fn=keep_list
         )
-        for batch in loader:
-            yield from score_prepared(self.pipeline, batch, list(self.detectors))
+        try:
+            for batch in loader:
+                yield from score_prepared(self.pipeline, batch, list(self.detectors))
+        finally:
+            self.keep_features()
+
+    def keep_features(self) -> None:
+        """Write what encoders gave to the feature store, where there is one."""
+        if self.encoders.store is not None:
+            self.encoders.store.flush()
 
 
 def open_session(
@@ -151,6 +159,10 @@ def open_session(
         device=device,
         precision=settings.precision,
     )
+    if settings.features is not None:
+        from benchmarks.loading.feature_store import FeatureStore
+
+        encoders.store = FeatureStore(settings.features, settings.features_size)
     session = Session(settings, catalogs, device, encoders)
     for wanted in settings.detectors:
         if wanted.shown in session.records:

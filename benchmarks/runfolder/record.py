@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from pydantic import Field, FiniteFloat
 
@@ -18,6 +18,9 @@ from benchmarks.runfolder.document import (
     validated,
 )
 from benchmarks.runfolder.scores import Cell
+
+if TYPE_CHECKING:
+    from registry.encoder import Passes
 
 RECORD_FILE = "run.json"
 
@@ -131,10 +134,35 @@ class DetectorRecord(Document):
 
 
 class EncoderPasses(Document):
-    """How often an encoder was called for detectors, and on how many pictures, by all commands that came to their end."""
+    """How often an encoder was called for detectors, and on how many pictures, by all commands that came to their end.
+
+    recalled: pictures whose outputs came from the feature store; saved_seconds: what they took when they were computed.
+    """
 
     calls: Count = 0
     pictures: Count = 0
+    recalled: Count = 0
+    saved_seconds: FiniteFloat = 0.0
+
+    @property
+    def line(self) -> str:
+        """The passes in words."""
+        text = f"{self.pictures:,} pictures in {self.calls:,} calls"
+        if self.recalled:
+            text += f", {self.recalled:,} from the feature store, which saved {self.saved_seconds:,.1f} s"
+        return text
+
+    def __add__(self, more: Passes) -> EncoderPasses:
+        """The passes of this and of one more process."""
+        stored = {
+            "recalled": self.recalled + more.recalled,
+            "saved_seconds": round(self.saved_seconds + more.saved, 3),
+        }
+        return EncoderPasses(
+            calls=self.calls + more.calls,
+            pictures=self.pictures + more.pictures,
+            **(stored if stored["recalled"] else {}),
+        )
 
 
 class Asked(Document):

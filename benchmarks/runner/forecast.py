@@ -115,7 +115,9 @@ def forecast(settings: RunSettings, seconds: float) -> Forecast:
     for need in weights_needed(settings, catalogs):
         found.fetch += _weights_to_fetch(need)
         found.here += [f"weights of {need.name}: {need.path}"] if need.path else []
-    session = open_session(settings.model_copy(update={"allow_untrained": True}), catalogs=catalogs)
+    session = open_session(
+        settings.model_copy(update={"allow_untrained": True, "features": None}), catalogs=catalogs
+    )
     found.failed = session.failed
     detectors = list(session.detectors)
     found.detectors = len(detectors)

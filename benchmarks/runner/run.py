@@ -38,6 +38,7 @@ from benchmarks.runner.loop import EvaluationLoop
 from benchmarks.runner.model import ScoringModel
 from benchmarks.runner.pending import Job, pending_jobs, same_pictures
 from benchmarks.runner.run_progress import RunProgress
+from benchmarks.text import plain
 from registry import TestSet, UserError
 from registry.dataset import REAL
 from registry.encoder import Passes
@@ -138,7 +139,10 @@ def _add_costs(plan: Plan) -> None:
         "device_name": device_name(session.device),
         "dtype": settings.precision,
     }
+    # what is in a store costs nothing
+    session.encoders.store, store = None, session.encoders.store
     costs = measure_costs(session, plan.test_sets, settings.batch_size, settings.max_pixels)
+    session.encoders.store = store
     for name, cost in costs.items():
         session.records[name]["cost"] = where | cost
 
@@ -161,7 +165,10 @@ def score_pending(plan: Plan, console: Console) -> dict[str, str]:
         plan.settings.out, plan.test_sets, detectors, list(plan.perturbations), here.rank, here.count, repeats
     )
     if jobs:
-        _run_loop(plan, model, jobs, console if here.first else Console(quiet=True))
+        try:
+            _run_loop(plan, model, jobs, console if here.first else Console(quiet=True))
+        finally:
+            plan.session.keep_features()
     return model.stopped
 
 
@@ -211,14 +218,11 @@ def _finish(
         record.detectors[name].failed = failed.get(name)
     totals = dict(record.encoders)
     for encoder, counted in (one for of_rank in passes for one in of_rank.items()):
-        before = totals.get(encoder, EncoderPasses())
-        totals[encoder] = EncoderPasses(
-            calls=before.calls + counted.calls, pictures=before.pictures + counted.pictures
-        )
+        totals[encoder] = totals.get(encoder, EncoderPasses()) + counted
     record.encoders = totals
     write_record(out, record)
     for encoder, total in totals.items():
-        console.print(f"{encoder}: {total.pictures:,} pictures in {total.calls:,} calls", markup=False)
+        console.print(plain(f"{encoder}: {total.line}"), markup=False, soft_wrap=True)
     metrics = recorded_metrics(record, plan.settings.plugins)
     settings = plan.settings
     return evaluate_run(

@@ -63,7 +63,7 @@ def measure(asked: argparse.Namespace, root: Path, processes: Processes) -> dict
         "workers": asked.workers,
     }
     plain = parse_settings(TrainSettings, values, "measurement")
-    cached = parse_settings(TrainSettings, {**values, "feature_cache": root / "cache"}, "measurement")
+    cached = parse_settings(TrainSettings, {**values, "features": root / "cache"}, "measurement")
     found = find_test_sets(catalogs.datasets, plain.data.sets)
     splits = Splits(take_inventory(found, max_pixels=plain.max_pixels), None)
     detector, pool, _ = build(plain, catalogs, processes.device)
@@ -80,7 +80,7 @@ def measure(asked: argparse.Namespace, root: Path, processes: Processes) -> dict
         "with cache": build_loaders(cached, splits, sources, features, processes)[0],
         "without": build_loaders(plain, splits, sources, ({}, {}), processes)[0],
     }
-    size = sum(path.stat().st_size for path in (root / "cache").rglob("*.npy"))
+    size = sum(path.stat().st_size for path in (root / "cache").rglob("*.safetensors"))
     print(f"{size / asked.pictures / 1000:.1f} kB of cache per picture")
     epoch_seconds(model, optimizer, loaders["with cache"], processes.device)  # warm-up
     speeds: dict[str, list[float]] = {name: [] for name in loaders}

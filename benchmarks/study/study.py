@@ -145,7 +145,9 @@ def _run_settings(
                 f"test.{key}: a study tests with the encoders that it trains with: say it under training"
             )
     shared: dict[str, Any] = {
-        key: settings.training[key] for key in (*_ENCODERS, "device", "plugins") if key in settings.training
+        key: settings.training[key]
+        for key in (*_ENCODERS, "device", "plugins", "features", "features_size")
+        if key in settings.training
     }
     detectors: list[dict[str, Any]] = [
         {

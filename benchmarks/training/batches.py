@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 import torch
@@ -117,8 +117,14 @@ class Batch:
         return Batch(self.indices, self.labels.pin_memory(), pinned)
 
 
-FeatureTable = Mapping[Feature, np.ndarray]
-"""Cached features: (versions × pictures, …), row `version × pictures + picture`."""
+class Rows(Protocol):
+    """One tensor per version and picture: row `version × pictures + picture`."""
+
+    def __getitem__(self, row: int) -> Tensor: ...
+
+
+FeatureTable = Mapping[Feature, Rows]
+"""Stored features."""
 
 
 class TrainingPictures(Dataset[Sample]):
@@ -154,9 +160,7 @@ class TrainingPictures(Dataset[Sample]):
         epoch, index = key
         item, version = self.items[index], self.augmentation.version(epoch)
         row = version * len(self.items) + index
-        tensors: dict[View | Feature, Tensor] = {
-            feature: torch.from_numpy(np.array(table[row])) for feature, table in self.cached.items()
-        }
+        tensors: dict[View | Feature, Tensor] = {feature: rows[row] for feature, rows in self.cached.items()}
         if self.views:
             chosen = draw(self.augmentation, np.random.default_rng((self.seed, version, index)))
             try:

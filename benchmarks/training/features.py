@@ -1,63 +1,60 @@
-"""Frozen features on disk: computed once, verified, memory-mapped by every later epoch and training.
+"""Frozen features of a training's pictures, from the feature store: computed once, whoever asks and in whatever epoch.
 
-    CACHE/<key>/<output>.npy    (versions × pictures, …), row `version × pictures + picture`
-    CACHE/<key>/meta.json       what the key was made of, and the SHA-256 of every array
+    FOLDER/tables/<key>.safetensors     which rows of the store the versions of some pictures have
 
-The key is a digest of everything that decides the values, so a changed picture, weights file, view,
-augmentation or seed makes another entry and never a wrong one. Entries appear whole or not at all.
+A table saves the decoding of pictures whose features are all there. Its key is a digest of everything that decides how a
+picture becomes a view; the rows themselves are found by the views' own digests (`benchmarks.loading.feature_store`).
 """
 
 from __future__ import annotations
 
-import contextlib
 import hashlib
 import json
-import logging
-import os
-import shutil
-from collections.abc import Iterator
+from collections.abc import Mapping
 from dataclasses import dataclass
-from importlib.metadata import version
+from importlib import metadata
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
+from safetensors import SafetensorError
+from safetensors.numpy import load_file, save_file
+from torch import Tensor
 from torch.utils.data import DataLoader
 
-from benchmarks.files import write_json
+from benchmarks.loading.feature_store import FeatureStore, Shelf, digest_of
+from benchmarks.loading.source_code import code_digest
 from benchmarks.ranks import Processes, decoding_processes
 from benchmarks.training.batches import FeatureTable, TrainingPictures, collate
 from benchmarks.training.inventory import Inventory, Splits
 from benchmarks.training.settings import AugmentationSettings, TrainSettings, validation_augmentation
-from registry import EncoderSpec, Feature, UserError, View
+from registry import Feature, UserError, View
+from registry.files import atomic
 from registry.inputs import InputReader
-from registry.weights import sha256
 
-logger = logging.getLogger(__name__)
-
-# 1 took every network of an encoder for one: its entries can hold the features of another weights file;
-# 2 ran lower precisions under autocast
-_SCHEMA = 3
+_BATCH = 32
+_DECIDING = ("torch", "torchvision", "numpy", "pillow", "opencv-python")
+"""Distributions whose versions decide what a view of a file is."""
 
 
 def cached_features(
     settings: TrainSettings, splits: Splits, reader: InputReader, processes: Processes
 ) -> tuple[FeatureTable, FeatureTable]:
-    """Frozen features of the training and the validation pictures; both empty without a cache folder.
+    """Frozen features of the training and the validation pictures; both empty without a feature store.
 
     Raises:
-        UserError: the detector reads no encoder, or an encoder has no weights.
+        UserError: the detector reads no encoder, an encoder has no weights, or the folder cannot be written to.
     """
-    if settings.feature_cache is None:
+    if settings.features is None:
         return {}, {}
     if not reader.groups():
         raise UserError(
-            f"feature_cache: detector {settings.detector.name!r} reads no frozen encoder, so there is "
-            "nothing to cache; leave the key out"
+            f"features: detector {settings.detector.name!r} reads no frozen encoder, so there is "
+            "nothing to keep; leave the key out"
         )
-    cache = FeatureCache(
-        settings.feature_cache,
+    filled = FeatureTables(
+        FeatureStore(settings.features, settings.features_size),
         reader,
         seed=settings.seed_of_frozen,
         max_pixels=settings.max_pixels,
@@ -65,133 +62,121 @@ def cached_features(
     )
 
     def both() -> tuple[FeatureTable, FeatureTable]:
-        training = cache.features(splits.training, settings.augmentation)
+        training = filled.features(splits.training, settings.augmentation)
         if splits.validation is None:
             return training, {}
-        return training, cache.features(splits.validation, validation_augmentation(settings))
+        return training, filled.features(splits.validation, validation_augmentation(settings))
 
-    if processes.first:
-        both()
+    # the first process computes what is missing; the others open the store afterwards
+    found = both() if processes.first else None
     processes.wait()
-    return both()
+    return found or both()
 
 
 @dataclass(frozen=True)
-class FeatureCache:
-    """The cached features of what a detector reads. seed: random seed of the augmentation."""
+class StoredRows:
+    """One output of an encoder for all versions of some pictures. digests: uint8 (rows, 32)."""
 
-    folder: Path
+    shelf: Shelf
+    digests: np.ndarray
+
+    def __deepcopy__(self, memo: object) -> StoredRows:
+        return self  # mmengine's Runner copies all that it is given
+
+    def __getitem__(self, row: int) -> Tensor:
+        found = self.shelf.find(self.digests[row].tobytes())
+        if found is None:
+            raise UserError(
+                f"features in {self.shelf.folder} were lost while training: the same command computes them again"
+            )
+        return found.value
+
+
+@dataclass(frozen=True)
+class FeatureTables:
+    """Features of what a detector reads. seed: random seed of the augmentation."""
+
+    store: FeatureStore
     reader: InputReader
     seed: int
     max_pixels: int
-    batch_size: int = 32
     workers: int = 0
 
     def features(self, inventory: Inventory, augmentation: AugmentationSettings) -> FeatureTable:
-        """Every feature that the detector reads, from disk where it is there and computed where not.
+        """Every feature that the detector reads, from the store where it is there and computed where not.
 
         augmentation: must be `fixed`.
         """
         pictures = TrainingPictures(
             inventory.items, self.reader.views(), augmentation, seed=self.seed, max_pixels=self.max_pixels
         )
-        table: dict[Feature, np.ndarray] = {}
-        for (encoder, view), outputs in self.reader.groups().items():
-            facts = self._facts(encoder, view, outputs, inventory, augmentation)
-            key = hashlib.sha256(json.dumps(facts, sort_keys=True).encode()).hexdigest()[:32]
-            entry = self.folder / key
-            if not _is_whole(entry):
-                with _draft(entry) as draft:
-                    digests = self._write(draft, encoder, view, outputs, pictures)
-                    write_json(draft / "meta.json", {**facts, "sha256": digests})
-            for output in outputs:
-                table[Feature(encoder, view, output)] = np.load(entry / f"{output}.npy", mmap_mode="r")
-        return table
-
-    def _facts(
-        self,
-        encoder: EncoderSpec,
-        view: View,
-        outputs: set[str],
-        inventory: Inventory,
-        augmentation: AugmentationSettings,
-    ) -> dict[str, Any]:
-        """Everything that decides the values of an entry; plain values."""
+        path = self._path(inventory, augmentation)
+        digests = _read(path, self.reader.views())
+        if digests is None or not self._has_all(digests):
+            digests = self._fill(pictures)
+            with atomic(path) as draft:
+                save_file({str(number): of for number, of in enumerate(digests.values())}, draft)
         return {
-            "schema": _SCHEMA,
-            "version": version("d3qe-bench"),
-            "encoder": encoder.name,
-            "options": [list(map(str, option)) for option in encoder.options],
-            "weights": self.reader.encoders.identity(encoder),
-            "precision": self.reader.encoders.precision,
-            "view": repr(view),
+            Feature(encoder, view, output): StoredRows(shelf, digests[view])
+            for (encoder, view), outputs in self.reader.groups().items()
+            for output, shelf in self.store.shelves(self.reader.encoders, encoder, outputs).items()
+        }
+
+    def _has_all(self, digests: Mapping[View, np.ndarray]) -> bool:
+        """Whether every row is in the store, and as it was written."""
+        return all(
+            shelf.find(key.tobytes()) is not None
+            for (encoder, view), outputs in self.reader.groups().items()
+            for shelf in self.store.shelves(self.reader.encoders, encoder, outputs).values()
+            for key in digests[view]
+        )
+
+    def _fill(self, pictures: TrainingPictures) -> dict[View, np.ndarray]:
+        """Bring every version of every picture into the store; the digests of its views."""
+        keys = [(v, i) for v in range(pictures.augmentation.versions) for i in range(len(pictures))]
+        batches = [keys[start : start + _BATCH] for start in range(0, len(keys), _BATCH)]
+        loader = DataLoader(pictures, batch_sampler=batches, num_workers=self.workers, collate_fn=collate)
+        encoders = self.reader.encoders
+        digests: dict[View, list[bytes]] = {view: [] for view in self.reader.views()}
+        try:
+            for batch in loader:
+                for view, known in digests.items():
+                    known += map(digest_of, batch.tensors[view])
+                for (encoder, view), outputs in self.reader.groups().items():
+                    images = batch.tensors[view].to(encoders.device)
+                    with torch.inference_mode():
+                        self.store.encode(encoders, encoder, images, outputs)
+        finally:
+            self.store.flush()
+        return {
+            view: np.frombuffer(b"".join(known), np.uint8).reshape(-1, 32) for view, known in digests.items()
+        }
+
+    def _path(self, inventory: Inventory, augmentation: AugmentationSettings) -> Path:
+        """Where the table lies, by everything that decides the views of the pictures."""
+        views = self.reader.views()
+        facts: dict[str, Any] = {
+            "schema": 1,
             # a crop is cut from a window that all views of a detector share
-            "views_together": sorted(repr(v) for v in self.reader.views()),
-            "outputs": sorted(outputs),
+            "views": [repr(view) for view in views],
             "pictures": inventory.fingerprint,
             "unreadable": [bad.path.name for bad in inventory.unreadable],
             "augmentation": augmentation.model_dump(mode="json"),
             "seed": self.seed,
+            "versions": {name: metadata.version(name) for name in _DECIDING},
+            "code": code_digest(
+                TrainingPictures,
+                *map(type, views),
+                *(item.prepare for item in inventory.items if item.prepare),
+            ),
         }
-
-    def _write(
-        self, folder: Path, encoder: EncoderSpec, view: View, outputs: set[str], pictures: TrainingPictures
-    ) -> dict[str, str]:
-        """Encode every version of every picture into arrays in `folder`; file → SHA-256."""
-        keys = [(v, i) for v in range(pictures.augmentation.versions) for i in range(len(pictures))]
-        batches = [keys[start : start + self.batch_size] for start in range(0, len(keys), self.batch_size)]
-        loader = DataLoader(pictures, batch_sampler=batches, num_workers=self.workers, collate_fn=collate)
-        device = self.reader.encoders.device
-        arrays: dict[str, np.memmap[Any, Any]] = {}
-        row = 0
-        for batch in loader:
-            with torch.inference_mode():
-                values = self.reader.encoders.encode(encoder, batch.tensors[view].to(device), outputs)
-            for output in outputs:
-                value = _array(values[output])
-                if output not in arrays:
-                    arrays[output] = np.lib.format.open_memmap(
-                        folder / f"{output}.npy", "w+", value.dtype, (len(keys), *value.shape[1:])
-                    )
-                arrays[output][row : row + len(value)] = value
-            row += len(batch.indices)
-        for array in arrays.values():
-            array.flush()
-        return {path.name: sha256(path) for path in sorted(folder.glob("*.npy"))}
+        key = hashlib.sha256(json.dumps(facts, sort_keys=True).encode()).hexdigest()[:32]
+        return self.store.folder / "tables" / f"{key}.safetensors"
 
 
-def _array(value: torch.Tensor) -> np.ndarray:
-    if value.dtype == torch.bfloat16:  # numpy has no such type
-        value = value.float()
-    return value.cpu().numpy()
-
-
-def _is_whole(entry: Path) -> bool:
-    """Whether an entry is there with the bytes that were written; a damaged one is named and removed."""
-    if not entry.exists():
-        return False
+def _read(path: Path, views: list[View]) -> dict[View, np.ndarray] | None:
     try:
-        meta = json.loads((entry / "meta.json").read_text(encoding="utf-8"))
-        damaged = [name for name, digest in meta["sha256"].items() if sha256(entry / name) != digest]
-    except (OSError, ValueError, KeyError) as error:
-        damaged = [f"meta.json ({error})"]
-    if damaged:
-        logger.warning("damaged feature cache %s (%s): computed again", entry, ", ".join(damaged))
-        shutil.rmtree(entry)
-    return not damaged
-
-
-@contextlib.contextmanager
-def _draft(entry: Path) -> Iterator[Path]:
-    """A folder that becomes the entry when the block has filled it, and is gone otherwise."""
-    draft = entry.with_name(f".{entry.name}.{os.getpid()}.tmp")
-    draft.mkdir(parents=True)
-    try:
-        yield draft
-        # another process may have been faster with the same values
-        with contextlib.suppress(OSError):
-            os.rename(draft, entry)
-        if not entry.exists():
-            raise UserError(f"cannot write the feature cache {entry}")
-    finally:
-        shutil.rmtree(draft, ignore_errors=True)
+        found = load_file(path)
+        return {view: found[str(number)] for number, view in enumerate(views)}
+    except (OSError, SafetensorError, KeyError):
+        return None

@@ -14,6 +14,8 @@ from benchmarks.config import (
     DetectorSettings,
     Device,
     Fair,
+    Features,
+    FeaturesSize,
     Launcher,
     Limit,
     MaxPixels,
@@ -147,9 +149,11 @@ class TrainSettings(Settings):
     validation_augmentation: Literal["none", "released"] = Field(
         "none", description="`released` blurs and compresses validation pictures as D3QE's code does"
     )
-    feature_cache: Path | None = Field(
-        None, description="folder of frozen features; needs augmentation off or with `copies`"
+    features: Features = Field(
+        None,
+        description="folder where frozen features are kept and found again; needs augmentation off or with `copies`",
     )
+    features_size: FeaturesSize = 100.0
     check_pictures: StrictBool = Field(True, description="decode every picture once before training")
     unreadable: Literal["stop", "leave_out"] = Field(
         "stop", description="what becomes of unreadable pictures; they are listed either way"
@@ -180,9 +184,9 @@ class TrainSettings(Settings):
 
     @model_validator(mode="after")
     def _cacheable(self) -> TrainSettings:
-        if self.feature_cache is not None and not self.augmentation.fixed:
+        if self.features is not None and not self.augmentation.fixed:
             raise ValueError(
-                "feature_cache needs pictures that do not change from epoch to epoch: set "
+                "features needs pictures that do not change from epoch to epoch: set "
                 "augmentation.copies to a number, or blur, jpeg and flip to 0 and random_crop to false"
             )
         return self

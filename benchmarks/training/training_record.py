@@ -20,7 +20,8 @@ from registry import UserError
 logger = logging.getLogger(__name__)
 
 _MAY_CHANGE = {
-    "epochs", "keep", "workers", "device", "launcher", "out", "plugins", "seeds", "feature_cache", "weights"
+    "epochs", "keep", "workers", "device", "launcher", "out", "plugins", "seeds", "weights", "features", "features_size",
+    "feature_cache",  # as `features` was called in records of before
 }  # fmt: skip
 """Settings that a resumed training may have different: they do not change what an epoch computes.
 

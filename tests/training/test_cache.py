@@ -1,13 +1,11 @@
-"""The feature cache: the same training without touching the encoders, and never a stale value."""
+"""Features from the store: the same training without touching the encoders, and never a stale value."""
 
 from __future__ import annotations
 
-import json
-
-import numpy as np
 import pytest
 import torch
 from PIL import Image
+from safetensors.numpy import load_file
 
 from benchmarks.training.checkpoints import newest
 from benchmarks.training.trainer import train_detector
@@ -19,19 +17,26 @@ COPIES = {"augmentation": {"blur": 0.5, "jpeg": 0.5, "copies": 2}}
 
 
 @pytest.fixture
-def encoder(catalogs):
-    """The toy encoder's class, as the plugin file defines it."""
+def encoder(catalogs, monkeypatch):
+    """The toy encoder's class, as the plugin file defines it; `pictures` counts what its forward passes see."""
     found = catalogs.encoders.entry("toy_encoder").load()
-    found.calls = 0
+    forward = found.forward
+    found.pictures = found.calls = 0
+
+    def counted(self, images, outputs):
+        found.pictures += len(images)
+        return forward(self, images, outputs)
+
+    monkeypatch.setattr(found, "forward", counted)
     return found
 
 
 def test_gives_the_same_weights_and_never_runs_an_encoder_again(
     settings, catalogs, training_set, validation_set, tmp_path, encoder
 ):
-    for name, cache in (("without", None), ("first", tmp_path / "cache"), ("second", tmp_path / "cache")):
+    for name, store in (("without", None), ("first", tmp_path / "store"), ("second", tmp_path / "store")):
         encoder.calls = 0
-        asked = settings(out=tmp_path / name, feature_cache=cache, epochs=3, **COPIES)
+        asked = settings(out=tmp_path / name, features=store, epochs=3, **COPIES)
         train_detector(asked, catalogs, [training_set], [validation_set])
         if name == "first":
             assert encoder.calls == 3  # 48 versions in 2 batches of 32 and 12 held-out pictures in one
@@ -45,63 +50,51 @@ def test_gives_the_same_weights_and_never_runs_an_encoder_again(
     assert torch.equal(states[0]["model"]["counts"], states[1]["model"]["counts"])
 
 
-def entries(folder):
-    return {path.name for path in folder.iterdir()}
-
-
-def test_whatever_decides_the_values_makes_another_entry(settings, catalogs, training_set, tmp_path):
-    cache, seen = tmp_path / "cache", set()
-
-    def add(expected: int, sets=(training_set,), **changes):
+def test_whatever_decides_a_value_has_it_computed_anew(settings, catalogs, training_set, tmp_path, encoder):
+    def computed(sets=(training_set,), **changes) -> int:
+        encoder.pictures = 0
         asked = settings(
-            out=tmp_path / f"run{len(seen)}{expected}{changes}",
-            feature_cache=cache,
-            epochs=1,
-            **{**COPIES, **changes},
+            out=tmp_path / f"{changes}", features=tmp_path / "store", **{"epochs": 1, **COPIES, **changes}
         )
         train_detector(asked, catalogs, list(sets))
-        new = entries(cache) - seen
-        assert len(new) == expected, changes
-        seen.update(new)
+        return encoder.pictures
 
-    add(1)
-    add(0, batch_size=4)
-    add(1, seed=7)
-    add(1, augmentation={"blur": 0.5, "jpeg": 0.5, "copies": 3})
+    assert computed() == 48
+    assert computed(batch_size=4) == 0
+    assert computed(seed=7) == 48
+    assert computed(augmentation={"blur": 0.5, "jpeg": 0.5, "copies": 3}) == 24  # two of the three are there
     with seeded_init("other", 0):
         torch.save(ToyEncoder().state_dict(), tmp_path / "encoder.pth")
-    add(1, weights={"toy_encoder": tmp_path / "encoder.pth"})
+    assert computed(weights={"toy_encoder": tmp_path / "encoder.pth"}) == 48
     other = write_pictures(tmp_path / "other", 12)
-    changed = other.root / "0_real/000.png"
-    add(0, sets=[other])  # equal pictures in another folder
-    Image.new("RGB", (34, 30)).save(changed)
-    add(1, sets=[other])
+    assert computed([other], epochs=2) == 0  # equal pictures in another folder
+    Image.new("RGB", (34, 30), "red").save(other.root / "0_real/000.png")
+    assert 1 <= computed([other], epochs=3) <= 2  # the versions of one picture, which may come to the same
 
 
-def test_a_damaged_entry_is_named_and_computed_again(
+def test_a_damaged_file_is_named_and_its_rows_computed_again(
     settings, catalogs, training_set, tmp_path, encoder, caplog
 ):
-    cache = tmp_path / "cache"
-    train_detector(
-        settings(out=tmp_path / "a", feature_cache=cache, epochs=1, **COPIES), catalogs, [training_set]
+    first, again = (
+        settings(out=tmp_path / name, features=tmp_path / "store", epochs=1, **COPIES) for name in "ab"
     )
-    (entry,) = cache.iterdir()
-    whole = np.load(entry / "pooled.npy")
-    assert whole.shape == (48, 8)
-    assert json.loads((entry / "meta.json").read_text())["encoder"] == "toy_encoder"
-    data = bytearray((entry / "pooled.npy").read_bytes())
+    train_detector(first, catalogs, [training_set])
+    (file,) = (tmp_path / "store" / "encoders").glob("*/pooled/*.safetensors")
+    whole = load_file(file)["values"]
+    data = bytearray(file.read_bytes())
     data[-1] ^= 1
-    (entry / "pooled.npy").write_bytes(data)
+    file.write_bytes(data)
     encoder.calls = 0
-    train_detector(
-        settings(out=tmp_path / "b", feature_cache=cache, epochs=1, **COPIES), catalogs, [training_set]
-    )
-    assert "pooled.npy" in caplog.text
+    train_detector(again, catalogs, [training_set])
+    assert str(file) in caplog.text
     assert encoder.calls == 2
-    assert np.array_equal(np.load(entry / "pooled.npy"), whole)
+    (file,) = (tmp_path / "store" / "encoders").glob("*/pooled/*.safetensors")
+    assert (load_file(file)["values"] == whole).all()
+    states = [newest(one.out)["model"]["head.1.weight"] for one in (first, again)]
+    assert torch.equal(*states)
 
 
-def test_an_interrupted_fill_leaves_no_entry(
+def test_an_interrupted_fill_keeps_what_it_has(
     settings, catalogs, training_set, tmp_path, encoder, monkeypatch
 ):
     forward = encoder.forward
@@ -111,14 +104,17 @@ def test_an_interrupted_fill_leaves_no_entry(
             raise KeyboardInterrupt
         return forward(self, images, outputs)
 
-    monkeypatch.setattr(encoder, "forward", fail)
-    cache = tmp_path / "cache"
-    with pytest.raises(KeyboardInterrupt):
-        train_detector(settings(feature_cache=cache, **COPIES), catalogs, [training_set])
-    assert entries(cache) == set()
+    asked = settings(features=tmp_path / "store", **COPIES)
+    with monkeypatch.context() as patched:
+        patched.setattr(encoder, "forward", fail)
+        with pytest.raises(KeyboardInterrupt):
+            train_detector(asked, catalogs, [training_set])
+    encoder.pictures = 0
+    train_detector(asked, catalogs, [training_set])
+    assert encoder.pictures == 48 - 32
 
 
-def test_there_is_nothing_to_cache_without_an_encoder(settings, catalogs, training_set, tmp_path):
-    asked = settings(detector={"name": "plain"}, feature_cache=tmp_path / "cache", **COPIES)
+def test_there_is_nothing_to_keep_without_an_encoder(settings, catalogs, training_set, tmp_path):
+    asked = settings(detector={"name": "plain"}, features=tmp_path / "store", **COPIES)
     with pytest.raises(UserError, match="'plain' reads no frozen encoder"):
         train_detector(asked, catalogs, [training_set])

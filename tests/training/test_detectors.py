@@ -108,7 +108,7 @@ def test_a_small_d3qe_overfits_real_pictures(settings, field_split, tmp_path):
         batch_size=16,
         optimizer={"lr": 1.0e-3},
         augmentation={"blur": 0, "jpeg": 0, "random_crop": False, "flip": 0},
-        feature_cache=tmp_path / "cache",
+        features=tmp_path / "cache",
         schedule={"monitor": "ap"},
     )
     result = train_detector(asked, catalogs, pictures, pictures)

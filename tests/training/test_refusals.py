@@ -85,7 +85,7 @@ def test_what_cannot_be_trained_is_refused(settings, catalogs, training_set, cha
         ({"optimiser": {}}, "unknown key 'optimiser', did you mean 'optimizer'"),
         ({"optimizer": {"learning_rate": 0.1}}, "unknown key 'optimizer.learning_rate'"),
         ({"optimizer": {"lr": "1e-3"}}, "optimizer.lr: input should be a valid number, got '1e-3'"),
-        ({"feature_cache": "cache"}, "augmentation.copies"),
+        ({"features": "cache"}, "augmentation.copies"),
         ({"keep": 1}, "greater than or equal to 2"),
     ],
 )

@@ -45,17 +45,17 @@ def test_every_seed_is_a_training_of_its_own_and_resumes(invoke, tmp_path, train
     assert again.err.index("seed 7: 1 epochs") < again.err.index("seed 0: 1 epochs")
 
 
-def test_seeds_share_the_feature_cache(invoke, tmp_path, training_set, validation_set):
+def test_seeds_share_the_features(invoke, tmp_path, training_set, validation_set):
     """Untrained encoders and fixed versions of the pictures are those of `seed`, whatever the training's own."""
     config = write_config(
         tmp_path, training_set, validation_set, epochs=1, detector={"name": "probe"}, seeds=[1, 2],
-        feature_cache=str(tmp_path / "cache"), augmentation={"copies": 2},
+        features=str(tmp_path / "cache"), augmentation={"copies": 2},
     )  # fmt: skip
     assert invoke("train", config).code == 0
-    entries = sorted(path.name for path in (tmp_path / "cache").iterdir())
-    assert len(entries) == 2  # training and validation pictures
+    files = sorted((tmp_path / "cache").rglob("*.safetensors"))
+    assert len(files) == 1 + 2  # rows, and tables of training and validation pictures
     assert invoke("train", config, "--seeds", "3").code == 0
-    assert sorted(path.name for path in (tmp_path / "cache").iterdir()) == entries
+    assert sorted((tmp_path / "cache").rglob("*.safetensors")) == files
     identities = [
         json.loads((tmp_path / f"out/seed-{seed}/train.json").read_text())["weights"]["encoders"]
         for seed in (1, 2, 3)

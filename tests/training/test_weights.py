@@ -45,11 +45,11 @@ def test_two_files_of_one_network_are_two_entries_of_the_cache(train, tmp_path):
     cached = []
     for number, file in enumerate(files):
         done, out = train(
-            f"cached{number}", feature_cache=str(tmp_path / "cache"), weights={"toy_family/one": file}
+            f"cached{number}", features=str(tmp_path / "cache"), weights={"toy_family/one": file}
         )
         assert done.code == 0, done.err
         cached.append(average_precision(out))
-    assert len(list((tmp_path / "cache").iterdir())) == 2 * 2  # two files, two splits
+    assert len(list((tmp_path / "cache" / "encoders").iterdir())) == 2
     _, without = train("without", weights={"toy_family/one": files[1]})
     assert cached[1] == pytest.approx(average_precision(without), abs=1e-9)
     assert cached[0] != cached[1]

@@ -24,8 +24,8 @@ def train_detectors(work: Path, crops: TrainingCrops) -> None:
         settings = read_training(configuration)
         name = settings.detector.name
         places: dict[str, Any] = {"out": work / "detectors" / name}
-        if settings.feature_cache:
-            places["feature_cache"] = work / "detectors" / "features"
+        if settings.features:
+            places["features"] = work / "detectors" / "features"
         if settings.detector.weights:
             start = work / settings.detector.weights.name
             if not start.is_file():
