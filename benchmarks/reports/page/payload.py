@@ -257,16 +257,18 @@ def _pairs(
 def curve_payload(report: Report) -> dict[str, str]:
     """Curves of every cell that has pictures of both classes, compressed by `test set|perturbation`.
 
-    Each is JSON of [row, seed or None, curves], the latter as `packed` gives them: a row of several trainings has
-    curves of each. Base64 of zlib, as a browser's DecompressionStream("deflate") reads it.
+    Each is a JSON list of [row, seed or None, curves], the latter as `packed` gives them: a row of several trainings
+    has curves of each. Base64 of zlib, as a browser's DecompressionStream("deflate") reads it.
     """
     found: dict[str, list[Any]] = {}
     number = 0
     for run in report.runs:
         place: dict[str, tuple[int, str | None]] = {}
         for name in run.table_detectors:
-            trainings = {label: seed for seed, label in run.groups.get(name, {}).items()} or {name: None}
-            place |= {label: (number, seed) for label, seed in trainings.items()}
+            seeds = run.groups.get(name)
+            place |= (
+                {label: (number, seed) for seed, label in seeds.items()} if seeds else {name: (number, None)}
+            )
             number += 1
         for cell in run.cells():
             if run.folder and cell["detector"] in place and cell["n_real"] and cell["n_fake"]:
