@@ -11,19 +11,20 @@ import uuid
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, fields
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 from urllib.parse import quote, unquote
 
 import numpy as np
-import pandas as pd
 import pyarrow as pa
-import pyarrow.compute as pc
 import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
 from benchmarks.perturbations import CLEAN as CLEAN
 from registry.errors import UserError
 from registry.files import atomic
+
+if TYPE_CHECKING:
+    import pandas as pd  # imported when rows are read: a run begins by writing them
 
 SCHEMA = pa.schema(
     [
@@ -124,6 +125,8 @@ class CellRows:
 
 def read_rows(run: Path, cell: Cell) -> CellRows:
     """What metrics need of one cell: as `read_cell`, without the detour over pandas, which takes three times as long."""
+    import pyarrow.compute as pc
+
     table = _table(run, cell, ["path", "label", "logit", "error"])
     paths = table["path"].combine_chunks()
     if paths.null_count or not pc.all(pc.less(paths[:-1], paths[1:]), min_count=0).as_py():
@@ -174,5 +177,7 @@ def compact_cell(run: Path, cell: Cell) -> None:
 
 def read_scores(run: Path) -> pd.DataFrame:
     """All rows of a run folder, one per (detector, dataset, perturbation, picture)."""
+    import pandas as pd
+
     frames = [read_cell(run, cell) for cell in cells(run)]
     return pd.concat(frames, ignore_index=True) if frames else SCHEMA.empty_table().to_pandas()

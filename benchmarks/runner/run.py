@@ -11,7 +11,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from mmengine.runner import Runner
 from rich.console import Console
@@ -22,8 +22,6 @@ from benchmarks.loading import Locator, Session, load_catalogs, open_session
 from benchmarks.loading.samples import PreparedPictures
 from benchmarks.perturbations import Perturbation
 from benchmarks.ranks import NO_DEFAULT_HOOKS, Processes, decoding_processes, joined
-from benchmarks.runfolder.evaluate import asked_validation, evaluate_run
-from benchmarks.runfolder.metrics_file import MetricsFile
 from benchmarks.runfolder.owner import owned_by_all
 from benchmarks.runfolder.picture_digests import write_picture_digests
 from benchmarks.runfolder.provenance import device_name, new_record
@@ -42,6 +40,12 @@ from benchmarks.text import plain
 from registry import TestSet, UserError
 from registry.dataset import REAL
 from registry.encoder import Passes
+
+if TYPE_CHECKING:
+    from benchmarks.runfolder.metrics_file import MetricsFile
+
+# What computes metrics brings scipy, scikit-learn and pandas, a third of the time that a run takes to its first score:
+# it is imported where scores are there.
 
 
 @dataclass(frozen=True)
@@ -90,7 +94,12 @@ def make_plan(settings: RunSettings, processes: Processes) -> Plan:
     test_sets = requested_test_sets(settings, catalogs)
     if settings.calibrate_on and not settings.clean:
         raise UserError("--calibrate-on chooses thresholds on clean pictures: leave out --no-clean")
-    asked_validation(settings.calibrate_on, settings.fpr, {one.name: one.count(REAL) for one in test_sets})
+    if settings.calibrate_on is not None or settings.fpr is not None:
+        from benchmarks.runfolder.evaluate import asked_validation
+
+        asked_validation(
+            settings.calibrate_on, settings.fpr, {one.name: one.count(REAL) for one in test_sets}
+        )
     session = open_session(settings, catalogs=catalogs)
     return Plan(settings, test_sets, asked.perturbations, session, processes, asked.suites)
 
@@ -223,6 +232,8 @@ def _finish(
     write_record(out, record)
     for encoder, total in totals.items():
         console.print(plain(f"{encoder}: {total.line}"), markup=False, soft_wrap=True)
+    from benchmarks.runfolder.evaluate import evaluate_run
+
     metrics = recorded_metrics(record, plan.settings.plugins)
     settings = plan.settings
     return evaluate_run(
