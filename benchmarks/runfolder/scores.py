@@ -83,7 +83,7 @@ def write_shard(run: Path, cell: Cell, rows: Sequence[Mapping[Any, object]], nam
     table = pa.Table.from_pylist([{**row, **asdict(cell)} for row in rows], schema=_FILE_SCHEMA)
     target = cell.folder(run) / f"{name or f'part-{uuid.uuid4().hex}'}.parquet"
     with atomic(target) as draft:
-        pq.write_table(table, draft)
+        pq.write_table(table, draft, write_page_checksum=True)
     return target
 
 
@@ -153,7 +153,9 @@ def _table(run: Path, cell: Cell, columns: list[str]) -> pa.Table:
 def _read_shard(file: Path, columns: list[str]) -> pa.Table:
     try:
         schema = pa.schema([SCHEMA.field(name) for name in columns])
-        return pq.ParquetFile(file).read(columns=columns, use_threads=False).select(columns).cast(schema)
+        stored = pq.ParquetFile(file, page_checksum_verification=True)
+        # a file is small: threads take longer to start than to read
+        return stored.read(columns=columns, use_threads=False).select(columns).cast(schema)
     except (pa.ArrowInvalid, OSError) as error:
         raise UserError(f"{file} cannot be read as scores: {error}") from error
 
