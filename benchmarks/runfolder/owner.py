@@ -17,13 +17,14 @@ import filelock
 
 from benchmarks.ranks import Processes
 from registry.errors import UserError
+from registry.files import remove_drafts
 
 LOCK, OWNER = ".lock", ".owner.json"
 
 
 @contextlib.contextmanager
 def sole_owner(folder: Path) -> Iterator[None]:
-    """Hold `folder` until the block ends.
+    """Hold `folder` until the block ends; drafts of files that a killed process left in it are removed.
 
     Raises:
         UserError: another process holds it, on this machine or on one that shares the disk; it is named.
@@ -40,6 +41,7 @@ def sole_owner(folder: Path) -> Iterator[None]:
     try:
         started = datetime.now(UTC).isoformat(timespec="seconds")
         note.write_text(json.dumps({"host": socket.gethostname(), "process": os.getpid(), "since": started}))
+        remove_drafts(folder)
         yield
     finally:
         note.unlink(missing_ok=True)

@@ -81,7 +81,7 @@ def write_shard(run: Path, cell: Cell, rows: Sequence[Mapping[Any, object]], nam
     table = pa.Table.from_pylist([{**row, **asdict(cell)} for row in rows], schema=_FILE_SCHEMA)
     target = cell.folder(run) / f"{name or f'part-{uuid.uuid4().hex}'}.parquet"
     with atomic(target) as draft:
-        pq.write_table(table, draft)
+        pq.write_table(table, draft, write_page_checksum=True)
     return target
 
 
@@ -107,7 +107,8 @@ def read_cell(run: Path, cell: Cell, columns: Sequence[str] = tuple(SCHEMA.names
 def _read_shard(file: Path, columns: list[str]) -> pa.Table:
     try:
         schema = pa.schema([SCHEMA.field(name) for name in columns])
-        return pq.ParquetFile(file).read(columns=columns).select(columns).cast(schema)
+        stored = pq.ParquetFile(file, page_checksum_verification=True)
+        return stored.read(columns=columns).select(columns).cast(schema)
     except (pa.ArrowInvalid, OSError) as error:
         raise UserError(f"{file} cannot be read as scores: {error}") from error
 
