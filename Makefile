@@ -11,7 +11,7 @@ SEEDS ?= 0,1,2,3,4
 HOSTS := .venv-hosts
 HOSTS_STAMP := $(HOSTS)/.installed
 
-.PHONY: install test test-slow test-fast test-hosts lint demo ablations clean
+.PHONY: install test test-slow test-fast test-hosts lint demo ablations variants clean
 
 install: $(STAMP)
 
@@ -66,6 +66,15 @@ ablations: install
 		--against d3at --figure runs/ablations_mini/table/ablations.png \
 		--number delta_sensitivity:noise.mean_over_logit_standard_deviation \
 		--number delta_sensitivity:noise.decisions_changed
+
+# D3QE's variants at mini size, beside the ablations that they are compared with, which are trained if they are not yet.
+variants: install
+	$(BIN)/d3qe-bench train --seeds $(SEEDS) benchmarks/configs/variants/mini/*.yaml \
+		benchmarks/configs/ablations/mini/d3at.yaml benchmarks/configs/ablations/mini/delta_[lst]*.yaml \
+		benchmarks/configs/ablations/mini/without_clip.yaml
+	$(BIN)/d3qe-bench run benchmarks/configs/run_variants_mini.yaml
+	$(BIN)/python -m benchmarks.ablation_table benchmarks/configs/run_variants_mini.yaml \
+		--against d3at --figure runs/variants_mini/table/variants.png
 
 clean:
 	rm -rf $(VENV) $(HOSTS) build *.egg-info .pytest_cache .mypy_cache .ruff_cache

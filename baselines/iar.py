@@ -22,6 +22,7 @@ from torch import Tensor
 from registry.detector import Detector
 from registry.errors import UserError, nearest
 from registry.protocol import view_for
+from registry.tokenizer import ENC_LOSS_EPSILON
 from registry.view import EncoderSpec, Feature, View
 
 SCORES = ("enc", "quant", "combined")
@@ -31,7 +32,6 @@ RANGES = {
     "minus_half_half": ((0.5, 0.5, 0.5), (1.0, 1.0, 1.0)),
     "zero_one": (None, None),
 }
-_EPSILON = 1e-10
 
 
 class IAR(Detector):
@@ -84,7 +84,7 @@ class IAR(Detector):
             loss = loss * enc_loss(inputs["picture"], inputs["first"], inputs["second"])
         if self.score != "enc":
             loss = loss * quant_loss(inputs["error"])
-        return -loss.clamp_min(_EPSILON).log()
+        return -loss.clamp_min(ENC_LOSS_EPSILON).log()
 
 
 def quant_loss(error: Tensor) -> Tensor:
@@ -95,7 +95,7 @@ def quant_loss(error: Tensor) -> Tensor:
 def enc_loss(picture: Tensor, first: Tensor, second: Tensor) -> Tensor:
     """EncLoss (N,) of pictures, their reconstructions and those of the reconstructions, (N, 3, height, width)."""
     once, again = (quant_loss(after - before) for before, after in ((picture, first), (first, second)))
-    return (once + _EPSILON) / (again + _EPSILON)
+    return (once + ENC_LOSS_EPSILON) / (again + ENC_LOSS_EPSILON)
 
 
 iar_quant = partial(IAR, score="quant")

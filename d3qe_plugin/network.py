@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -36,6 +36,7 @@ class D3QE(Detector):
         super().__init__()
         self.options = Options.parse({"protocol": protocol, **options})
         self._inputs = self.options.inputs()
+        self._further_maps = self.options.further_maps()
         fused = min(256, self.options.width)
         branches = 0
         if self.options.use_tokenizer:
@@ -79,6 +80,13 @@ class D3QE(Detector):
         self.mixed_proj = nn.Sequential(
             nn.BatchNorm1d(width), nn.Linear(width, fused), nn.ReLU(), nn.Dropout(0.1)
         )
+        # each map has a stem of its own, whose normalisation brings maps of any scale to that of the first one
+        self.further_stems = nn.ModuleDict(
+            {
+                name: nn.Sequential(nn.Conv2d(channels, width, 3, padding=1), nn.BatchNorm2d(width))
+                for name, channels in self._further_maps.items()
+            }
+        )
 
     @property
     def inputs(self) -> Mapping[str, View | Feature]:
@@ -89,7 +97,7 @@ class D3QE(Detector):
         if self.options.use_tokenizer:
             branches.append(self.mixed_proj(self.feature_pooler(self.attended(inputs))))
         if self.options.use_clip:
-            branches.append(self.clip_proj(inputs["clip"]))
+            branches.append(self.clip_proj(self._read(inputs, "clip", (self.options.clip_features,))))
         return self.fc(torch.cat(branches, dim=1)).squeeze(1)
 
     def stem(self, inputs: Mapping[str, Tensor]) -> Tensor:
@@ -97,8 +105,13 @@ class D3QE(Detector):
         if self.options.token_features == "codes":
             tokens = self.code_embedding(inputs["indices"]).transpose(1, 2).unflatten(2, self.options.grid)
         else:
-            tokens = inputs["tokens"]
-        return self.feature_processor[:3](tokens)
+            tokens = self._read(inputs, "tokens", (self.options.latent_channels, *self.options.grid))
+        convolution, norm, rectify = self.feature_processor[:3]
+        features = norm(convolution(tokens))
+        for name, stem in self.further_stems.items():
+            shape = (self._further_maps[name], *self.options.grid)
+            features = features + stem(self._read(inputs, name, shape))
+        return rectify(features)
 
     def attended(self, inputs: Mapping[str, Tensor]) -> Tensor:
         """Features (N, width, h, w) after D³AT."""
@@ -111,6 +124,19 @@ class D3QE(Detector):
             )
         delta = self.delta()[indices] if self.options.attention == "d3at" else None
         return self.feature_processor[3](self.stem(inputs), delta)
+
+    def _read(self, inputs: Mapping[str, Tensor], name: str, shape: tuple[int, ...]) -> Tensor:
+        """An input (N, *shape), or a refusal that names the encoder and the options that say otherwise."""
+        value = inputs[name]
+        if value.shape[1:] != shape:
+            source = self._inputs[name]
+            encoder = source.encoder.variant if isinstance(source, Feature) else name
+            options = "clip_features" if name == "clip" else "latent_channels, grid or size"
+            raise UserError(
+                f"d3qe: {encoder} gives {_times(value.shape[1:])} per picture as {name}, the options say "
+                f"{_times(shape)}: set {options}"
+            )
+        return value
 
     def delta(self) -> Tensor:
         """ΔD of every code (codebook_size,) as the mode and the updates seen so far have it."""
@@ -137,6 +163,10 @@ class D3QE(Detector):
     def save_weights(self, path: Path) -> None:
         """Write the state, code counts and update counter included; see `d3qe_plugin.checkpoint`."""
         checkpoint.save(self, path)
+
+
+def _times(shape: Sequence[int]) -> str:
+    return " × ".join(map(str, shape))
 
 
 def _initialise(module: nn.Module) -> None:

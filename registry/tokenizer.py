@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import abstractmethod
-from collections.abc import Collection, MutableMapping
+from collections.abc import Collection, MutableMapping, Sequence
 
 import torch
 import torch.nn.functional as F
@@ -15,6 +15,9 @@ from registry.encoder import Encoder
 _CPU_PIXELS = 4 * 256 * 256
 _DEVICE_PIXELS = 64 * 256 * 256
 _DISTANCE_ROWS = 4096
+
+ENC_LOSS_EPSILON = 1e-10
+"""Added to both errors of EncLoss, as in IAR's released code."""
 
 
 class Tokenizer(Encoder):
@@ -99,6 +102,11 @@ class Autoencoder(Tokenizer):
         reconstruction: decoded from `quantized`.
         continuous_reconstruction: decoded from `normalized_latent`, without quantisation.
         second_reconstruction: `continuous_reconstruction` encoded and decoded so once more.
+
+    And of the pictures' values, which have to be in that range:
+        enc_loss: (N, 1, h, w), log of IAR's EncLoss (github.com/sprintml/DataProvenanceIAR) of each position's
+            patch: log((d₁ + ε) / (d₂ + ε)), where d₁ is the mean squared error over the patch from the picture to
+            `continuous_reconstruction`, d₂ that from there to `second_reconstruction`, and ε `ENC_LOSS_EPSILON`.
     """
 
     outputs = (
@@ -106,6 +114,7 @@ class Autoencoder(Tokenizer):
         "reconstruction",
         "continuous_reconstruction",
         "second_reconstruction",
+        "enc_loss",
     )
     value_range = (-1.0, 1.0)
 
@@ -115,6 +124,8 @@ class Autoencoder(Tokenizer):
 
     def compute(self, images: Tensor, wanted: Collection[str], found: dict[str, Tensor]) -> None:
         missing = set(wanted) - found.keys()
+        if "enc_loss" in missing:
+            missing |= {"continuous_reconstruction", "second_reconstruction"} - found.keys()
         if "second_reconstruction" in missing and "continuous_reconstruction" not in found:
             missing.add("continuous_reconstruction")
         codes = missing & set(Tokenizer.outputs) | ({"quantized"} if "reconstruction" in missing else set())
@@ -126,9 +137,20 @@ class Autoencoder(Tokenizer):
         if "second_reconstruction" in missing:
             _, again = self.encoded(found["continuous_reconstruction"])
             found["second_reconstruction"] = self._decoded(again)
+        if "enc_loss" in missing:
+            first, second = found["continuous_reconstruction"], found["second_reconstruction"]
+            grid = found["latent"].shape[-2:]
+            once, again = _patch_errors(images.float(), first, grid), _patch_errors(first, second, grid)
+            found["enc_loss"] = ((once + ENC_LOSS_EPSILON) / (again + ENC_LOSS_EPSILON)).log()
 
     def _decoded(self, vectors: Tensor) -> Tensor:
         return self.decode(vectors).float().clamp(*self.value_range)
+
+
+def _patch_errors(before: Tensor, after: Tensor, grid: Sequence[int]) -> Tensor:
+    """Mean squared errors (N, 1, h, w) between pictures (N, 3, height, width) over each patch of the grid."""
+    squared = (after - before).square().mean(dim=1, keepdim=True)
+    return F.adaptive_avg_pool2d(squared, (grid[0], grid[1]))
 
 
 def nearest_codes(vectors: Tensor, codes: Tensor) -> Tensor:

@@ -12,8 +12,13 @@ from tests.conftest import ROOT
 
 CONFIGS = ROOT / "benchmarks/configs"
 MINI_ABLATIONS = sorted(CONFIGS.glob("ablations/mini/*.yaml"))
-FULL_SIZE = sorted([*CONFIGS.glob("training/*.yaml"), *CONFIGS.glob("ablations/*.yaml")])
-TRAININGS = [*FULL_SIZE, *MINI_ABLATIONS]
+MINI_VARIANTS = sorted(CONFIGS.glob("variants/mini/*.yaml"))
+FULL_SIZE = sorted(
+    path for folder in ("training", "ablations", "variants") for path in CONFIGS.glob(f"{folder}/*.yaml")
+)
+TRAININGS = [*FULL_SIZE, *MINI_ABLATIONS, *MINI_VARIANTS]
+OTHER_IMAGE_ENCODERS = {"dinov3.yaml", "perception_encoder.yaml"}
+"""Variants that have no counterpart at mini size, where there is one image encoder."""
 LIKE_FOR_LIKE = [path for path in FULL_SIZE if not path.stem.endswith(("_mini", "_cached"))]
 MINI_SCALE = 8
 """How much narrower D³QE is at mini size: 64 channels instead of 512."""
@@ -71,19 +76,43 @@ def test_the_mini_ablations_are_the_same_list():
         assert mini.epochs == 10
 
 
+def test_the_mini_variants_are_those_that_can_be_trained_there():
+    full = {path.name for path in CONFIGS.glob("variants/*.yaml")}
+    assert {path.name for path in MINI_VARIANTS} == full - OTHER_IMAGE_ENCODERS
+    mini_of = {"var-vq16": ("mini-msvq4", 8)}
+    recipe = read_training(MINI_ABLATIONS[0]).model_dump(exclude={"detector", "out"})
+    for path in MINI_VARIANTS:
+        mini, full_size = read_training(path), read_training(path.parents[1] / path.name)
+        assert mini.model_dump(exclude={"detector", "out"}) == recipe, path
+        options = dict(full_size.detector.options)
+        if "further_tokenizers" in options:
+            named = [mini_of[one["tokenizer"]] for one in options["further_tokenizers"]]
+            options["further_tokenizers"] = [{"tokenizer": n, "latent_channels": c} for n, c in named]
+        assert mini.detector.options == {"delta_mode": "paper", **options}, path
+
+
+_CODE_STATISTICS = "ablations/{}d3at.yaml ablations/{}delta_[!o]*.yaml"
+
+
 @pytest.mark.parametrize(
     ("run", "files"),
     [
         ("run_ablations", "ablations/*.yaml"),
         ("run_ablations_mini", "ablations/mini/*.yaml"),
         ("run_retrained", "training/*.yaml"),
+        ("run_variants", f"{_CODE_STATISTICS.format('', '')} variants/*.yaml"),
+        (
+            "run_variants_mini",
+            f"{_CODE_STATISTICS.format('mini/', 'mini/')} ablations/mini/without_clip.yaml variants/mini/*.yaml",
+        ),
     ],
 )
 def test_a_table_reads_what_its_trainings_write(run, files):
     table = RunSettings(
         **read_settings(CONFIGS / f"{run}.yaml")
     )  # its files are not there before the trainings
-    chosen = {*LIKE_FOR_LIKE, *MINI_ABLATIONS} & set(CONFIGS.glob(files))
+    named = {path for pattern in files.split() for path in CONFIGS.glob(pattern)}
+    chosen = {*LIKE_FOR_LIKE, *MINI_ABLATIONS, *MINI_VARIANTS} & named
     trainings = {path.stem: read_training(path) for path in chosen}
     assert {d.shown for d in table.detectors} == set(trainings)
     for detector in table.detectors:
