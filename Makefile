@@ -11,7 +11,9 @@ SEEDS ?= 0,1,2,3,4
 HOSTS := .venv-hosts
 HOSTS_STAMP := $(HOSTS)/.installed
 
-.PHONY: install test test-slow test-fast test-hosts lint demo ablations variants clean
+AUDIT := .venv-audit
+
+.PHONY: install test test-slow test-fast test-hosts lint pip-audit demo ablations variants clean
 
 install: $(STAMP)
 
@@ -55,6 +57,13 @@ lint: install
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 
+# Known weaknesses of what is installed. Asks a public advisory service, so CI, which is offline, does not run it.
+pip-audit: install
+	$(PYTHON) -m venv $(AUDIT)
+	$(AUDIT)/bin/python -m pip install --quiet pip-audit
+	$(BIN)/python -m pip freeze --exclude-editable > $(AUDIT)/installed.txt
+	$(AUDIT)/bin/pip-audit --disable-pip --no-deps --requirement $(AUDIT)/installed.txt
+
 demo: install
 	$(BIN)/d3qe-bench run
 
@@ -77,4 +86,4 @@ variants: install
 		--against d3at --figure runs/variants_mini/table/variants.png
 
 clean:
-	rm -rf $(VENV) $(HOSTS) build *.egg-info .pytest_cache .mypy_cache .ruff_cache
+	rm -rf $(VENV) $(HOSTS) $(AUDIT) build *.egg-info .pytest_cache .mypy_cache .ruff_cache

@@ -7,6 +7,7 @@ takes, neither resumes nor waits for a busy server). Nothing that was downloaded
 from __future__ import annotations
 
 import contextlib
+import hashlib
 import json
 import os
 import shutil
@@ -30,15 +31,15 @@ HUB = "hf:"
 
 _CHUNK = 1 << 20
 _ATTEMPTS = 5
-"""Transfers in a row that bring nothing new before it is given up."""
+"""Transfers in a row that bring nothing new, or too slowly, before it is given up."""
 _LONGEST_WAIT = 600.0
 """Seconds; a server that asks for a longer pause is left."""
 _TIMEOUTS = (20.0, 60.0)
 """Seconds to connect, and between two pieces of data."""
 _ASKING = 5.0
 """Seconds to wait for the size of a file."""
-_SLOWEST = 1024.0
-"""Bytes a second, averaged over a minute: a connection that is slower is opened anew."""
+_SLOWEST, _WATCHED = 1024.0, 60.0
+"""Bytes a second, averaged over these seconds: a connection that is slower is opened anew."""
 
 
 class DownloadError(UserError):
@@ -50,7 +51,8 @@ class Remote:
     """A published file. source: `hf:<owner>/<repository>` or an address; file: its name there.
 
     kind: of a hub repository, `model` or `dataset`. revision: commit, tag or branch of the hub repository.
-    sha256: lower-case hex, or how it begins, or empty where nobody has recorded it. size: bytes, 0 if unknown.
+    sha256: lower-case hex, or how it begins, or empty where nobody has recorded it. md5: the same, whole, where that is
+    what the server lists. size: bytes, 0 if unknown.
     """
 
     source: str
@@ -59,6 +61,18 @@ class Remote:
     size: int = 0
     kind: str = "model"
     revision: str = "main"
+    md5: str = ""
+
+    @property
+    def address(self) -> str:
+        """Where it is fetched from."""
+        if not self.source.startswith(HUB):
+            return f"{self.source.rstrip('/')}/{self.file}"
+        from huggingface_hub import hf_hub_url
+
+        return hf_hub_url(
+            self.source.removeprefix(HUB), self.file, repo_type=self.kind, revision=self.revision
+        )
 
 
 def download(
@@ -66,7 +80,7 @@ def download(
     target: Path,
     *,
     progress: Callable[[int], None] = lambda new: None,
-    sleep: Callable[[float], None] = time.sleep,
+    sleep: Callable[[float], None] | None = None,
 ) -> Path:
     """Bring `remote` to `target`, or leave what is there if it is the right file.
 
@@ -84,10 +98,7 @@ def download(
         return target
     if offline():
         raise DownloadError(f"{remote.file} is not here, and HF_HUB_OFFLINE forbids to fetch it")
-    if remote.source.startswith(HUB):
-        fetched = _from_hub(remote, target)
-    else:
-        fetched = _from_address(remote, target, progress, sleep)
+    fetched = _fetch(remote, target, progress, sleep or _wait)
     _verify(fetched, remote, keep=False, known_as=target)
     os.replace(fetched, target)
     return target
@@ -101,18 +112,11 @@ def size_of(remote: Remote) -> int | None:
         return None
     try:
         if remote.source.startswith(HUB):
-            from huggingface_hub import get_hf_file_metadata, hf_hub_url
+            from huggingface_hub import get_hf_file_metadata
 
-            url = hf_hub_url(
-                remote.source.removeprefix(HUB),
-                remote.file,
-                repo_type=remote.kind,
-                revision=remote.revision,
-            )
-            return get_hf_file_metadata(url, timeout=_ASKING).size
-        address = f"{remote.source.rstrip('/')}/{remote.file}"
+            return get_hf_file_metadata(remote.address, timeout=_ASKING).size
         with requests.head(
-            address, headers={"Accept-Encoding": "identity"}, timeout=_ASKING, allow_redirects=True
+            remote.address, headers={"Accept-Encoding": "identity"}, timeout=_ASKING, allow_redirects=True
         ) as answer:
             return int(answer.headers["Content-Length"]) if answer.ok else None
     except (
@@ -140,9 +144,19 @@ def _verify(found: Path, remote: Remote, *, keep: bool, known_as: Path | None = 
         what = "recorded" if remote.sha256 else "seen when it was first fetched"
         what_next = "remove it to fetch it again" if keep else "nothing of it is kept"
         raise DownloadError(f"{remote.file}: SHA-256 {digest} is not the one {what}, {expected}; {what_next}")
+    if remote.md5 and not keep and (md5 := _md5(found)) != remote.md5:
+        found.unlink()
+        raise DownloadError(
+            f"{remote.file}: MD5 {md5} is not the one listed, {remote.md5}; nothing of it is kept"
+        )
     if not keep and not remote.sha256 and not noted:
         with atomic(note) as draft:
             draft.write_text(digest, encoding="ascii")
+
+
+def _md5(path: Path) -> str:
+    with open(path, "rb") as stream:
+        return hashlib.file_digest(stream, lambda: hashlib.md5(usedforsecurity=False)).hexdigest()
 
 
 def _note(target: Path) -> Path:
@@ -155,40 +169,20 @@ def noted_digest(target: Path) -> str:
     return note.read_text(encoding="ascii").strip() if note.is_file() else ""
 
 
-def _from_hub(remote: Remote, target: Path) -> Path:
-    from huggingface_hub import hf_hub_download
-
-    folder = target.parent / f".{target.name}.hub"
-    try:
-        found = hf_hub_download(
-            remote.source.removeprefix(HUB),
-            remote.file,
-            repo_type=remote.kind,
-            revision=remote.revision,
-            local_dir=folder,
-        )
-        fetched = target.with_name(f".{target.name}.part")
-        os.replace(found, fetched)
-    except Exception as error:  # the client's own kinds, and those of the libraries below it
-        reason = next(iter(str(error).strip().splitlines()), type(error).__name__)
-        raise DownloadError(f"cannot fetch {remote.file} from {remote.source}: {reason}") from error
-    shutil.rmtree(folder, ignore_errors=True)
-    return fetched
-
-
-def _from_address(
+def _fetch(
     remote: Remote, target: Path, progress: Callable[[int], None], sleep: Callable[[float], None]
 ) -> Path:
-    address = f"{remote.source.rstrip('/')}/{remote.file}"
+    address = remote.address
     part = target.with_name(f".{target.name}.part")
-    failures = 0
+    failures, most = 0, _size(part)
     while True:
-        before = _size(part)
         try:
             _transfer(address, part, remote, progress)
             return part
         except _Retry as error:
-            failures = failures + 1 if _size(part) <= before else 0
+            # more than ever before: a server that ignores ranges may begin anew each time
+            failures = 0 if _size(part) > most and not error.slow else failures + 1
+            most = max(most, _size(part))
             if failures >= _ATTEMPTS or error.wait > _LONGEST_WAIT:
                 raise DownloadError(
                     f"cannot fetch {address}: {error}; {_size(part):,} bytes are kept, the same command goes on"
@@ -196,17 +190,25 @@ def _from_address(
             sleep(error.wait or min(2.0**failures, 60.0))
 
 
-class _Retry(Exception):
-    """A transfer broke off in a way that another attempt may mend. wait: seconds that the server asks for."""
+def _wait(seconds: float) -> None:
+    time.sleep(seconds)
 
-    def __init__(self, reason: str, wait: float = 0.0) -> None:
+
+class _Retry(Exception):
+    """A transfer broke off in a way that another attempt may mend.
+
+    wait: seconds that the server asks for. slow: what it brought is not worth another five attempts.
+    """
+
+    def __init__(self, reason: str, wait: float = 0.0, *, slow: bool = False) -> None:
         super().__init__(reason)
         self.wait = wait
+        self.slow = slow
 
 
 def _transfer(address: str, part: Path, remote: Remote, progress: Callable[[int], None]) -> None:
     """One request, from where the part ends; returns only when the file is whole."""
-    begin, headers = _size(part), {"Accept-Encoding": "identity"}
+    begin, headers = _size(part), {**_account(remote), "Accept-Encoding": "identity"}
     mark = part.with_name(f"{part.name}.json")
     known = _known(mark, address) if begin else ""
     if begin and known:
@@ -217,9 +219,13 @@ def _transfer(address: str, part: Path, remote: Remote, progress: Callable[[int]
             raise _Retry("the server has no such part of the file")
         _refuse_wrong(answer, address, remote)
         resumed = answer.status_code == HTTPStatus.PARTIAL_CONTENT
+        if resumed and not answer.headers.get("Content-Range", "").startswith(f"bytes {begin}-"):
+            part.unlink()
+            raise _Retry("the server sent another part than was asked for")
         begin = begin if resumed else 0
+        listed, size = _listed(answer, remote)
         length = int(answer.headers.get("Content-Length", 0))
-        whole = remote.size or (begin + length if length else 0)
+        whole = size or (begin + length if length else 0)
         check_space(part.parent, whole - begin, remote.file)
         validator = answer.headers.get("ETag") or answer.headers.get("Last-Modified") or ""
         if not resumed:
@@ -229,10 +235,33 @@ def _transfer(address: str, part: Path, remote: Remote, progress: Callable[[int]
     got = _size(part)
     if length and got != begin + length:
         raise _Retry(f"the connection ended after {got:,} of {begin + length:,} bytes")
-    if remote.size and got != remote.size:
+    if (size and got != size) or (listed and sha256(part) != listed):
         part.unlink()
-        raise _Retry(f"the server sent {got:,} bytes of a file of {remote.size:,}")
+        told = f"{got:,} bytes of a file of {size:,}" if got != size else "other bytes than the hub lists"
+        raise _Retry(f"the server sent {told}")
     mark.unlink(missing_ok=True)
+
+
+def _account(remote: Remote) -> dict[str, str]:
+    """What the hub is told about who asks, by its own library: a token where there is one."""
+    if not remote.source.startswith(HUB):
+        return {}
+    from huggingface_hub.utils import build_hf_headers
+
+    return dict(build_hf_headers())
+
+
+def _listed(answer: requests.Response, remote: Remote) -> tuple[str, int]:
+    """SHA-256 and size that are known of a file: the hub tells them of large ones on the way to where they lie."""
+    if remote.source.startswith(HUB):
+        for one in (*answer.history, answer):
+            digest, size = (
+                one.headers.get("X-Linked-ETag", "").strip('"'),
+                one.headers.get("X-Linked-Size", ""),
+            )
+            if len(digest) == 64 and size.isdigit():
+                return digest, remote.size or int(size)
+    return "", remote.size
 
 
 def _known(mark: Path, address: str) -> str:
@@ -266,7 +295,12 @@ def _refuse_wrong(answer: requests.Response, address: str, remote: Remote) -> No
     if status >= HTTPStatus.INTERNAL_SERVER_ERROR:
         raise _Retry(f"the server answers {status}")
     if status >= HTTPStatus.BAD_REQUEST:
-        raise DownloadError(f"cannot fetch {address}: the server answers {status} {answer.reason}")
+        account = (
+            "; it may want an account: accept the terms on its page, then set HF_TOKEN"
+            if remote.source.startswith(HUB) and status in (HTTPStatus.UNAUTHORIZED, HTTPStatus.FORBIDDEN)
+            else ""
+        )
+        raise DownloadError(f"cannot fetch {address}: the server answers {status} {answer.reason}{account}")
     kind = answer.headers.get("Content-Type", "").partition(";")[0].strip().lower()
     if kind == "text/html" and not remote.file.endswith((".html", ".htm")):
         raise DownloadError(
@@ -304,9 +338,9 @@ def _copy(answer: requests.Response, stream: BinaryIO, progress: Callable[[int],
         progress(len(piece))
         got += len(piece)
         elapsed = time.monotonic() - began
-        if elapsed > 60 and got < _SLOWEST * elapsed:
-            raise _Retry(f"{got / elapsed:.0f} bytes a second is too slow")
-        if elapsed > 60:
+        if elapsed > _WATCHED and got < _SLOWEST * elapsed:
+            raise _Retry(f"{got / elapsed:.0f} bytes a second is too slow", slow=True)
+        if elapsed > _WATCHED:
             began, got = time.monotonic(), 0
 
 

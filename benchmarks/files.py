@@ -1,14 +1,11 @@
-"""Text and JSON files that appear whole or not at all, and the user's cache folder."""
+"""Text and JSON files that appear whole or not at all."""
 
 from __future__ import annotations
 
 import json
-import os
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
-
-import platformdirs
 
 from registry.files import atomic
 
@@ -26,13 +23,6 @@ def write_texts(folder: Path, texts: Mapping[str, str]) -> list[Path]:
         with atomic(folder / name) as draft:
             draft.write_text(text, encoding="utf-8")
     return [folder / name for name in texts]
-
-
-def user_folder(variable: str, name: str) -> Path:
-    """A folder for what can be made or fetched again: `$variable`, else `name` in the user's cache."""
-    if os.environ.get(variable):
-        return Path(os.environ[variable])
-    return platformdirs.user_cache_path("d3qe-bench") / name
 
 
 def write_json_by_line(path: Path, content: Mapping[str, Any]) -> None:

@@ -36,6 +36,7 @@ class TestSet:
 
     name: unique in a run, for example `AR/VAR`. root: the folder that picture paths start from.
     generator: what made the generated pictures. paradigm: one of `PARADIGMS`, or `unknown`.
+    absent: published files of the data set that were not fetched, where the set may be no more than a part for it.
     prepare: done to every decoded RGB picture before anything else, as part of what the set is (a fair
         view); the set's name tells it, and `str(prepare)` is recorded with a run.
     """
@@ -46,6 +47,7 @@ class TestSet:
     paradigm: str
     pictures: tuple[Picture, ...]
     prepare: Callable[[Image], Image] | None = None
+    absent: tuple[str, ...] = ()
 
     __test__ = False  # not a pytest class
 

@@ -1,4 +1,4 @@
-"""Files that appear whole or not at all."""
+"""Files that appear whole or not at all, and the user's cache folder."""
 
 from __future__ import annotations
 
@@ -6,6 +6,8 @@ import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+
+import platformdirs
 
 
 @contextmanager
@@ -18,3 +20,10 @@ def atomic(path: Path) -> Iterator[Path]:
         os.replace(draft, path)
     finally:
         draft.unlink(missing_ok=True)
+
+
+def user_folder(variable: str, name: str) -> Path:
+    """A folder for what can be made or fetched again: `$variable`, else `name` in the user's cache."""
+    if os.environ.get(variable):
+        return Path(os.environ[variable])
+    return platformdirs.user_cache_path("d3qe-bench") / name

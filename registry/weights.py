@@ -13,6 +13,7 @@ from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from registry.converted import through_conversion
 from registry.errors import WeightsError
 from registry.files import atomic
 
@@ -57,39 +58,67 @@ def _digest_of(path: Path, modified: int, size: int) -> str:
     return sha256(path)
 
 
-def read_checkpoint(path: Path) -> Any:
+def read_checkpoint(path: Path, *, convert: bool = True) -> Any:
     """The object in a `.safetensors` file or a torch file, tensors on the CPU.
 
     Torch files are read with `weights_only=True`: a pickle that names code is refused.
 
+    convert: keep a torch file as safetensors, and read it from there ever after (`registry.converted`); off for a file
+        that is read once.
+
     Raises:
         WeightsError: no such file, unreadable, or unsafe.
     """
-    import torch
-    from safetensors import SafetensorError
-    from safetensors.torch import load_file
-
     path = Path(path)
     if not path.is_file():
         raise WeightsError(f"no weights file at {path}")
+    if path.suffix == ".safetensors":
+        return _read_safetensors(path)
+    if not convert:
+        return _unpickle(path)
+    file = weights_file(path)
+
+    def read() -> Any:
+        found = _unpickle(path)
+        if weights_file(path) != file:
+            raise WeightsError(f"{path} changed while it was read: start again")
+        return found
+
+    return through_conversion(path, file.sha256, read)
+
+
+def _read_safetensors(path: Path) -> dict[str, Tensor]:
+    from safetensors import SafetensorError
+    from safetensors.torch import load_file
+
     try:
-        if path.suffix == ".safetensors":
-            return load_file(path, device="cpu")
+        return load_file(path, device="cpu")
+    except SafetensorError as error:
+        raise WeightsError(f"{path} is not a safetensors file: {error}") from error
+    except (OSError, RuntimeError, ValueError, KeyError) as error:
+        raise WeightsError(f"{path} cannot be read as weights: {_first_line(error)}") from error
+
+
+def _unpickle(path: Path) -> Any:
+    import torch
+
+    try:
         with warnings.catch_warnings():
             # a remark on the pickle protocol; what matters comes as an error
             warnings.simplefilter("ignore", UserWarning)
             # where training scripts keep their options: names and plain values, no code
             with torch.serialization.safe_globals([argparse.Namespace]):
                 return torch.load(path, map_location="cpu", weights_only=True)
-    except SafetensorError as error:
-        raise WeightsError(f"{path} is not a safetensors file: {error}") from error
     except pickle.UnpicklingError as error:
         # torch appends paragraphs on how to switch the protection off, which nobody should follow
         reason = "it names code to run" if "GLOBAL" in str(error) else "it is no checkpoint of torch's"
         raise WeightsError(f"{path} is refused: not a plain file of tensors ({reason})") from error
     except (OSError, RuntimeError, EOFError, ValueError, KeyError) as error:
-        reason = next(iter(str(error).splitlines()), type(error).__name__)
-        raise WeightsError(f"{path} cannot be read as weights: {reason}") from error
+        raise WeightsError(f"{path} cannot be read as weights: {_first_line(error)}") from error
+
+
+def _first_line(error: Exception) -> str:
+    return next(iter(str(error).splitlines()), type(error).__name__)
 
 
 def read_state_dict(

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import os
+import shutil
 import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import NamedTuple
 
@@ -37,6 +38,23 @@ def shared() -> Path:
     if not SHARED.is_dir():
         pytest.skip("no ../shared beside the checkout")
     return SHARED
+
+
+@pytest.fixture(scope="session")
+def shared_weights(shared: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Copies of the published weights and heads in `shared`: a pickle that is read leaves its conversion beside it."""
+    folder = tmp_path_factory.mktemp("shared_weights")
+    for source in (shared / "weights", shared / "golden" / "published_heads"):
+        for path in source.iterdir():
+            shutil.copyfile(path, folder / path.name)
+    return folder
+
+
+@pytest.fixture(scope="session", autouse=True)
+def no_conversions_in_the_users_cache(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("D3QE_BENCH_CONVERTED", str(tmp_path_factory.mktemp("converted")))
+        yield
 
 
 @pytest.fixture(scope="session")

@@ -10,9 +10,11 @@ import typer
 
 from benchmarks.text import say
 from registry import UserError
+from registry.errors import nearest
 
 if TYPE_CHECKING:
     from benchmarks.datasets.published import PublishedSet
+    from benchmarks.download import Remote
     from registry import TestSet
 
 app = typer.Typer(no_args_is_help=True, help="Find, fetch, unpack, index and verify published data sets.")
@@ -52,8 +54,21 @@ def info(name: Name) -> None:
 
 
 @app.command("get")
-def get(name: Name, yes: Yes = False) -> None:
+def get(
+    name: Name,
+    yes: Yes = False,
+    files: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="PATTERN",
+            help="Only the files whose name this is (*, ?, […]), any number of times; the set is then in part, and says so",
+            show_default=False,
+        ),
+    ] = None,
+) -> None:
     """Download a data set, unpack and index it; a broken off download or unpacking goes on where it was.
+
+    How many files and bytes are to be fetched is said first.
 
     Exit code 0: it is there as published; 1: it differs from what was published, and in what; 2: it cannot be
     fetched, and why.
@@ -61,20 +76,37 @@ def get(name: Name, yes: Yes = False) -> None:
     from benchmarks.datasets.prepared import PreparedSet
     from benchmarks.datasets.published import published_set
     from benchmarks.download import check_space, download
+    from benchmarks.files import write_json
     from benchmarks.progress import ProgressBar
 
     one = published_set(name)
     _show_terms(one)
-    remotes = one.remotes()
+    listed = one.remotes()
+    remotes = _chosen(listed, files or [])
     place = PreparedSet(one.name)
-    _accept(one, yes)
-    missing = [remote for remote in remotes if not (place.downloads / remote.file).is_file()]
+    missing = [remote for remote in remotes if not _below(place.downloads, remote.file).is_file()]
     total = sum(remote.size for remote in missing)
+    say(f"to fetch: {len(missing):,} of {len(listed):,} files, {total:,} bytes")
+    _accept(one, yes)
     check_space(place.folder, total, one.name)
+    write_json(place.listing, {remote.file: remote.size for remote in listed})
     with ProgressBar("fetching", total, unit="bytes") as bar:
         for remote in remotes:
             download(remote, _below(place.downloads, remote.file), progress=bar.advance)
     raise typer.Exit(_prepare(one, place.downloads))
+
+
+def _chosen(listed: list[Remote], patterns: list[str]) -> list[Remote]:
+    from benchmarks.datasets.published import matches
+
+    for pattern in patterns:
+        if not any(matches(remote.file, [pattern]) for remote in listed):
+            names = [remote.file for remote in listed]
+            shown = f"{', '.join(names[:8])}{', …' if names[8:] else ''}"
+            raise UserError(
+                f"--files {pattern!r} is the name of no file{nearest(pattern, names)}; there are {shown}"
+            )
+    return [remote for remote in listed if not patterns or matches(remote.file, patterns)]
 
 
 @app.command("prepare")
@@ -116,27 +148,29 @@ def verify(
     from benchmarks.progress import ProgressBar
 
     one = published_set(name)
-    _, table = read_index(PreparedSet(one.name).index, one.name)
-    with ProgressBar("verifying", table.num_rows) as bar:
+    index = read_index(PreparedSet(one.name).index, one.name)
+    with ProgressBar("verifying", index.rows.num_rows) as bar:
         found = list(check(one, bar.advance, quick=quick))
     raise typer.Exit(_say(one, found))
 
 
 def _prepare(one: PublishedSet, folder: Path) -> int:
-    from benchmarks.datasets.prepared import PreparedSet, counts, unpack_all, write_index
+    from benchmarks.datasets.prepared import PreparedSet, counts, in_part, unpack_all, write_index
     from benchmarks.progress import ProgressBar
 
     place = PreparedSet(one.name)
+    absent = place.not_fetched() if folder == place.downloads else []
     files = [path for path in folder.rglob("*") if path.is_file() and not path.name.startswith(".")]
     with ProgressBar("unpacking", sum(path.stat().st_size for path in files), unit="bytes") as bar:
         unpacked = unpack_all(files, place.pictures, bar.advance)
     root, test_sets = _test_sets(one, place.pictures if unpacked else folder)
     with ProgressBar("indexing", sum(len(test_set.pictures) for test_set in test_sets)) as bar:
-        write_index(place.index, test_sets, root, bar.advance)
+        write_index(place.index, test_sets, root, bar.advance, absent=absent)
     for test_set, (real, fake) in counts(test_sets).items():
         say(f"{test_set}: {real:,} real, {fake:,} generated")
     say(f"indexed: {place.index}; score it with `d3qe-bench run --data {one.name} …`")
-    return _say(one, one.problems(counts(test_sets)))
+    partly = [in_part(one.name, absent)] if absent else []
+    return _say(one, partly + one.problems(counts(test_sets)))
 
 
 def _test_sets(one: PublishedSet, folder: Path) -> tuple[Path, list[TestSet]]:

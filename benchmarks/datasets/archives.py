@@ -34,6 +34,15 @@ Member = tuple[str, int, Callable[[], IO[bytes]]]
 """Name, size in bytes, and what opens it."""
 
 
+def is_archive(path: Path) -> bool:
+    """Whether a file is called as an archive or a part of one is."""
+    return bool(
+        _CUT.fullmatch(path.name)
+        or _VOLUME.fullmatch(path.name)
+        or path.name.lower().endswith((".zip", *_TAR))
+    )
+
+
 def find_archives(files: Iterable[Path]) -> dict[str, list[Path]]:
     """Archive name → its parts in order; files that are no archives are left out.
 

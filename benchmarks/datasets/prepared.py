@@ -1,6 +1,7 @@
 """Data sets that are ready to be scored: unpacked once, and indexed so that no later run walks or hashes them.
 
     ROOT/<set>/downloads/…     what was fetched, as it came
+    ROOT/<set>/files.json      what was listed to be fetched, bytes by file
     ROOT/<set>/pictures/…      what was in it
     ROOT/<set>/index.parquet   one row per (test set, picture)
 
@@ -10,27 +11,28 @@ The index records where the pictures lie, which may be a read-only folder elsewh
 from __future__ import annotations
 
 import json
+import logging
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from benchmarks.datasets.archives import find_archives, unpack
-from benchmarks.datasets.published import PublishedSet
-from benchmarks.files import user_folder
+from benchmarks.datasets.archives import find_archives, is_archive, unpack
+from benchmarks.datasets.published import PublishedSet, published_set
 from benchmarks.pictures import PictureError, is_picture, picture_file
 from registry.dataset import FAKE, REAL, Picture, TestSet
 from registry.errors import UserError
-from registry.files import atomic
+from registry.files import atomic, user_folder
 from registry.weights import sha256
 
 FOLDER_VARIABLE = "D3QE_BENCH_DATA"
-SCHEMA = 1
+# 1 knew no sets of which only some files were fetched
+SCHEMA = 2
 
 COLUMNS = pa.schema(
     [
@@ -48,6 +50,9 @@ COLUMNS = pa.schema(
 empty where the picture cannot be read."""
 
 _META = b"d3qe_bench"
+_SHOWN = 3
+
+logger = logging.getLogger(__name__)
 
 
 def data_folder() -> Path:
@@ -70,12 +75,25 @@ class PreparedSet:
         return self.folder / "downloads"
 
     @property
+    def listing(self) -> Path:
+        return self.folder / "files.json"
+
+    @property
     def pictures(self) -> Path:
         return self.folder / "pictures"
 
     @property
     def index(self) -> Path:
         return self.folder / "index.parquet"
+
+    def not_fetched(self) -> list[str]:
+        """Archives and pictures that `data get` listed and that are not here; nothing where nothing was listed."""
+        try:
+            listed: dict[str, int] = json.loads(self.listing.read_text(encoding="utf-8"))
+        except (OSError, ValueError):
+            return []
+        matter = [file for file in listed if is_archive(Path(file)) or is_picture(Path(file))]
+        return [file for file in matter if not (self.downloads / file).is_file()]
 
 
 def unpack_all(files: Sequence[Path], target: Path, progress: Callable[[int], None]) -> int:
@@ -87,9 +105,18 @@ def unpack_all(files: Sequence[Path], target: Path, progress: Callable[[int], No
 
 
 def write_index(
-    index: Path, test_sets: Sequence[TestSet], root: Path, progress: Callable[[int], None], threads: int = 4
+    index: Path,
+    test_sets: Sequence[TestSet],
+    root: Path,
+    progress: Callable[[int], None],
+    *,
+    absent: Sequence[str] = (),
+    threads: int = 4,
 ) -> None:
-    """Hash every picture once and write the index, whole or not at all. progress: called with 1 per picture."""
+    """Hash every picture once and write the index, whole or not at all.
+
+    progress: called with 1 per picture. absent: published files that were not fetched.
+    """
     files = sorted({picture.path for test_set in test_sets for picture in test_set.pictures})
     facts: dict[str, tuple[str, int, str]] = {}
     with ThreadPoolExecutor(threads) as pool:
@@ -105,7 +132,7 @@ def write_index(
     table = pa.table(
         [pa.array(list(column), field.type) for column, field in zip(columns, COLUMNS, strict=True)], COLUMNS
     )
-    note = json.dumps({"schema": SCHEMA, "root": str(root.resolve())}).encode()
+    note = json.dumps({"schema": SCHEMA, "root": str(root.resolve()), "absent": list(absent)}).encode()
     with atomic(index) as draft:
         pq.write_table(table.replace_schema_metadata({_META: note}), draft, compression="zstd")
 
@@ -122,8 +149,17 @@ def _facts(path: Path) -> tuple[str, int, str]:
         return digest, size, ""
 
 
-def read_index(index: Path, name: str) -> tuple[Path, pa.Table]:
-    """Root and rows of an index.
+@dataclass(frozen=True)
+class Index:
+    """root: where the paths of the rows start from. absent: published files that were not fetched."""
+
+    root: Path
+    rows: pa.Table
+    absent: tuple[str, ...]
+
+
+def read_index(index: Path, name: str) -> Index:
+    """An index with the columns `COLUMNS`.
 
     Raises:
         UserError: there is none, or it is damaged or of a newer version.
@@ -133,7 +169,8 @@ def read_index(index: Path, name: str) -> tuple[Path, pa.Table]:
         note = json.loads((table.schema.metadata or {})[_META])
         if note["schema"] > SCHEMA:
             raise UserError(f"{index} has schema {note['schema']}, this version reads up to {SCHEMA}")
-        return Path(note["root"]), table.select(COLUMNS.names).cast(COLUMNS)
+        rows = table.select(COLUMNS.names).cast(COLUMNS)
+        return Index(Path(note["root"]), rows, tuple(map(str, note.get("absent", ()))))
     except FileNotFoundError:
         raise UserError(
             f"data set {name} is not here yet: `d3qe-bench data get {name}`, or "
@@ -147,18 +184,42 @@ def read_index(index: Path, name: str) -> tuple[Path, pa.Table]:
 
 
 def scan(name: str) -> list[TestSet]:
-    """The test sets of a prepared data set, from its index alone. Raises `UserError` as `read_index`."""
-    root, table = read_index(PreparedSet(name).index, name)
-    if not root.is_dir():
-        raise UserError(f"the pictures of {name} were in {root}, which is not there: prepare it again")
+    """The test sets of a prepared data set, from its index alone; says so where they are a part of the published one.
+
+    Raises:
+        UserError: as `read_index`.
+    """
+    found = read_index(PreparedSet(name).index, name)
+    if not found.root.is_dir():
+        raise UserError(f"the pictures of {name} were in {found.root}, which is not there: prepare it again")
+    sets = _test_sets(found, name)
+    if parts := [one.name for one in sets if one.absent]:
+        logger.warning("%s: in part only are %s", in_part(name, found.absent), ", ".join(parts))
+    return sets
+
+
+def _test_sets(found: Index, name: str) -> list[TestSet]:
+    expected = published_set(name).expected
     sets: dict[tuple[str, str, str], list[Picture]] = {}
-    for row in zip(*(column.to_pylist() for column in table.itercolumns()), strict=True):
+    for row in zip(*(column.to_pylist() for column in found.rows.itercolumns()), strict=True):
         dataset, generator, paradigm, path, label, digest, size, _ = row
         sets.setdefault((dataset, generator, paradigm), []).append(Picture(path, label, digest, size))
-    return [
-        TestSet(dataset, root, generator, paradigm, tuple(pictures))
-        for (dataset, generator, paradigm), pictures in sets.items()
-    ]
+    test_sets = []
+    for (dataset, generator, paradigm), pictures in sets.items():
+        one = TestSet(dataset, found.root, generator, paradigm, tuple(pictures))
+        whole = generator in expected and expected[generator].is_whole(one.count(REAL), one.count(FAKE))
+        test_sets.append(one if whole else replace(one, absent=found.absent))
+    return test_sets
+
+
+def in_part(name: str, absent: Sequence[str]) -> str:
+    """That published files were not fetched, which, and what fetches them."""
+    more = f" and {len(absent) - _SHOWN} more" if len(absent) > _SHOWN else ""
+    files = f"{len(absent)} published file{'s' if len(absent) > 1 else ''}"
+    return (
+        f"{files} of {name} {'were' if len(absent) > 1 else 'was'} not fetched ({', '.join(absent[:_SHOWN])}{more}; "
+        f"`d3qe-bench data get {name}` fetches the rest)"
+    )
 
 
 def counts(test_sets: Sequence[TestSet]) -> dict[str, tuple[int, int]]:
@@ -174,7 +235,8 @@ def verify(published: PublishedSet, progress: Callable[[int], None], *, quick: b
     Raises:
         UserError: as `read_index`.
     """
-    root, table = read_index(PreparedSet(published.name).index, published.name)
+    found = read_index(PreparedSet(published.name).index, published.name)
+    root, table = found.root, found.rows
     known: dict[str, tuple[str, int]] = dict(
         zip(
             table["path"].to_pylist(),
@@ -198,7 +260,9 @@ def verify(published: PublishedSet, progress: Callable[[int], None], *, quick: b
     for path, count in Counter(table["path"].to_pylist()).items():
         if count > 1 and published.layout not in _SHARING:
             yield f"in {count} test sets: {path}"
-    yield from published.problems(counts(scan(published.name)))
+    if found.absent:
+        yield in_part(published.name, found.absent)
+    yield from published.problems(counts(_test_sets(found, published.name)))
 
 
 _SHARING = ("universalfakedetect", "beside_real")
@@ -210,8 +274,9 @@ def facts_of(published: PublishedSet) -> dict[str, Any]:
     place = PreparedSet(published.name)
     if place.index.is_file():
         try:
-            return {"state": "ready", "pictures": pq.read_metadata(place.index).num_rows}
-        except (OSError, pa.ArrowException):
+            found = read_index(place.index, published.name)
+            return {"state": "ready, in part" if found.absent else "ready", "pictures": found.rows.num_rows}
+        except UserError:
             return {"state": "damaged index", "pictures": 0}
     if place.downloads.is_dir() and any(place.downloads.iterdir()):
         return {"state": "downloaded", "pictures": 0}

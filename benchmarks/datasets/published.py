@@ -17,6 +17,8 @@ from benchmarks.datasets.sources import source_facts
 from benchmarks.download import HUB, DownloadError, Remote, offline
 from registry.errors import UserError, unknown_name
 
+_ZENODO = "https://zenodo.org"
+
 
 class _Facts(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
@@ -27,6 +29,10 @@ class Expected(_Facts):
 
     real: int | None = None
     fake: int | None = None
+
+    def is_whole(self, real: int, fake: int) -> bool:
+        """Whether both counts are stated, and these are they."""
+        return (self.real, self.fake) == (real, fake)
 
 
 class WrongUpload(_Facts):
@@ -81,7 +87,7 @@ class PublishedSet(_Facts):
         if offline():
             raise DownloadError(f"{self.name}: HF_HUB_OFFLINE forbids to ask which files there are")
         listed = self._on_hub() if self.hub else self._on_zenodo()
-        wanted = [one for one in listed if _matches(one.file, self.files)]
+        wanted = [one for one in listed if matches(one.file, self.files)]
         if not wanted:
             raise DownloadError(f"{self.name}: no file of {self.page} matches {', '.join(self.files)}")
         return wanted
@@ -101,12 +107,14 @@ class PublishedSet(_Facts):
         for one in tree:
             if isinstance(one, RepoFile):
                 digest = one.lfs.sha256 if one.lfs else ""
-                yield Remote(f"{HUB}{repository}", one.path, digest, one.size, "dataset", commit)
+                yield Remote(
+                    f"{HUB}{repository}", one.path, digest, one.size, kind="dataset", revision=commit
+                )
 
     def _on_zenodo(self) -> Iterable[Remote]:
         import requests
 
-        address = f"https://zenodo.org/api/records/{self.zenodo}"
+        address = f"{_ZENODO}/api/records/{self.zenodo}"
         try:
             answer = requests.get(address, timeout=60)
             answer.raise_for_status()
@@ -114,7 +122,9 @@ class PublishedSet(_Facts):
         except (requests.RequestException, ValueError, KeyError) as error:
             raise DownloadError(f"cannot list {address}: {error}") from error
         for one in listed:
-            yield Remote(f"https://zenodo.org/records/{self.zenodo}/files", one["key"], "", one["size"])
+            kind, _, digest = one.get("checksum", "").partition(":")
+            md5 = digest if kind == "md5" else ""
+            yield Remote(f"{_ZENODO}/records/{self.zenodo}/files", one["key"], size=one["size"], md5=md5)
 
     def problems(self, found: dict[str, tuple[int, int]]) -> list[str]:
         """In what the test sets differ from what was published. found: generator → (real, generated) pictures."""
@@ -135,7 +145,8 @@ class PublishedSet(_Facts):
         return told
 
 
-def _matches(file: str, patterns: Sequence[str]) -> bool:
+def matches(file: str, patterns: Sequence[str]) -> bool:
+    """Whether a file's name is one of the patterns' (`*`, `?`, `[…]`; case counts)."""
     return any(fnmatch.fnmatchcase(file, pattern) for pattern in patterns)
 
 

@@ -53,7 +53,7 @@ class DetectZooDetector(Detector):
         Raises:
             WeightsError: the file is unsafe or does not fit, or this detector takes none.
         """
-        read_checkpoint(path)
+        read_checkpoint(path, convert=False)
         suite = load_suite(Notes())
         kind = suite.core.registry._REGISTRY[self.name]
         if "checkpoint_path" not in inspect.signature(kind).parameters:

@@ -8,7 +8,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from benchmarks.download import Remote, download, noted_digest
-from benchmarks.files import user_folder
 from registry import (
     Catalogs,
     DetectorCard,
@@ -21,6 +20,7 @@ from registry import (
 )
 from registry.catalog import Entry
 from registry.errors import unknown_name
+from registry.files import user_folder
 from registry.weights import WeightsFile, weights_file
 
 if TYPE_CHECKING:
@@ -64,6 +64,25 @@ def _present(name: str, published: Sequence[PublishedWeights]) -> Path | None:
     return next((path for one in published if (path := stored(name, one)).is_file()), None)
 
 
+def _fetched(name: str, published: Sequence[PublishedWeights]) -> Path | None:
+    """The fetched file of `name`, None where there is none.
+
+    Raises:
+        WeightsError: a file lies in its place that is not the one whose digest is on record.
+    """
+    path = _present(name, published)
+    recorded = [one.sha256 for one in published if one.sha256 and stored(name, one) == path]
+    if path is None or not recorded:
+        return path
+    digest = weights_file(path).sha256
+    if not any(digest.startswith(one) for one in recorded):
+        raise WeightsError(
+            f"{path} is not the published file (SHA-256 {digest}, on record is {' or '.join(recorded)}): remove it and "
+            f"fetch it with `d3qe-bench weights get {name}`, or say `--weights {name}={path}` if you mean this one"
+        )
+    return path
+
+
 class Locator:
     """Finds the weights file of a detector or an encoder: one that the user named first, then a fetched one.
 
@@ -90,7 +109,7 @@ class Locator:
         """The file to load for a registered name, a label or an encoder, with its digest; None where there is none.
 
         Raises:
-            WeightsError: it is not the file any more that was fetched: its digest was noted then.
+            WeightsError: it is not the published file, or not the one any more that was fetched: its digest was noted then.
         """
         path = self._of_encoder(what) if isinstance(what, EncoderSpec) else self._of_name(what)
         if path is None:
@@ -118,7 +137,7 @@ class Locator:
 
     def _of_name(self, name: str) -> Path | None:
         named = self.given.get(name)
-        return named or find(name, card_of(self.catalogs, name))
+        return named or _fetched(name, card_of(self.catalogs, name).weights)
 
     def _of_encoder(self, spec: EncoderSpec) -> Path | None:
         own = self.catalogs.encoders
@@ -128,7 +147,7 @@ class Locator:
                 return self.given[spec.variant]
             if own.entry(spec.name).card.variants:
                 published = _class_of(own.entry(spec.name)).published_weights(**dict(spec.options))
-                if found := _present(spec.variant, published):
+                if found := _fetched(spec.variant, published):
                     return found
         return self._of_name(spec.name)
 

@@ -65,7 +65,7 @@ class Run:
         return (known and known.fingerprint) or ""
 
     def view(self, dataset: str) -> str:
-        """The fair view of a test set as tables show it, empty without one."""
+        """The fair view of a test set as tables show it, and whether it is a part; empty for a whole one without a view."""
         known = self.record.datasets.get(dataset)
         return known.view if known else ""
 

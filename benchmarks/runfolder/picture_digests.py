@@ -10,9 +10,9 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from pathlib import Path
+from typing import TYPE_CHECKING
 from urllib.parse import quote, unquote
 
-import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 
@@ -20,6 +20,9 @@ from benchmarks.datasets.fingerprint import Fingerprint
 from registry import TestSet
 from registry.errors import UserError
 from registry.files import atomic
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 _SCHEMA = pa.schema([("path", pa.string()), ("sha256", pa.binary(32))])
 _FILE = "digests.parquet"
@@ -45,6 +48,8 @@ def picture_digests(run: Path) -> pd.DataFrame | None:
     Raises:
         UserError: a file cannot be read.
     """
+    import pandas as pd
+
     frames = []
     for file in sorted(Path(run, "pictures").glob(f"dataset=*/{_FILE}")):
         try:

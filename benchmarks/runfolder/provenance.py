@@ -68,6 +68,7 @@ def new_record(
                     "fingerprint_of": settings.fingerprint,
                     **({"prepare": str(test_set.prepare)} if test_set.prepare else {}),
                     **({"omitted": list(omitted)} if (omitted := omitted_of(test_set)) else {}),
+                    **({"not_fetched": list(test_set.absent)} if test_set.absent else {}),
                 }
                 for test_set, fingerprint in test_sets
             },

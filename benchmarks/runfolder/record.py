@@ -174,7 +174,8 @@ class Asked(Document):
 
 class DatasetRecord(Document):
     """One test set of a run. fingerprint: of its pictures, made of `fingerprint_of`; prepare: its fair view;
-    omitted: paths of the pictures that the view leaves out because they are too small.
+    omitted: paths of the pictures that the view leaves out because they are too small; not_fetched: published files
+    for which the set is, or may be, no more than a part.
     """
 
     paradigm: str | None = None
@@ -184,12 +185,14 @@ class DatasetRecord(Document):
     fingerprint_of: str = ""
     prepare: str | None = None
     omitted: list[str] = Field([])
+    not_fetched: list[str] = Field([])
 
     @property
     def view(self) -> str:
-        """The fair view as tables show it: the size it came to and how many pictures it left out."""
+        """The fair view as tables show it: the size it came to and how many pictures it left out; then whether it is a part."""
         left_out = f", {len(self.omitted)} left out" if self.omitted else ""
-        return f"@{self.prepare}{left_out}" if self.prepare else ""
+        view = f"@{self.prepare}{left_out}" if self.prepare else ""
+        return f"{view} (in part)" if self.not_fetched else view
 
 
 class PluginEntry(Document):

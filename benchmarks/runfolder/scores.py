@@ -11,16 +11,18 @@ import uuid
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, fields
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 from urllib.parse import quote, unquote
 
-import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 
 from benchmarks.perturbations import CLEAN as CLEAN
 from registry.errors import UserError
 from registry.files import atomic
+
+if TYPE_CHECKING:
+    import pandas as pd  # imported when rows are read: a run begins by writing them
 
 SCHEMA = pa.schema(
     [
@@ -129,5 +131,7 @@ def compact_cell(run: Path, cell: Cell) -> None:
 
 def read_scores(run: Path) -> pd.DataFrame:
     """All rows of a run folder, one per (detector, dataset, perturbation, picture)."""
+    import pandas as pd
+
     frames = [read_cell(run, cell) for cell in cells(run)]
     return pd.concat(frames, ignore_index=True) if frames else SCHEMA.empty_table().to_pandas()

@@ -12,7 +12,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from mmengine.runner import Runner
 from rich.console import Console
@@ -23,8 +23,6 @@ from benchmarks.loading import Locator, Session, load_catalogs, open_session
 from benchmarks.loading.samples import PreparedPictures
 from benchmarks.perturbations import Perturbation
 from benchmarks.ranks import NO_DEFAULT_HOOKS, Processes, decoding_processes, joined
-from benchmarks.runfolder.evaluate import asked_validation, evaluate_run
-from benchmarks.runfolder.metrics_file import MetricsFile
 from benchmarks.runfolder.owner import Ownership, Shard, one_at_a_time, owned_by_all
 from benchmarks.runfolder.picture_digests import write_picture_digests
 from benchmarks.runfolder.provenance import device_name, new_record
@@ -44,6 +42,12 @@ from benchmarks.text import plain
 from registry import TestSet, UserError
 from registry.dataset import REAL
 from registry.encoder import Passes
+
+if TYPE_CHECKING:
+    from benchmarks.runfolder.metrics_file import MetricsFile
+
+# What computes metrics brings scipy, scikit-learn and pandas, a third of the time that a run takes to its first score:
+# it is imported where scores are there.
 
 
 @dataclass(frozen=True)
@@ -100,7 +104,12 @@ def make_plan(settings: RunSettings, processes: Processes) -> Plan:
     test_sets = requested_test_sets(settings, catalogs)
     if settings.calibrate_on and not settings.clean:
         raise UserError("--calibrate-on chooses thresholds on clean pictures: leave out --no-clean")
-    asked_validation(settings.calibrate_on, settings.fpr, {one.name: one.count(REAL) for one in test_sets})
+    if settings.calibrate_on is not None or settings.fpr is not None:
+        from benchmarks.runfolder.evaluate import asked_validation
+
+        asked_validation(
+            settings.calibrate_on, settings.fpr, {one.name: one.count(REAL) for one in test_sets}
+        )
     session = open_session(settings, catalogs=catalogs)
     return Plan(settings, test_sets, asked.perturbations, session, processes, asked.suites)
 
@@ -280,6 +289,8 @@ def _not_yet(plan: Plan, failed: Mapping[str, str], last: bool) -> str:
 
 def _finish(plan: Plan) -> MetricsFile:
     """Compact the score files and compute metrics.json."""
+    from benchmarks.runfolder.evaluate import evaluate_run
+
     settings = plan.settings
     for cell in cells(settings.out):
         compact_cell(settings.out, cell)

@@ -36,7 +36,7 @@ def newest(out: Path) -> dict[str, Any] | None:
     problem: WeightsError | None = None
     for path in reversed(_paths(out)):
         try:
-            found: dict[str, Any] = read_checkpoint(path)
+            found: dict[str, Any] = read_checkpoint(path, convert=False)
             return found
         except WeightsError as error:
             logger.warning("%s; going back to the checkpoint before it", error)

@@ -28,10 +28,10 @@ def test_median_equals_a_generic_rank_filter():
 
 
 @pytest.mark.slow
-def test_published_weights_give_the_published_logits(shared):
+def test_published_weights_give_the_published_logits(shared, shared_weights):
     """Every picture of the field data, mixed sizes and formats included."""
     detector = FerretNet()
-    detector.load_weights(shared / "weights" / "ferretnet-s-median-3.pth")
+    detector.load_weights(shared_weights / "ferretnet-s-median-3.pth")
     pipeline = Pipeline({"it": detector}, EncoderPool(load_plugins().encoders))
     with open(shared / "golden" / "ferretnet_s_field.csv", newline="") as stream:
         rows = list(csv.DictReader(stream))

@@ -58,9 +58,9 @@ def test_one_pass_serves_d3qe_and_every_score() -> None:
     assert passes == {"encoder": 3, "decoder": 2}
 
 
-def test_a_published_tokenizer_of_another_kind(shared: Path) -> None:
+def test_a_published_tokenizer_of_another_kind(shared: Path, shared_weights: Path) -> None:
     """Its own reconstructions look more like its own than the photographs that they are of."""
-    weights = shared / "weights" / "vqvae_f4_512x128.pt"
+    weights = shared_weights / "vqvae_f4_512x128.pt"
     tokenizer = VQVAETokenizer().eval()
     tokenizer.load_weights(weights)
     detectors = {

@@ -60,9 +60,9 @@ def test_filters_find_nothing_in_flat_pictures_and_are_all_different():
 
 
 @pytest.mark.slow
-def test_published_weights_give_the_published_logits(shared):
+def test_published_weights_give_the_published_logits(shared, shared_weights):
     """Every picture of the field data. Crops of nearly equal texture may change places, so logits differ a little."""
-    weights = shared / "weights" / "patchcraft-rptc.pth"
+    weights = shared_weights / "patchcraft-rptc.pth"
     if not weights.is_file():
         pytest.skip("no published weights beside the checkout")
     detector = PatchCraft()

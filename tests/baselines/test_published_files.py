@@ -31,9 +31,9 @@ SMALL = (1, 1, 1, 1)
 TOWER = {"width": 16, "layers": 1, "heads": 2}
 
 
-def test_univfd_head(shared):
+def test_univfd_head(shared_weights):
     detector = UnivFD()
-    path = shared / "golden" / "published_heads" / "univfd_fc.pth"
+    path = shared_weights / "univfd_fc.pth"
     detector.load_weights(path)
     head = torch.load(path, weights_only=True, map_location="cpu")
     feature = torch.randn(3, 768)
@@ -130,8 +130,8 @@ def test_rine_heads_of_all_published_sizes(tmp_path, variant):
     assert parameter_digest(detector) == parameter_digest(source)
 
 
-def test_rine_names_the_variant_of_a_head_of_another_shape(shared):
-    path = shared / "golden" / "published_heads" / "rine_2class.pth"
+def test_rine_names_the_variant_of_a_head_of_another_shape(shared_weights):
+    path = shared_weights / "rine_2class.pth"
     RINE(variant="2class").load_weights(path)
     with pytest.raises(WeightsError, match="set the option variant to 2class"):
         RINE().load_weights(path)

@@ -15,9 +15,9 @@ FILE = "vqvae_f4_512x128.pt"
 
 
 @pytest.fixture(scope="module")
-def tokenizer(shared) -> VQVAETokenizer:
+def tokenizer(shared_weights) -> VQVAETokenizer:
     tokenizer = VQVAETokenizer().eval()
-    tokenizer.load_weights(shared / "weights" / FILE)
+    tokenizer.load_weights(shared_weights / FILE)
     return tokenizer
 
 
@@ -37,16 +37,16 @@ def _decode(state: dict[str, torch.Tensor], quantized: torch.Tensor) -> torch.Te
 
 
 @torch.inference_mode()
-def test_published_decoder_restores_the_picture(shared, tokenizer):
+def test_published_decoder_restores_the_picture(shared, shared_weights, tokenizer):
     path = sorted((shared / "data" / "photos").iterdir())[0]
     picture = np.asarray(Image.open(path).convert("RGB").resize((128, 128)), np.float32) / 255 - 0.5
     image = torch.from_numpy(picture).permute(2, 0, 1).unsqueeze(0)
     quantized = tokenizer(image, ["quantized"])["quantized"]
-    restored = _decode(read_state_dict(shared / "weights" / FILE), quantized)
+    restored = _decode(read_state_dict(shared_weights / FILE), quantized)
     assert F.mse_loss(restored, image) < 0.1 * image.var()
 
 
-def test_d3qe_reads_it(shared):
+def test_d3qe_reads_it(shared, shared_weights):
     """A grid that is not 16×16, 512 codes of 128 channels, and no file for any but the tokenizer."""
     torch.manual_seed(0)
     detector = D3QE(
@@ -62,7 +62,7 @@ def test_d3qe_reads_it(shared):
         delta_mode="paper",
         delta_form="standardised",
     )
-    pool = EncoderPool(load_plugins().encoders, {"vqvae-f4": shared / "weights" / FILE})
+    pool = EncoderPool(load_plugins().encoders, {"vqvae-f4": shared_weights / FILE})
     pipeline = Pipeline({"it": detector}, pool)
     pictures = [
         Image.open(path).convert("RGB") for path in sorted((shared / "data" / "photos").iterdir())[:4]

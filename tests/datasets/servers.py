@@ -76,6 +76,8 @@ class _Handler(BaseHTTPRequestHandler):
             self.send_header("Content-Range", f"bytes {begin}-{len(whole) - 1}/{len(whole)}")
         self.send_header("Content-Length", str(len(whole) - begin))
         self.send_header("ETag", f'"{hashlib.sha256(whole).hexdigest()}"')
+        self.send_header("X-Linked-ETag", f'"{hashlib.sha256(whole).hexdigest()}"')
+        self.send_header("X-Linked-Size", str(len(whole)))
         self.send_header("X-Repo-Commit", COMMIT)
         self.send_header("Accept-Ranges", "bytes")
         self.end_headers()

@@ -31,18 +31,18 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 def test_a_named_file_wins_over_a_fetched_one(tmp_path: Path) -> None:
-    card = CATALOGS.detectors.entry("univfd").card
-    fetched = written(stored("univfd", card.weights[0]), "fetched")
-    assert Locator(CATALOGS, {}).resolve("univfd") == weights_file(fetched)
+    card = CATALOGS.detectors.entry("npr").card
+    fetched = written(stored("npr", card.weights[0]), "fetched")
+    assert Locator(CATALOGS, {}).resolve("npr") == weights_file(fetched)
     mine = written(tmp_path / "mine.pth", "mine")
-    found = Locator(CATALOGS, {"univfd": mine}).resolve("univfd")
+    found = Locator(CATALOGS, {"npr": mine}).resolve("npr")
     assert (found.path, found.sha256) == (mine, sha256(mine))
     label = written(tmp_path / "label.pth", "label")
-    locator = Locator(CATALOGS, {"univfd": mine, "other": label}, ["other"])
-    assert locator.detector("univfd", "other", None).path == label
-    assert locator.detector("univfd", "univfd", None).path == mine
+    locator = Locator(CATALOGS, {"npr": mine, "other": label}, ["other"])
+    assert locator.detector("npr", "other", None).path == label
+    assert locator.detector("npr", "npr", None).path == mine
     own = written(tmp_path / "own.pth", "own")
-    assert locator.detector("univfd", "other", own).path == own
+    assert locator.detector("npr", "other", own).path == own
 
 
 def test_a_fetched_file_that_changed_is_refused() -> None:
@@ -56,6 +56,19 @@ def test_a_fetched_file_that_changed_is_refused() -> None:
         Locator(CATALOGS, {}).resolve("npr")
     target.unlink()
     assert Locator(CATALOGS, {}).resolve("npr") is None
+
+
+def test_a_file_in_the_place_of_a_published_one_has_to_be_it(folder: Path) -> None:
+    """Else a run would go under the published name with other weights."""
+    target = written(
+        stored("resnet18/imagenet", CATALOGS.encoders.entry("resnet18/imagenet").card.weights[0]), "mine"
+    )
+    with pytest.raises(
+        WeightsError, match=r"is not the published file .* on record is f37072fd\): remove it and"
+    ):
+        Locator(CATALOGS, {}).resolve("resnet18/imagenet")
+    meant = Locator(CATALOGS, {"resnet18/imagenet": target})
+    assert meant.resolve("resnet18/imagenet") == weights_file(target)
 
 
 def test_variants_of_an_encoder_have_files_of_their_own(tmp_path: Path, folder: Path) -> None:

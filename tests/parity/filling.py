@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import json
+import shutil
+import tempfile
 from collections.abc import Callable
 from pathlib import Path
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import numpy as np
 import torch
@@ -18,6 +20,12 @@ GOLDEN_SEED = 20251005
 
 Arrays = dict[str, np.ndarray]
 Module = TypeVar("Module", bound=nn.Module)
+
+
+def load_copy(detector: Any, weights: Path) -> None:
+    """Load a file that stays as it lies: a pickle that is read leaves its conversion beside it."""
+    with tempfile.TemporaryDirectory() as folder:
+        detector.load_weights(Path(shutil.copy(weights, folder)))
 
 
 def golden_names(name: str, prefix: str = "", ignore: tuple[str, ...] = ()) -> dict[str, tuple[int, ...]]:

@@ -17,7 +17,7 @@ from baselines.patchcraft import (
 )
 from tests.conftest import SHARED
 from tests.golden.seeded import seeded_images
-from tests.parity.filling import Arrays, filled, golden_names
+from tests.parity.filling import Arrays, filled, golden_names, load_copy
 
 PUBLISHED = SHARED / "weights" / "patchcraft-rptc.pth"
 
@@ -56,7 +56,7 @@ def arrays(seed: int) -> Arrays:
     }
     if PUBLISHED.is_file():
         detector = PatchCraft().eval()
-        detector.load_weights(PUBLISHED)
+        load_copy(detector, PUBLISHED)
         found["logit_published"] = detector.network(pairs)
         found["logit_published_pipeline"] = detector.network(drawn.unsqueeze(0))
     return {name: value.numpy() for name, value in found.items()}

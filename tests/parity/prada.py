@@ -7,7 +7,7 @@ import torch
 
 from baselines.prada import PRADA, VAR_SCALES
 from tests.conftest import SHARED
-from tests.parity.filling import Arrays
+from tests.parity.filling import Arrays, load_copy
 
 PUBLISHED = SHARED / "golden" / "published_heads"
 HEADS = {"llamagen_b256": (256, ()), "var_d30": (680, VAR_SCALES)}
@@ -16,7 +16,7 @@ HEADS = {"llamagen_b256": (256, ()), "var_d30": (680, VAR_SCALES)}
 
 def head(name: str) -> PRADA:
     detector = PRADA(scales=HEADS[name][1]).eval()
-    detector.load_weights(PUBLISHED / f"prada_{name}.pt")
+    load_copy(detector, PUBLISHED / f"prada_{name}.pt")
     return detector
 
 
