@@ -97,6 +97,7 @@ def register_detectors(register: Register) -> None:
         licence="MIT",
         trained_on="ForenSynths ProGAN, 20 classes",
         tables="UnivFD; AIGCDetectBenchmark's with input: AIGCDetectBenchmark",
+        inputs=("UniversalFakeDetect", "AIGCDetectBenchmark"),
         weights=(
             PublishedWeights(
                 f"{_GITHUB}/WisconsinAIVision/UniversalFakeDetect/"
@@ -117,6 +118,7 @@ def register_detectors(register: Register) -> None:
         licence="CC BY-NC-SA 4.0",
         trained_on="ForenSynths ProGAN, 20 classes",
         tables="CNNDetection; AIGCDetectBenchmark's with input: AIGCDetectBenchmark",
+        inputs=("ForenSynths", "AIGCDetectBenchmark"),
         weights=(
             PublishedWeights(_SIDBENCH, "blur_jpg_prob0.5.pth", licence="CC BY-NC-SA 4.0"),
             PublishedWeights(_SIDBENCH, "blur_jpg_prob0.1.pth", licence="CC BY-NC-SA 4.0"),
@@ -161,6 +163,7 @@ def register_detectors(register: Register) -> None:
         "gramnet",
         "baselines.gramnet:GramNet",
         protocols=PROTOCOLS,
+        inputs=("AIGCDetectBenchmark", "whole"),
         summary="ResNet-18 with branches on Gram matrices of its feature maps",
         paper="Global Texture Enhancement for Fake Face Detection in the Wild, CVPR 2020, arXiv 2002.00133",
         trained_on=_AIGCDETECT,
@@ -180,6 +183,7 @@ def register_detectors(register: Register) -> None:
         "npr",
         "baselines.npr:NPR",
         protocols=PROTOCOLS,
+        inputs=("GANGen-Detection", "ForenSynths", "DiffusionForensics", "UniversalFakeDetect"),
         summary="cut ResNet-50 on differences of neighbouring pixels",
         paper="Rethinking the Up-Sampling Operations in CNN-based Generative Network, CVPR 2024, arXiv 2312.10461",
         trained_on="ForenSynths ProGAN, 4 classes (car, cat, chair, horse)",
@@ -195,6 +199,7 @@ def register_detectors(register: Register) -> None:
         "rine",
         "baselines.rine:RINE",
         protocols=PROTOCOLS,
+        inputs=("ForenSynths", "UniversalFakeDetect", "Synthbuster"),
         summary="class tokens of all CLIP ViT-L/14 blocks through learned weights and an MLP",
         paper="Leveraging Representations from Intermediate Encoder-blocks, ECCV 2024, arXiv 2402.19091",
         licence="Apache-2.0",
@@ -300,6 +305,7 @@ def register_detectors(register: Register) -> None:
         register(
             name,
             f"baselines.prada:{target}",
+            inputs=("adm", "lanczos") if generator.startswith("LlamaGen") else ("lanczos", "adm"),
             summary=f"white box for {generator}: likelihood of the tokens with and without a class",
             paper=_PRADA,
             licence="none stated",

@@ -18,6 +18,7 @@ from pathlib import Path
 from statistics import fmean
 from typing import Annotated, Any
 
+import numpy as np
 import typer
 
 from benchmarks.commands.outcome import run_script
@@ -232,7 +233,9 @@ def differences_markdown(run: Run, reference: str) -> str:
 def _difference(one: Difference | None) -> str:
     if one is None:
         return "–"
-    text = f"{one.value:+.3f} [{one.low:+.3f}, {one.high:+.3f}]"
+    text = f"{one.value:+.3f}"
+    if np.isfinite(one.low):
+        text += f" [{one.low:+.3f}, {one.high:+.3f}]"
     return f"**{text}**" if one.p_holm < ALPHA else text
 
 

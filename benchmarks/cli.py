@@ -18,6 +18,7 @@ from benchmarks.commands.outcome import end_plainly
 from benchmarks.commands.predict_command import predict
 from benchmarks.commands.report_command import report
 from benchmarks.commands.run_command import run
+from benchmarks.commands.sensitivity_command import sensitivity
 from benchmarks.commands.study_command import study
 from benchmarks.commands.submit_command import submit
 from benchmarks.commands.timeline_command import timeline
@@ -40,6 +41,7 @@ app.command("run")(run)
 app.command("report")(report)
 app.command("failures")(failures)
 app.command("timeline")(timeline)
+app.command("sensitivity")(sensitivity)
 app.command("submit")(submit)
 app.command("predict")(predict)
 app.command("attribute")(attribute)

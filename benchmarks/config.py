@@ -310,6 +310,10 @@ class RunSettings(SessionSettings, DataSettings):
         [], description="YAML file of further named chains and suites"
     )
     clean: StrictBool = Field(True, description="score the pictures as they are, too")
+    feeds: Annotated[list[str], Option("--feed", "FEED")] = Field(
+        [],
+        description="other way of feeding each detector, as a row of its own, such as crop, resize:300 or bicubic; all for those worth a try",
+    )
     out: Path = Field(Path("runs/latest"), description="run folder; rerunning on it resumes")
     workers: Workers = None
     launcher: Launcher = "auto"

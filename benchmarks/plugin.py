@@ -15,24 +15,35 @@ _MINI_PHOTOGRAPHS = "training regions of the mini benchmark's photographs, and 5
 @hookimpl
 def register_encoders(register: Register) -> None:
     """The frozen networks of the embedded benchmark; their weights ship with the package."""
-    register(
-        "mini-vq4",
-        "benchmarks.mini.encoders:MiniTokenizer",
-        summary="VQ tokenizer of stride 4 with 512 codes of 8 channels, for 64×64 px",
-        licence="MIT",
-        trained_on=_MINI_PHOTOGRAPHS,
-        weights=(PublishedWeights("package:benchmarks", "mini/weights/tokenizer.safetensors", "MIT"),),
-    )
-    register(
-        "mini-msvq4",
-        "benchmarks.mini.encoders:MiniScaleTokenizer",
-        summary="VQ tokenizer of stride 4 on five scales, with 512 codes of 8 channels, for 64×64 px",
-        licence="MIT",
-        trained_on=_MINI_PHOTOGRAPHS,
-        weights=(
-            PublishedWeights("package:benchmarks", "mini/weights/multiscale_tokenizer.safetensors", "MIT"),
+    for name, target, weights, summary in (
+        ("mini-vq4", "MiniTokenizer", "tokenizer", "VQ tokenizer of stride 4 with 512 codes of 8 channels"),
+        (
+            "mini-msvq4",
+            "MiniScaleTokenizer",
+            "multiscale_tokenizer",
+            "VQ tokenizer of stride 4 on five scales, with 512 codes of 8 channels",
         ),
-    )
+        (
+            "mini-maskvq4",
+            "MiniMaskedTokenizer",
+            "masked_tokenizer",
+            "VQ tokenizer of patches of 4 with 1,024 codes of 16 channels",
+        ),
+        (
+            "mini-bsq4",
+            "MiniBitwiseTokenizer",
+            "bitwise_tokenizer",
+            "binary tokenizer of stride 4 on six scales, with 12 bits a token",
+        ),
+    ):
+        register(
+            name,
+            f"benchmarks.mini.encoders:{target}",
+            summary=f"{summary}, for 64×64 px",
+            licence="MIT",
+            trained_on=_MINI_PHOTOGRAPHS,
+            weights=(PublishedWeights("package:benchmarks", f"mini/weights/{weights}.safetensors", "MIT"),),
+        )
     for name, target, tokens in (
         ("raster", "RasterLikelihood", "256 tokens of mini-vq4"),
         ("next_scale", "ScaleLikelihood", "341 tokens of mini-msvq4"),
@@ -86,7 +97,7 @@ def register_datasets(register: Register) -> None:
     register(
         "mini",
         "benchmarks.mini.dataset:scan",
-        summary="embedded: four small generators and crops of photographs, 64×64 px",
+        summary="embedded: six small generators and crops of photographs, 64×64 px",
         licence="MIT; photographs CC0, public domain and CC BY 2.0",
         layout=False,
     )

@@ -58,6 +58,8 @@ class DetectorCard(Card):
     protocols: input protocols it offers, the default first. `original` is the published
         preprocessing; `uniform` is the same resize and crop for all detectors. One that offers more
         than one takes `protocol` in its constructor.
+    inputs: names of the inputs that it was published with, where there are several, the default first: values of its
+        option `input`.
     needs_weights: False for detectors that have nothing to learn.
     tables: whose published tables the default input is that of, and the option for others. Figures of other inputs
         are not comparable.
@@ -68,6 +70,7 @@ class DetectorCard(Card):
     trained_on: str = ""
     tables: str = ""
     protocols: tuple[str, ...] = ("original",)
+    inputs: tuple[str, ...] = ()
     weights: tuple[PublishedWeights, ...] = ()
     reported: tuple[Reported, ...] = ()
     needs_weights: bool = True

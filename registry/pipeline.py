@@ -1,7 +1,8 @@
 """Runs many detectors over pictures with no work done twice.
 
 Each distinct view is computed once per picture, each encoder once per batch and distinct tensor, whoever asked
-and whatever else they read: where two views of a picture are one tensor, what an encoder finds in it serves both. A detector that raises on one picture loses that picture only.
+and whatever else they read: where two views of a picture are one tensor, what an encoder finds in it serves both, and so
+does the logit of one network that is fed in two ways. A detector that raises on one picture loses that picture only.
 """
 
 from __future__ import annotations
@@ -15,7 +16,8 @@ from torch import Tensor
 
 from registry.detector import Detector
 from registry.encoder import EncoderPool
-from registry.inputs import InputReader, Source, distinct_views, encoder_outputs
+from registry.feeding import Fed
+from registry.inputs import InputReader, Source, distinct_views, encoder_outputs, view_of
 from registry.view import EncoderSpec, Feature, View, views_of
 
 if TYPE_CHECKING:
@@ -97,14 +99,26 @@ class _Batch:
         self.reads = pipeline.reads(names)
         self.encoded: dict[tuple[EncoderSpec, Memory], dict[str, Tensor] | Exception] = {}
         self.stacked: dict[tuple[Memory, ...], Tensor] = {}
+        self.scored: dict[tuple[int, tuple[Memory, ...]], Outcome] = {}
 
     def score(self, name: str) -> list[Outcome]:
-        """One detector's logits of all samples."""
+        """One detector's logits of all samples; what its network has made of the very same tensors is taken as it is."""
+        detector = self.pipeline.detectors[name]
+        network = id(detector.detector if isinstance(detector, Fed) else detector)
+        views = [view_of(source) for source in self.pipeline.readers[name].inputs.values()]
+        keys = [(network, tuple(_memory(sample[view]) for view in views)) for sample in self.samples]
+        new = [index for index, key in enumerate(keys) if key not in self.scored]
+        self.scored |= {keys[index]: outcome for index, outcome in self._score(name, new).items()}
+        return [self.scored[key] for key in keys]
+
+    def _score(self, name: str, samples: Sequence[int]) -> dict[int, Outcome]:
         pipeline = self.pipeline
         reader, detector = pipeline.readers[name], pipeline.detectors[name]
-        rows = [self._row(index, reader) for index in range(len(self.samples))]
-        outcomes: list[Outcome] = [row if isinstance(row, Exception) else 0.0 for row in rows]
-        whole = {index: row for index, row in enumerate(rows) if not isinstance(row, Exception)}
+        rows = {index: self._row(index, reader) for index in samples}
+        outcomes: dict[int, Outcome] = {
+            index: row if isinstance(row, Exception) else 0.0 for index, row in rows.items()
+        }
+        whole = {index: row for index, row in rows.items() if not isinstance(row, Exception)}
 
         def forward(indices: Sequence[int]) -> list[float]:
             tensors = {

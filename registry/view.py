@@ -101,6 +101,8 @@ class View:
         if type(self) is not View:
             return self
         square = size[0] == size[1]
+        if square and self.stretch and self.interpolation != OPENCV_BILINEAR:
+            return replace(self, stretch=False).reduced(size)
         as_it_is = self.resize in (None, min(size)) and (square or not self.stretch)
         side = self.resize or size[0]
         crop = None if self.crop == side and (square or self.stretch) else self.crop

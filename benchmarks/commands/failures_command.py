@@ -34,6 +34,10 @@ class FailuresSettings(Settings):
     data: Annotated[list[str], Option(metavar="DATA", commas=False)] = Field(
         [], description="where the run's pictures lie now, if they were moved"
     )
+    traits: Annotated[Path | None, Option(metavar="FILE")] = Field(
+        None,
+        description="CSV file of what you know of the pictures, for slices: columns path, dataset where paths repeat, and one for each trait",
+    )
     gallery: StrictBool = Field(
         False, description="show the most missed pictures on the page, which then holds pictures"
     )
@@ -62,6 +66,7 @@ def failures(given: dict[str, Any]) -> None:
         settings.data,
         settings.gallery,
         settings.bootstrap,
+        settings.traits,
     )
     console = Console()
     _show(found, console)

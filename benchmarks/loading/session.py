@@ -169,7 +169,7 @@ def open_session(
             raise UserError(
                 f"two detectors are called {wanted.shown!r}: give one a label, LABEL={wanted.name}"
             )
-        _load(session, wanted, locator, training)
+        load_detector(session, wanted, locator, training)
     if set(locator.labels) <= set(session.detectors):
         # one of a larger set, or a failed one, may be what reads the rest
         locator.check_read({name for record in session.records.values() for name in record["encoders"]})
@@ -181,7 +181,14 @@ def _settings(values: dict[str, Any]) -> SessionSettings:
     return parse_settings(SessionSettings, {**values, "detectors": detectors}, "open_session")
 
 
-def _load(session: Session, wanted: DetectorSettings, locator: Locator, training: bool) -> None:
+def load_detector(
+    session: Session, wanted: DetectorSettings, locator: Locator, training: bool = False
+) -> None:
+    """Build one detector, load its weights and put it into the session with its record, or the reason into `failed`.
+
+    Raises:
+        UserError, WeightsError: as `open_session`.
+    """
     entry = session.catalogs.detectors.entry(wanted.name)
     card: DetectorCard = entry.card
     settings = session.settings

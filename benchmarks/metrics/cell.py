@@ -80,7 +80,7 @@ def measure(
     no_interval: dict[str, str] = {}
     for name, metric in known.items():
         try:
-            sample = Resampled(labels, logits, values[name] or 0.0, replicates[name])
+            sample = Resampled(labels, logits, tally, values[name] or 0.0, replicates[name])
             estimates[name] = way_of(metric).of(sample)
         except NoInterval as reason:
             no_interval[name] = str(reason)

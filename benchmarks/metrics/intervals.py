@@ -1,14 +1,15 @@
-"""95 % confidence intervals: one way for each metric, chosen for its coverage, which `docs/reports.md` measures."""
+"""95 % confidence intervals: one way for each metric, chosen for its coverage, which `docs/calibration.md` has."""
 
 from __future__ import annotations
 
+import functools
 import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from functools import cached_property
 from typing import Any
 
 import numpy as np
+import scipy.special
 import scipy.stats
 from numpy.typing import NDArray
 
@@ -36,16 +37,13 @@ class Limits:
 
 @dataclass(frozen=True, eq=False)
 class Resampled:
-    """One metric on one sample. labels, logits: (N,); replicates: float64 (resamples,), of `value`."""
+    """One metric on one sample. labels, logits: (N,); tally: of them; replicates: float64 (resamples,), of `value`."""
 
     labels: NDArray[Any]
     logits: NDArray[Any]
+    tally: Tally
     value: float
     replicates: Floats
-
-    @cached_property
-    def tally(self) -> Tally:
-        return Tally.of(self.labels, self.logits)
 
 
 def combined(estimates: Sequence[Limits], weights: Floats, correlation: NDArray[Any] | None = None) -> Limits:
@@ -64,10 +62,14 @@ def combined(estimates: Sequence[Limits], weights: Floats, correlation: NDArray[
     return Limits(total, total - below, total + above)
 
 
-def correlation_of(replicates: NDArray[Any]) -> NDArray[Any]:
-    """Correlation (K, K) of replicates (K, resamples); one that does not vary may go along with all others: 1."""
+def correlation_of(replicates: NDArray[Any], signs: NDArray[Any] | None = None) -> NDArray[Any]:
+    """Correlation (K, K) of replicates (K, resamples).
+
+    signs: (K,), of the weights that the estimates are combined with. What does not vary may go along with all others of
+    its sign, and not at all with the rest: 1 and 0 are what gives the wider interval. None: all have one sign.
+    """
     varies = replicates.std(axis=1) > 1e-12
-    found = np.ones((len(replicates),) * 2)
+    found = np.ones((len(replicates),) * 2) if signs is None else np.equal.outer(signs, signs).astype(float)
     found[np.ix_(varies, varies)] = np.corrcoef(replicates[varies]) if varies.any() else 1.0
     return found
 
@@ -79,7 +81,7 @@ class Way:
     real: int = MIN_PER_CLASS
     fake: int = MIN_PER_CLASS
     measured = True
-    """Whether `docs/reports.md` has its coverage."""
+    """Whether `docs/calibration.md` has its coverage."""
 
     def of(self, sample: Resampled) -> Limits:
         """The interval of one sample; raises `NoInterval`."""
@@ -120,8 +122,8 @@ class Rates(Way):
 def exact(successes: float, trials: float) -> Limits:
     """Clopper–Pearson limits of a rate."""
     k, n = successes, trials
-    low = scipy.stats.beta.ppf(_TAIL, k, n - k + 1) if k > 0 else 0.0
-    high = scipy.stats.beta.ppf(1 - _TAIL, k + 1, n - k) if k < n else 1.0
+    low = scipy.special.betaincinv(k, n - k + 1, _TAIL) if k > 0 else 0.0
+    high = scipy.special.betaincinv(k + 1, n - k, 1 - _TAIL) if k < n else 1.0
     return Limits(k / n, float(low), float(high))
 
 
@@ -158,7 +160,7 @@ class Score(Way):
         size = value * (1 - value) / variance if variance > 1e-15 else math.inf
         if self.wrong(tally) < FEW or not 0 < size < math.inf:
             size = min(size or math.inf, self.least(n_real, n_fake))
-        low, high = wilson(value, size, float(scipy.stats.t.ppf(1 - _TAIL, smaller - 1)))
+        low, high = wilson(value, size, float(scipy.special.stdtrit(smaller - 1, 1 - _TAIL)))
         return Limits(value, min(low, value, sample.value), max(high, value, sample.value))
 
 
@@ -181,6 +183,29 @@ def delong_variance(sample: Resampled) -> float:
 
 
 @dataclass(frozen=True)
+class Positive(Way):
+    """Of a mean of costs, which has no upper bound: Student's t for the smaller class, on the logarithm.
+
+    Its standard deviation is that of the replicates, of which n pictures have (n - 1) / n of the variance, over the value
+    (delta method). Costs have a long tail, so the upper
+    limit has to be farther than the lower one; percentiles of the replicates cover too seldom with few pictures.
+    """
+
+    text: str = "Student's t on the logarithm, bootstrap variance"
+    real: int = 10
+    fake: int = 10
+
+    def _of(self, sample: Resampled) -> Limits:
+        value, smaller = sample.value, min(sample.tally.n_real, sample.tally.n_fake)
+        if value <= 0:
+            raise NoInterval(f"the value is {value:g}, which has no logarithm")
+        quantile = float(scipy.special.stdtrit(smaller - 1, 1 - _TAIL))
+        spread = float(sample.replicates.std(ddof=1)) * math.sqrt(smaller / (smaller - 1))
+        factor = math.exp(quantile * spread / value)
+        return Limits(value, value / factor, value * factor)
+
+
+@dataclass(frozen=True)
 class AtFalsePositiveRate(Way):
     """Of the true-positive rate at a false-positive rate of `percent`: no assumption on the scores.
 
@@ -199,8 +224,7 @@ class AtFalsePositiveRate(Way):
     def _of(self, sample: Resampled) -> Limits:
         tally, value = sample.tally, sample.value
         n_real = int(tally.n_real)
-        above = scipy.stats.binom(n_real, self.percent / 100)
-        fewest, most = int(above.ppf(_TAIL)), int(above.ppf(1 - _TAIL)) + 1
+        fewest, most = _reals_above(n_real, self.percent)
         # thresholds strictly above the `fewest`-th highest real logit, and at the `most`-th
         strict = int(np.searchsorted(tally.false_alarms, fewest, side="left")) - 1
         lenient = int(np.searchsorted(tally.false_alarms, most, side="left"))
@@ -209,6 +233,13 @@ class AtFalsePositiveRate(Way):
         moved = Limits(0.0, min(0.0, ends[0] - value), max(0.0, ends[1] - value))
         found = combined([own, moved], np.ones(2))
         return Limits(value, max(0.0, found.low), min(1.0, found.high))
+
+
+@functools.cache
+def _reals_above(n_real: int, percent: int) -> tuple[int, int]:
+    """How many of the real pictures lie above their own upper percentile: 95 % of samples have from the first to below the second."""
+    above = scipy.stats.binom(n_real, percent / 100)
+    return int(above.ppf(_TAIL)), int(above.ppf(1 - _TAIL)) + 1
 
 
 @dataclass(frozen=True)

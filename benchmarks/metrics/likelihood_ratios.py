@@ -11,12 +11,12 @@ import scipy.optimize
 from numpy.typing import ArrayLike
 from sklearn.linear_model import LogisticRegression
 
-from benchmarks.metrics.intervals import Nothing
+from benchmarks.metrics.intervals import Nothing, Positive
 from benchmarks.metrics.tally import MIN_PER_CLASS, Floats, Tally, Undefined, counted, group
 from registry.dataset import FAKE
 
 
-@counted()
+@counted(interval=Positive())
 def cllr(tally: Tally) -> Floats:
     """Log-likelihood-ratio cost of the logits read as ln LR, in bits. Lower is better; 1 is what LR = 1 always has.
 

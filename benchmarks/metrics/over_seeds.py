@@ -10,9 +10,9 @@ for readers, nested in their detector, and pictures for cases:
 
 s² is the variance of its figures over seeds, c the mean covariance of two seeds' figures over samples of pictures, here
 over paired bootstrap resamples. The part of the pictures' chance in which seeds differ is in s² already. A difference of
-two detectors adds the first parts of both and has c₁ + c₂ − 2 c₁₂ for the second. Intervals and tests take Student's t
-with Satterthwaite's degrees of freedom (Biometrics Bulletin 2, 1946; for this model Hillis, Statistics in Medicine 26,
-2007). A detector of a single training has no s²: what is said of it holds for these weights, not for its recipe.
+two detectors adds the first parts of both and has c₁ + c₂ − 2 c₁₂ for the second. Tests and intervals of differences take
+Student's t with Satterthwaite's degrees of freedom (Biometrics Bulletin 2, 1946; for this model Hillis, Statistics in
+Medicine 26, 2007), those of means are `interval_over_seeds`. A detector of a single training has no s²: what is said of it holds for these weights, not for its recipe.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ import scipy.stats
 from numpy.typing import NDArray
 
 from benchmarks.metrics.cell import COMPLETE, FAILED
-from benchmarks.metrics.intervals import LEVEL
+from benchmarks.metrics.intervals import LEVEL, Limits, combined, correlation_of
 from benchmarks.metrics.tally import Floats
 
 _ORDER = (COMPLETE, "partial", FAILED)
@@ -34,7 +34,7 @@ _ORDER = (COMPLETE, "partial", FAILED)
 
 @dataclass(frozen=True)
 class Estimate:
-    """A mean over seeds, or a difference of two. variance: of both chances; degrees: of freedom of Student's t."""
+    """A difference of two means over seeds. variance: of both chances; degrees: of freedom of Student's t."""
 
     value: float
     variance: float
@@ -55,9 +55,22 @@ class Estimate:
         return float(2 * scipy.stats.t.sf(abs(self.value) / self.variance**0.5, self.degrees))
 
 
-def mean_over_seeds(values: Floats, replicates: Floats) -> Estimate:
-    """The mean of one detector's trainings. values: (S,); replicates: (S, R), paired over the trainings."""
-    return _estimate([values], [1.0], replicates)
+def interval_over_seeds(trainings: Sequence[Limits], replicates: Floats) -> Limits:
+    """The 95 % interval of the mean of one detector's S trainings, two or more.
+
+    trainings: each with its own interval, of the pictures' chance. replicates: (S, R), paired over the trainings.
+    Each chance has limits of its own, and their distances are added in squares: Student's t with S - 1 degrees of freedom
+    for s² / S, and for the pictures the trainings' own intervals, as in a mean over test sets. So the part of the
+    pictures' chance in which seeds differ is counted twice: else two seeds that happen to agree would leave next to nothing.
+    """
+    share = np.full(len(trainings), 1 / len(trainings))
+    pictures = combined(trainings, share, correlation_of(replicates))
+    spread = np.std([one.centre for one in trainings], ddof=1)
+    reach = scipy.stats.t.ppf((1 + LEVEL) / 2, len(trainings) - 1) * spread / len(trainings) ** 0.5
+    below, above = (
+        np.hypot(reach, side) for side in (pictures.centre - pictures.low, pictures.high - pictures.centre)
+    )
+    return Limits(pictures.centre, pictures.centre - float(below), pictures.centre + float(above))
 
 
 def difference_over_seeds(first: Floats, second: Floats, replicates: Floats) -> Estimate:
@@ -66,22 +79,17 @@ def difference_over_seeds(first: Floats, second: Floats, replicates: Floats) -> 
     first: (S,); second: (T,), single trainings allowed. replicates: (S + T, R), those of the first before those of the
     second, paired over all.
     """
-    return _estimate([first, second], [1.0, -1.0], replicates)
-
-
-def _estimate(parts: Sequence[Floats], signs: Sequence[float], replicates: Floats) -> Estimate:
-    covariance = np.atleast_2d(np.cov(replicates))
-    ends = np.cumsum([len(part) for part in parts])
-    slices = [slice(int(end) - len(part), int(end)) for end, part in zip(ends, parts, strict=True)]
+    covariance = np.cov(replicates)
+    parts, slices = (first, second), (slice(len(first)), slice(len(first), None))
     of_seeds = [float(np.var(part, ddof=1)) / len(part) if len(part) > 1 else 0.0 for part in parts]
     of_pictures = sum(
-        a * b * _mean_covariance(covariance[rows, columns], same=rows == columns)
-        for a, rows in zip(signs, slices, strict=True)
-        for b, columns in zip(signs, slices, strict=True)
+        (1 if rows == columns else -1) * _mean_covariance(covariance[rows, columns], same=rows == columns)
+        for rows in slices
+        for columns in slices
     )
     variance = sum(of_seeds) + max(0.0, of_pictures)
     uncertain = sum(v**2 / (len(part) - 1) for v, part in zip(of_seeds, parts, strict=True) if len(part) > 1)
-    value = sum(sign * float(np.mean(part)) for sign, part in zip(signs, parts, strict=True))
+    value = float(np.mean(first) - np.mean(second))
     return Estimate(value, variance, variance**2 / uncertain if uncertain else np.inf)
 
 
@@ -139,7 +147,9 @@ def over_seeds(
         # where a figure's pictures allow no interval of a training, they allow none of the mean
         if all(member["ci"][name] for member in members):
             drawn = np.stack([one[name] for one in replicates])
-            ci[name] = list(mean_over_seeds(values, drawn).interval())
+            own = [Limits(value, *member["ci"][name]) for value, member in zip(known, members, strict=True)]
+            found = interval_over_seeds(own, drawn)
+            ci[name] = [found.low, found.high]
     status = max((member["status"] for member in members), key=_ORDER.index)
     reasons = [
         f"seed {seed}: {member['reason']}"

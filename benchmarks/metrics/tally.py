@@ -56,11 +56,12 @@ class Tally:
 
     @cached_property
     def n_real(self) -> float:
-        return float(self.real.sum(-1).flat[0])
+        # weights of a resample make up whole pictures but for rounding
+        return float(self.real.sum(-1).flat[0].round())
 
     @cached_property
     def n_fake(self) -> float:
-        return float(self.fake.sum(-1).flat[0])
+        return float(self.fake.sum(-1).flat[0].round())
 
     @cached_property
     def false_alarms(self) -> Floats:

@@ -186,8 +186,9 @@ def _with_exact_intervals(
 ) -> Measurement:
     """Rates with their intervals, which need no resamples."""
     known = {name: value for name, value in rates.values.items() if value is not None}
+    tally = Tally.of(labels, logits)
     estimates = {
-        name: way_of(metrics[name]).of(Resampled(labels, logits, value, np.empty(0)))
+        name: way_of(metrics[name]).of(Resampled(labels, logits, tally, value, np.empty(0)))
         for name, value in known.items()
     }
     return replace(rates, estimates=estimates)

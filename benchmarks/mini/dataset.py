@@ -1,6 +1,6 @@
 """The data set `mini`: pictures that ship with the package, verified against a manifest.
 
-pictures/test/<generator>/{0_real,1_fake}/*.webp    four test sets
+pictures/test/<generator>/{0_real,1_fake}/*.webp    six test sets
 pictures/{train,val}/{0_real,1_fake}/*.webp         pictures of the first generator only
 
 `tools/mini` made them.
@@ -15,7 +15,14 @@ from registry.dataset import FAKE, REAL, Picture, TestSet
 from registry.errors import unknown_name
 
 PICTURES = Path(__file__).parent / "pictures"
-PARADIGM_OF = {"raster": "AR", "next_scale": "AR", "gan": "GAN", "diffusion": "diffusion"}
+PARADIGM_OF = {
+    "raster": "AR",
+    "next_scale": "AR",
+    "masked": "AR",
+    "bitwise": "AR",
+    "gan": "GAN",
+    "diffusion": "diffusion",
+}
 """The generators, in the order of tables; detectors are trained on pictures of the first."""
 
 TRAINED_ON = "raster"
@@ -28,7 +35,7 @@ CLASS_FOLDERS = {REAL: "0_real", FAKE: "1_fake"}
 def scan(*, split: str = "test") -> list[TestSet]:
     """The test sets of a split.
 
-    split: `test`, four sets; `train` or `val`, one set each of the first generator.
+    split: `test`, six sets; `train` or `val`, one set each of the first generator.
 
     Raises:
         UserError: no such split; pictures are missing or are not those that ship.

@@ -8,7 +8,9 @@ from pathlib import Path
 from torch import Tensor
 
 from benchmarks.mini import packed
+from benchmarks.mini.bitwise_tokenizer import BitwiseTokenizer
 from benchmarks.mini.image_encoder import STAGES, ImageEncoder
+from benchmarks.mini.masked_tokenizer import MaskedTokenizer
 from benchmarks.mini.multiscale import MultiScaleTokenizer
 from benchmarks.mini.tokenizer import Tokenizer
 from registry.encoder import Encoder
@@ -52,6 +54,27 @@ class MiniScaleTokenizer(MiniTokenizer):
     def __init__(self) -> None:
         super().__init__()
         self.network = MultiScaleTokenizer()
+
+
+class MiniMaskedTokenizer(MiniTokenizer):
+    """The tokenizer of the generator `masked`, of 1,024 codes; latents have length 1."""
+
+    converts = (
+        *(f"network.encoder.{layer}" for layer in range(2, 5)),
+        *(f"network.decoder.{layer}" for layer in range(1, 7)),
+    )
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.network = MaskedTokenizer()
+
+
+class MiniBitwiseTokenizer(MiniTokenizer):
+    """The tokenizer of the generator `bitwise`, of 413 tokens of 12 bits on six scales; latents keep their length."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.network = BitwiseTokenizer()
 
 
 class MiniImageEncoder(Encoder):

@@ -1,4 +1,4 @@
-"""The two autoregressive generators with the weights that ship: tokenizers that detectors read, transformers whose
+"""The first two autoregressive generators with the weights that ship: tokenizers that detectors read, transformers whose
 likelihoods they may."""
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""The transformers of the two autoregressive generators as registered encoders: likelihoods of a picture's tokens."""
+"""The transformers of the first two autoregressive generators as registered encoders: likelihoods of a picture's tokens."""
 
 from __future__ import annotations
 

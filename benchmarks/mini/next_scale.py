@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
+
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
@@ -17,17 +19,30 @@ as small as this one is unsure of each: with as many codes to choose from, its p
 
 
 class ScaleTransformer(nn.Module):
-    """Predicts all tokens of a map at once from the class and what the coarser maps add up to."""
+    """Predicts all tokens of a map at once from the class and what the coarser maps add up to.
 
-    def __init__(self, classes: int, width: int = 192, depth: int = 4, heads: int = 4) -> None:
+    scales, code_width: the tokenizer's. outputs: logits per token.
+    """
+
+    def __init__(
+        self,
+        classes: int,
+        width: int = 192,
+        depth: int = 4,
+        heads: int = 4,
+        scales: Sequence[int] = SCALES,
+        code_width: int = CODE_WIDTH,
+        outputs: int = CODES,
+    ) -> None:
         super().__init__()
+        lengths = [side * side for side in scales]
         self.start = nn.Embedding(classes, width)
-        self.embed = nn.Linear(CODE_WIDTH, width)
-        self.position = nn.Parameter(0.02 * torch.randn(sum(LENGTHS), width))
+        self.embed = nn.Linear(code_width, width)
+        self.position = nn.Parameter(0.02 * torch.randn(sum(lengths), width))
         self.blocks = nn.ModuleList(TransformerBlock(width, heads) for _ in range(depth))
         self.norm = nn.LayerNorm(width)
-        self.head = nn.Linear(width, CODES)
-        scale = torch.repeat_interleave(torch.arange(len(SCALES)), torch.tensor(LENGTHS))
+        self.head = nn.Linear(width, outputs)
+        scale = torch.repeat_interleave(torch.arange(len(lengths)), torch.tensor(lengths))
         self.register_buffer("visible", scale[:, None] >= scale[None, :], persistent=False)
         self.visible: Tensor
 
@@ -53,31 +68,50 @@ class ScaleGenerator(nn.Module):
 
     def sample(self, classes: Tensor, generator: torch.Generator, top_k: int = TOP_K) -> Tensor:
         """Pictures (N, 3, 64, 64) in about [-1, 1] of classes (N,)."""
-        network = self.transformer
-        caches = [Cache(sum(LENGTHS)) for _ in network.blocks]
-        condition = network.start(classes)[:, None]
-        total = condition.new_zeros(len(classes), CODE_WIDTH, GRID, GRID)
-        for scale, positions in enumerate(network.position.split(LENGTHS)):
-            x = condition + positions
-            if scale:
-                x = x + network.embed(_pooled(total, SCALES[scale]))
-            for block, cache in zip(network.blocks, caches, strict=True):
-                x = block(x, cache=cache)
-            tokens = draw_tokens(network.head(network.norm(x)), top_k, generator)
-            total = total + self.tokenizer.contribution(scale, tokens)
-        return self.tokenizer.decoder(total)
+        return sample_scales(
+            self.tokenizer,
+            self.transformer,
+            classes,
+            lambda scale, logits: draw_tokens(logits, top_k, generator),
+        )
+
+
+def sample_scales(
+    tokenizer: MultiScaleTokenizer,
+    transformer: ScaleTransformer,
+    classes: Tensor,
+    draw: Callable[[int, Tensor], Tensor],
+) -> Tensor:
+    """Pictures (N, 3, 64, 64) in about [-1, 1] of classes (N,), map by map, each computed once.
+
+    draw: of the map's number and its logits (N, side², outputs) its tokens (N, side²).
+    """
+    caches = [Cache(len(transformer.position)) for _ in transformer.blocks]
+    condition = transformer.start(classes)[:, None]
+    total = condition.new_zeros(len(classes), tokenizer.code_width, GRID, GRID)
+    lengths = [side * side for side in tokenizer.scales]
+    for scale, positions in enumerate(transformer.position.split(lengths)):
+        x = condition + positions
+        if scale:
+            x = x + transformer.embed(pooled(total, tokenizer.scales[scale]))
+        for block, cache in zip(transformer.blocks, caches, strict=True):
+            x = block(x, cache=cache)
+        tokens = draw(scale, transformer.head(transformer.norm(x)))
+        total = total + tokenizer.contribution(scale, tokens)
+    return tokenizer.decoder(total)
 
 
 def coarser(tokenizer: MultiScaleTokenizer, indices: Tensor) -> Tensor:
-    """The transformer's input (N, 340, 8) for known tokens (N, 341)."""
+    """The transformer's input (N, tokens - 1, code width) for known tokens (N, tokens)."""
     total: Tensor | int = 0
     inputs = []
-    for scale, tokens in enumerate(indices.split(LENGTHS, 1)[:-1]):
+    lengths = [side * side for side in tokenizer.scales]
+    for scale, tokens in enumerate(indices.split(lengths, 1)[:-1]):
         total = total + tokenizer.contribution(scale, tokens)
-        inputs.append(_pooled(total, SCALES[scale + 1]))
+        inputs.append(pooled(total, tokenizer.scales[scale + 1]))
     return torch.cat(inputs, 1)
 
 
-def _pooled(total: Tensor, side: int) -> Tensor:
-    """A map (N, 8, 16, 16) averaged to side×side positions: (N, side², 8)."""
+def pooled(total: Tensor, side: int) -> Tensor:
+    """A map (N, width, 16, 16) averaged to side×side positions: (N, side², width)."""
     return F.adaptive_avg_pool2d(total, side).flatten(2).mT

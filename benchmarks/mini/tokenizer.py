@@ -34,9 +34,9 @@ class Codebook(nn.Module):
 
 
 class PictureEncoder(nn.Sequential):
-    """Pictures in [-1, 1] (N, 3, 64, 64) to latents (N, 8, 16, 16)."""
+    """Pictures in [-1, 1] (N, 3, 64, 64) to latents (N, width, 16, 16)."""
 
-    def __init__(self, channels: int) -> None:
+    def __init__(self, channels: int, width: int = CODE_WIDTH) -> None:
         super().__init__(
             nn.PixelUnshuffle(2),
             nn.Conv2d(12, channels, 3, padding=1),
@@ -44,16 +44,16 @@ class PictureEncoder(nn.Sequential):
             nn.Conv2d(channels, 2 * channels, 4, stride=2, padding=1),
             PlainBlock(2 * channels),
             PlainBlock(2 * channels),
-            nn.Conv2d(2 * channels, CODE_WIDTH, 1),
+            nn.Conv2d(2 * channels, width, 1),
         )
 
 
 class ImageDecoder(nn.Sequential):
-    """Code vectors (N, 8, 16, 16) to pictures in about [-1, 1] (N, 3, 64, 64)."""
+    """Code vectors (N, width, 16, 16) to pictures in about [-1, 1] (N, 3, 64, 64)."""
 
-    def __init__(self, channels: int) -> None:
+    def __init__(self, channels: int, width: int = CODE_WIDTH) -> None:
         super().__init__(
-            nn.Conv2d(CODE_WIDTH, 2 * channels, 3, padding=1),
+            nn.Conv2d(width, 2 * channels, 3, padding=1),
             PlainBlock(2 * channels),
             PlainBlock(2 * channels),
             nn.Upsample(scale_factor=2),
@@ -79,8 +79,16 @@ class Tokenizer(nn.Module):
 
     unit_codes = True
 
+    encoder: nn.Module
+    codebook: Codebook
+    decoder: nn.Module
+
     def __init__(self, channels: int = 64) -> None:
         super().__init__()
+        self.build(channels)
+
+    def build(self, channels: int) -> None:
+        """Make encoder, codebook and decoder."""
         self.encoder = PictureEncoder(channels)
         self.codebook = Codebook()
         self.decoder = ImageDecoder(channels)

@@ -156,9 +156,17 @@ def _suite_row(one: _Overall, weights: Mapping[str, float], drawn: Replicates) -
         own = [one.estimate(condition) for condition in known]
         estimates = [each for each in own if each is not None]
         if len(replicates) == len(estimates) == len(known):
-            bounds = combined(estimates, share / share.sum(), correlation_of(np.stack(replicates)))
+            bounds = suite_mean(estimates, replicates, share / share.sum())
             low, high = bounds.low, bounds.high
     return SuiteRow(one.row, one.value(CLEAN), mean, low, high, worst, known.get(worst), values)
+
+
+def suite_mean(estimates: Sequence[Limits], replicates: Sequence[Floats], share: Floats) -> Limits:
+    """The interval of a mean over conditions of the same pictures.
+
+    replicates: (resamples,) of each condition, paired. share: (conditions,), the weights; their sum is 1.
+    """
+    return combined(estimates, share, correlation_of(np.stack(replicates)))
 
 
 def _replicates(run: Run, conditions: Sequence[str], metrics: Sequence[str]) -> Replicates:

@@ -126,10 +126,21 @@ def _held(
     resamples = [drawn[cell] for name in names if (cell := Cell(detector, name, CLEAN)) in drawn]
     own = {name: Limits(values[name], *ci) for name in names if (ci := cells[name]["ci"].get(metric))}
     if len(resamples) == len(own) == len(names):
-        weights = np.repeat([-1 / counts[0], 1 / counts[1]], counts)
-        change = combined([own[name] for name in names], weights, correlation_of(np.stack(resamples)))
+        was, became = ([own[name] for name in part] for part in parts)
+        change = change_of_means(was, became, resamples)
         low, high = change.low, change.high
     return Held(detector, until, values, counts[0], counts[1], known, later, later - known, low, high)
+
+
+def change_of_means(
+    known: Sequence[Limits], later: Sequence[Limits], replicates: Sequence[np.ndarray]
+) -> Limits:
+    """The interval of the mean over `later` test sets less that over `known` ones.
+
+    replicates: (resamples,) of each set, the known ones first; paired where sets share pictures.
+    """
+    weights = np.repeat([-1 / len(known), 1 / len(later)], [len(known), len(later)])
+    return combined([*known, *later], weights, correlation_of(np.stack(replicates), np.sign(weights)))
 
 
 def figure(found: Timeline) -> str:

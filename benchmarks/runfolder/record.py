@@ -111,7 +111,8 @@ class DetectorRecord(Document):
     recorded of it, where it did. identity: of weights that come another way, see `Detector.identity`. encoders: weights digest, or the seed of untrained weights, by encoder; inputs:
     the view or feature behind each of its inputs; both empty where it could not be built. failed: why it
     could not be built or was stopped. group, seed: of trainings of one detector by several seeds, their common name
-    and the seed of each.
+    and the seed of each. feed, feed_of: of one that is fed in another way, which and the name of the detector in tables;
+    feeds_left_out: the ways that it could not be fed by, with the reason.
     """
 
     name: str = ""
@@ -129,6 +130,9 @@ class DetectorRecord(Document):
     failed: str | None = None
     group: str = ""
     seed: int | None = None
+    feed: str = ""
+    feed_of: str = ""
+    feeds_left_out: dict[str, str] = Field({})
     card: CardRecord = CardRecord()
     cost: CostRecord | None = None
 

@@ -49,6 +49,8 @@ def merged_record(old: RunRecord | None, new: RunRecord, run: Path) -> RunRecord
             detectors[name] = {**detectors[name], facts: {**earlier, **detectors[name].get(facts, {})}}
         if "cost" in before["detectors"][name]:
             detectors[name] = {"cost": before["detectors"][name]["cost"], **detectors[name]}
+        if left_out := before["detectors"][name].get("feeds_left_out"):
+            detectors[name]["feeds_left_out"] = left_out | detectors[name].get("feeds_left_out", {})
         if old.detectors[name].inputs and not new.detectors[name].inputs:
             built = {key: before["detectors"][name].get(key) for key in ("options", "protocol", "identity")}
             detectors[name] |= {key: value for key, value in built.items() if value is not None}

@@ -7,13 +7,14 @@ was submitted, value by value. No field of a row is free text: whatever differs 
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from benchmarks.metrics.validation import Validation
 from benchmarks.runfolder.document import as_json, short
 from benchmarks.runfolder.evaluate import compute_metrics
+from benchmarks.runfolder.metrics_file import read_metrics
 from benchmarks.runfolder.record import RunRecord, read_record
 from benchmarks.runfolder.run_plugins import recorded_metrics
 from benchmarks.runfolder.submission import SubmissionFile, not_worthy, submission_of
@@ -35,19 +36,25 @@ def problems(row: SubmissionFile, run: Path, plugins: Sequence[Path] = ()) -> li
     detector = row["detector"]
     if detector not in record.detectors:
         return [f"detector: {detector!r} in the row, the run has {', '.join(record.detectors)}"]
-    resamples = row["bootstrap"]["resamples"]
-    metrics = compute_metrics(
-        run,
-        recorded_metrics(record, plugins).catalog,
-        resamples,
-        calibrate_on=(on := _calibrated_on(row, record)),
-        fpr=Validation.fpr_named(row["metrics"]) if on else None,
-    )
-    made = submission_of(run, record, detector, metrics)
+    catalog, on = recorded_metrics(record, plugins).catalog, _calibrated_on(row, record)
+    fpr = Validation.fpr_named(row["metrics"]) if on else None
+
+    def made_with(resamples: int) -> SubmissionFile:
+        metrics = compute_metrics(run, catalog, resamples, calibrate_on=on, fpr=fpr)
+        return submission_of(run, record, detector, metrics)
+
+    resamples, known = row["bootstrap"]["resamples"], read_metrics(run)
+    made = made_with(resamples)
     found = list(_differences("", as_json(row), as_json(made)))
-    if any(_is_interval(line) for line in found):
-        # that number is nowhere but in the row: it is right if it gives the intervals
+    if _intervals(found):
         found.insert(0, f"bootstrap.resamples: with {resamples} the run gives other intervals than the row's")
+    elif (
+        known
+        and (computed := known["bootstrap"]["resamples"]) != resamples
+        # metrics.json may have been computed again with another number: the row's is right if its intervals need it
+        and not _intervals(_differences("", as_json(row), as_json(made_with(computed))))
+    ):
+        found.insert(0, f"bootstrap.resamples: {resamples} in the row, {computed} in the run")
     unworthy = not_worthy(detector, record.detectors[detector], made["cells"])
     return [*found, *([unworthy] if unworthy else [])]
 
@@ -58,8 +65,8 @@ def _calibrated_on(row: SubmissionFile, record: RunRecord) -> str | None:
     return next((name for name, _ in named.most_common() if name in record.datasets), None)
 
 
-def _is_interval(line: str) -> bool:
-    return ".ci." in line.partition(": ")[0]
+def _intervals(lines: Iterable[str]) -> bool:
+    return any(".ci." in line.partition(": ")[0] for line in lines)
 
 
 def _differences(place: str, claimed: Any, found: Any) -> Iterator[str]:

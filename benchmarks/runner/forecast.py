@@ -17,6 +17,7 @@ from benchmarks.datasets.published import PublishedSet, published_sets
 from benchmarks.datasets.resolve import is_wanted
 from benchmarks.download import size_of
 from benchmarks.loading import Session, load_catalogs, open_session
+from benchmarks.loading.feeds import add_feeds, parse_feeds
 from benchmarks.loading.locate import remote_of
 from benchmarks.loading.memory import GivenPictures
 from benchmarks.loading.needs import Need, weights_needed
@@ -104,6 +105,7 @@ def forecast(settings: RunSettings, seconds: float) -> Forecast:
     """
     catalogs = load_catalogs(settings.plugins)
     perturbations = list(conditions_asked(settings, catalogs).perturbations.values())
+    parse_feeds(settings.feeds)
     found = Forecast(conditions=len(perturbations))
     absent = [one for name, one in published_sets().items() if name in settings.data and not _is_here(name)]
     here = [spec for spec in settings.data if spec not in {one.name for one in absent}]
@@ -118,6 +120,7 @@ def forecast(settings: RunSettings, seconds: float) -> Forecast:
     session = open_session(
         settings.model_copy(update={"allow_untrained": True, "features": None}), catalogs=catalogs
     )
+    add_feeds(session, settings.feeds)
     found.failed = session.failed
     detectors = list(session.detectors)
     found.detectors = len(detectors)

@@ -20,6 +20,7 @@ from rich.console import Console
 from benchmarks.config import RunSettings
 from benchmarks.datasets import fingerprint, requested_test_sets
 from benchmarks.loading import Locator, Session, load_catalogs, open_session
+from benchmarks.loading.feeds import add_feeds, parse_feeds
 from benchmarks.loading.samples import PreparedPictures
 from benchmarks.perturbations import Perturbation
 from benchmarks.ranks import NO_DEFAULT_HOOKS, Processes, decoding_processes, joined
@@ -96,6 +97,7 @@ def make_plan(settings: RunSettings, processes: Processes) -> Plan:
     """Resolve every name and load every weight, the quick checks first."""
     catalogs = load_catalogs(settings.plugins, quiet=not processes.first)
     asked = conditions_asked(settings, catalogs)
+    parse_feeds(settings.feeds)
     for figures in settings.reported:
         catalogs.metrics.entry(figures.metric)
     Locator(
@@ -111,6 +113,7 @@ def make_plan(settings: RunSettings, processes: Processes) -> Plan:
             settings.calibrate_on, settings.fpr, {one.name: one.count(REAL) for one in test_sets}
         )
     session = open_session(settings, catalogs=catalogs)
+    add_feeds(session, settings.feeds)
     return Plan(settings, test_sets, asked.perturbations, session, processes, asked.suites)
 
 

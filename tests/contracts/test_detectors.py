@@ -1,8 +1,10 @@
 """Every registered detector keeps the contract; at a size that a laptop runs in a second."""
 
+import inspect
+
 import pytest
 
-from registry import check_detector, load_plugins
+from registry import UserError, check_detector, load_plugins
 from registry.protocol import takes_protocol
 
 CATALOGS = load_plugins()
@@ -141,6 +143,25 @@ def test_card_states_its_facts(name):
     for figure in card.reported:
         assert 0 <= figure.value <= 1, figure
         assert figure.source, figure
+
+
+@pytest.mark.parametrize("name", [entry.name for entry in CATALOGS.detectors if entry.card.inputs])
+def test_published_inputs_are_those_that_the_card_names(name):
+    entry = CATALOGS.detectors.entry(name)
+    factory, options = entry.load(), TOY[name]
+    assert factory(**options).inputs == factory(**options, input=entry.card.inputs[0]).inputs
+    for one in entry.card.inputs:
+        assert factory(**options, input=one).inputs
+    with pytest.raises(UserError) as refused:
+        factory(**options, input="unheard of")
+    assert set(entry.card.inputs) <= set(str(refused.value).partition("known: ")[2].strip("()").split(", "))
+
+
+def test_who_offers_inputs_by_name_has_them_in_its_card():
+    offered = [e.name for e in CATALOGS.detectors if "input" in inspect.signature(e.load()).parameters]
+    lacking = [name for name in offered if not CATALOGS.detectors.entry(name).card.inputs]
+    assert lacking == []
+    assert len(offered) > 5
 
 
 def test_who_promises_the_uniform_protocol_takes_it():

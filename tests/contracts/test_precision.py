@@ -11,7 +11,13 @@ from baselines.backbones import OpenClipBackbone, TimmBackbone
 from baselines.denoiser import Denoiser
 from baselines.dinov2 import DINOv2Encoder
 from baselines.imagenet import ImageNetResNet
-from benchmarks.mini.encoders import MiniImageEncoder, MiniScaleTokenizer, MiniTokenizer
+from benchmarks.mini.encoders import (
+    MiniBitwiseTokenizer,
+    MiniImageEncoder,
+    MiniMaskedTokenizer,
+    MiniScaleTokenizer,
+    MiniTokenizer,
+)
 from d3qe_plugin.clip import ClipVision
 from d3qe_plugin.llamagen import LlamaGenTokenizer
 from d3qe_plugin.var_tokenizer import VARTokenizer
@@ -32,6 +38,8 @@ SMALL: dict[str, tuple[Callable[[], Encoder], int]] = {
     "vqvae": (lambda: VQVAETokenizer(16, 8, 1, 32), 32),
     "mini tokenizer": (MiniTokenizer, 64),
     "mini scales": (MiniScaleTokenizer, 64),
+    "mini masked": (MiniMaskedTokenizer, 64),
+    "mini bits": (MiniBitwiseTokenizer, 64),
     "mini image encoder": (MiniImageEncoder, 64),
 }
 

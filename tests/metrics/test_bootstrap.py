@@ -10,6 +10,7 @@ import sklearn.metrics as sk
 from benchmarks.metrics import bootstrap
 from benchmarks.metrics.bootstrap import Metric, generator, replicates
 from benchmarks.metrics.intervals import PERCENTILE, NoInterval, Resampled
+from benchmarks.metrics.tally import Tally
 from registry import load_plugins
 from tests.metrics.samples import normal
 
@@ -67,7 +68,9 @@ def test_intervals_agree_with_scipy(metrics: dict[str, Metric], name: str) -> No
         rng=np.random.default_rng(0),
     ).confidence_interval
     values = replicates({name: metrics[name]}, labels, logits, 4000, generator(0, "set"))[name]
-    found = PERCENTILE.of(Resampled(labels, logits, metrics[name](labels, logits), values))
+    found = PERCENTILE.of(
+        Resampled(labels, logits, Tally.of(labels, logits), metrics[name](labels, logits), values)
+    )
     width = expected.high - expected.low
     assert found.low == pytest.approx(expected.low, abs=0.12 * width)
     assert found.high == pytest.approx(expected.high, abs=0.12 * width)
@@ -95,7 +98,7 @@ def test_an_undefined_resample_leaves_no_interval() -> None:
     values = replicates({"fussy": fussy}, labels, logits, 40, generator(0, "a"))["fussy"]
     assert 0 < np.isnan(values).sum() < 40
     with pytest.raises(NoInterval, match="undefined on some resamples"):
-        PERCENTILE.of(Resampled(labels, logits, 1.0, values))
+        PERCENTILE.of(Resampled(labels, logits, Tally.of(labels, logits), 1.0, values))
 
 
 def test_a_single_class_is_resampled_too(metrics: dict[str, Metric]) -> None:

@@ -52,6 +52,17 @@ def test_rates_are_those_of_scipy_and_statsmodels() -> None:
         assert bounds == pytest.approx(proportion_confint(k, n, method="wilson"), abs=1e-9)
 
 
+def test_costs_have_students_t_on_the_logarithm() -> None:
+    """Against the standard error of the two classes' mean costs, which resamples estimate."""
+    labels, logits = normal(30, 30, shift=2, seed=4)
+    found = measured(labels, logits, resamples=4000).estimates["cllr"]
+    costs = np.log2(1 + np.exp(np.where(labels == 1, -logits, logits).astype(float)))
+    value = (costs[:30].mean() + costs[30:].mean()) / 2
+    error = np.hypot(scipy.stats.sem(costs[:30]), scipy.stats.sem(costs[30:])) / 2
+    low, high = np.exp(scipy.stats.t.interval(0.95, 29, np.log(value), error / value))
+    assert (found.centre, found.low, found.high) == pytest.approx((value, low, high), rel=0.02)
+
+
 def test_accuracies_add_the_limits_of_both_classes() -> None:
     labels, logits = normal(30, 90, shift=2, seed=4)
     called = logits > 0

@@ -15,7 +15,7 @@ from benchmarks.metrics.bootstrap import generator, replicates
 from benchmarks.metrics.cell import Measurement, measure
 from benchmarks.metrics.intervals import way_of
 from benchmarks.metrics.means import mean_estimate
-from benchmarks.metrics.ranking import ap, auroc
+from benchmarks.metrics.ranking import ap, auroc, tpr_at_fpr_1
 from benchmarks.metrics.shared import SharedPictures
 from benchmarks.reports.statistics.paired import bootstrap_p
 from benchmarks.runfolder.sharing import find_sharing
@@ -85,6 +85,16 @@ def test_metrics_of_strangers_see_the_same_resamples() -> None:
 
     found = replicates({"a": auroc, "b": by_hand}, labels, logits, 200, rng, shared)
     np.testing.assert_allclose(found["a"], found["b"], rtol=1e-12)
+
+
+def test_weights_that_make_up_the_fewest_pictures_are_enough() -> None:
+    """100 pictures, each with a weight, sum to 99.99999999999999 in some resamples; `tpr_at_fpr_1` needs 100."""
+    labels = np.repeat([0, 1], 100)
+    logits = np.random.default_rng(0).normal(labels)
+    for seed in range(5):
+        shared = SharedPictures(seed, identities(200), (0, 1))
+        found = replicates({"t": tpr_at_fpr_1}, labels, logits, 50, generator(0, "x"), shared)["t"]
+        assert np.isfinite(found).all()
 
 
 def test_one_set_alone_varies_as_much_either_way() -> None:

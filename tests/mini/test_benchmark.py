@@ -21,8 +21,8 @@ def test_a_run_without_arguments_shows_the_whole_product(command: Command, tmp_p
     assert done.returncode == 0, done.stderr
     assert f"written: {folder}/leaderboard.html" in done.stdout
     cells = json.loads((folder / "metrics.json").read_text())["cells"]
-    # three trained detectors and the floor, on four sets, clean and under two perturbations
-    assert len(cells) == 4 * 4 * 3
+    # three trained detectors and the floor, on six sets, clean and as JPEG
+    assert len(cells) == 4 * 6 * 2
     assert all(cell["n_real"] == cell["n_fake"] == 200 and not cell["n_error"] for cell in cells)
     clean = {(cell["detector"], cell["dataset"]): cell for cell in cells if cell["perturbation"] == "none"}
     held_out = {
@@ -38,4 +38,4 @@ def test_a_run_without_arguments_shows_the_whole_product(command: Command, tmp_p
 
 def test_weights_stay_small() -> None:
     homes = generators.WEIGHTS, picture_makers.WEIGHTS
-    assert sum(file.stat().st_size for home in homes for file in home.iterdir()) <= 12_000_000
+    assert sum(file.stat().st_size for home in homes for file in home.iterdir()) <= 20_000_000

@@ -23,11 +23,13 @@ from tests.conftest import ROOT, Command
 SPLITS = ("test", "train", "val")
 
 
-def test_four_test_sets_and_two_splits_of_the_first_generator() -> None:
+def test_six_test_sets_and_two_splits_of_the_first_generator() -> None:
     sets = dataset.scan()
     assert [(one.name, one.generator, one.paradigm) for one in sets] == [
         ("mini/raster", "raster", "AR"),
         ("mini/next_scale", "next_scale", "AR"),
+        ("mini/masked", "masked", "AR"),
+        ("mini/bitwise", "bitwise", "AR"),
         ("mini/gan", "gan", "GAN"),
         ("mini/diffusion", "diffusion", "diffusion"),
     ]

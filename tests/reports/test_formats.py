@@ -128,7 +128,7 @@ def latex_rows(text: str) -> Iterator[tuple[Key, str]]:
         return LatexNodes2Text().latex_to_text(latex.replace(r"{\textbar}", "|"))
 
     for table in re.findall(r"\\begin{table\*}(.*?)\\end{table\*}", text, re.S):
-        caption = re.search(r"\\caption{(.*?) \(.*?\), (.*?)\. Best", table)
+        caption = re.search(r"\\caption{(.*?) \(.*?\), (.*?)\. (?:Best|No difference)", table)
         if not caption:
             continue
         metric, perturbation = read(caption[1]), read(caption[2])

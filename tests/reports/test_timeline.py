@@ -13,6 +13,8 @@ import pytest
 from typer.testing import CliRunner
 
 from benchmarks.cli import app
+from benchmarks.metrics.intervals import Limits
+from benchmarks.reports.timeline import change_of_means
 from benchmarks.runfolder.evaluate import evaluate_run
 from benchmarks.runfolder.replicates import kept_replicates
 from benchmarks.runfolder.scores import Cell
@@ -142,3 +144,10 @@ def test_without_any_date_it_says_how_to_tell_one(tmp_path: Path) -> None:
     )
     done = timeline(run, "--until", "2018-01")
     assert "say them with --released GENERATOR=YYYY-MM" in str(done.exception)
+
+
+def test_sets_without_variance_do_not_cancel() -> None:
+    """Of means apart, what is not known to go along is independent: two sets whose resamples do not vary."""
+    one = Limits(0.5, 0.3, 0.6)
+    change = change_of_means([one], [one], [np.ones(9), np.ones(9)])
+    assert (change.low, change.high) == pytest.approx((-(0.05**0.5), 0.05**0.5))

@@ -200,6 +200,35 @@ def test_added_and_dropped_fields_are_refused(run: Path, row: dict[str, Any]) ->
     ]
 
 
+def test_a_number_of_resamples_that_no_interval_needs_is_that_of_the_run(
+    tmp_path: Path, invoke: Invoke
+) -> None:
+    """With so few pictures all intervals are exact, so they do not tell with how many resamples a row was made."""
+    sets = {"AR/VAR": dataset("AR", "VAR", 4, 4)}
+    run = make_run(
+        tmp_path / "run", {"one": DETECTOR}, sets, lambda cell: rows_of(*normal(4, 4, 1.0, seed=0))
+    )
+    evaluate_run(run, load_plugins(environ={"D3QE_BENCH_PLUGINS": ""}).metrics, bootstrap=20)
+    file = tmp_path / "one.json"
+    assert invoke("submit", run, "--out", tmp_path).code == 0
+    assert invoke("submit", run, "--check", file).code == 0
+    row = json.loads(file.read_text(encoding="utf-8"))
+    file.write_text(json.dumps(changed(row, ("bootstrap", "resamples"))), encoding="utf-8")
+    result = invoke("submit", run, "--check", file)
+    assert result.code == 1
+    assert "bootstrap.resamples: 21 in the row, 20 in the run" in result.err
+
+
+def test_a_row_outlives_another_number_of_resamples_in_its_run(
+    run: Path, row: dict[str, Any], tmp_path: Path
+) -> None:
+    """metrics.json can be computed again: the row's own number is right if its intervals need it."""
+    folder = Path(shutil.copytree(run, tmp_path / "run"))
+    catalog = load_plugins(environ={"D3QE_BENCH_PLUGINS": ""}).metrics
+    evaluate_run(folder, catalog, bootstrap=25, calibrate_on="AR/VAR", fpr=0.2)
+    assert problems(cast(Any, row), folder) == []
+
+
 def test_a_true_row_of_an_incomplete_run_is_refused(run: Path, row: dict[str, Any], tmp_path: Path) -> None:
     folder = Path(shutil.copytree(run, tmp_path / "run"))
     shutil.rmtree(Cell("one", "GAN/b", "none").folder(folder))

@@ -85,7 +85,7 @@ def test_a_build_stores_what_was_made_and_the_manifest_knows_it(
     (tmp_path / "train" / "0_real" / "9999.webp").write_bytes(b"of an earlier build")
     build_pictures(tmp_path, tmp_path / "manifest.json")
     parts = json.loads((tmp_path / "manifest.json").read_text())["parts"]
-    assert list(parts) == ["test/raster", "test/next_scale", "test/gan", "test/diffusion", "train", "val"]
+    assert list(parts) == [*(f"test/{generator}" for generator in dataset.PARADIGM_OF), "train", "val"]
     made = make_part("train", "raster")
     for folder, wanted in (("0_real", made.real), ("1_fake", made.fake)):
         files = sorted((tmp_path / "train" / folder).iterdir())
@@ -109,7 +109,9 @@ def test_padding_makes_files_equally_long_and_changes_no_pixel() -> None:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize(("split", "generator"), [("test", "gan"), ("val", "raster")])
+@pytest.mark.parametrize(
+    ("split", "generator"), [("test", "masked"), ("test", "bitwise"), ("test", "gan"), ("val", "raster")]
+)
 def test_weights_make_the_pictures_that_ship(split: str, generator: str) -> None:
     """In double precision, and so to the bit on every machine that was tried."""
     made, known = make_part(split, generator), read_manifest()[dataset.part_name(split, generator)]

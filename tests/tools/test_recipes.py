@@ -12,11 +12,15 @@ import torch
 from torch import nn
 
 from benchmarks.mini.autoregressive import RasterGenerator
+from benchmarks.mini.bitwise_tokenizer import BitwiseTokenizer
+from benchmarks.mini.masked_tokenizer import MaskedTokenizer
 from benchmarks.mini.multiscale import MultiScaleTokenizer
 from benchmarks.mini.next_scale import ScaleGenerator
 from benchmarks.mini.tokenizer import Tokenizer
 from registry import UserError, load_plugins
 from registry.encoder import seeded_init
+from tools.mini.bitwise import BitwiseGenerator
+from tools.mini.masked import MaskedGenerator
 from tools.mini.pretrain import pretrain
 from tools.mini.recipes.data import TrainingCrops
 from tools.mini.recipes.diffusion import DiffusionRecipe
@@ -32,6 +36,10 @@ RECIPES = {
     "multiscale_tokenizer": lambda: TokenizerRecipe(MultiScaleTokenizer(16), CROPS, steps=2, batch=2),
     "raster": lambda: TransformerRecipe(RasterGenerator(9), CROPS, steps=2, batch=2),
     "next_scale": lambda: TransformerRecipe(ScaleGenerator(9), CROPS, steps=2, batch=2),
+    "masked_tokenizer": lambda: TokenizerRecipe(MaskedTokenizer(16), CROPS, steps=2, batch=2),
+    "masked": lambda: TransformerRecipe(MaskedGenerator(9), CROPS, steps=2, batch=2),
+    "bitwise_tokenizer": lambda: TokenizerRecipe(BitwiseTokenizer(16), CROPS, steps=2, batch=2),
+    "bitwise": lambda: TransformerRecipe(BitwiseGenerator(9), CROPS, steps=2, batch=2),
     "gan": lambda: GanRecipe(9, CROPS, steps=2, batch=2),
     "diffusion": lambda: DiffusionRecipe(9, CROPS, steps=2, batch=2),
     "image_encoder": lambda: ImageEncoderRecipe(CROPS, steps=2, batch=4),

@@ -1,20 +1,32 @@
-"""The four generators, ready to make pictures."""
+"""The six generators, ready to make pictures."""
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 from typing import Protocol, cast
 
 import torch
 from torch import Tensor, nn
 
-from benchmarks.mini import packed
+from benchmarks.mini import generators, packed
 from benchmarks.mini.generators import CLASSES, load_next_scale, load_raster
+from tools.mini.bitwise import BitwiseGenerator
 from tools.mini.diffusion import UNet
 from tools.mini.gan import ConvolutionalGenerator
+from tools.mini.masked import MaskedGenerator
 
 WEIGHTS = Path(__file__).parent / "weights"
-"""Of the GAN and the diffusion model: no detector reads them, so they are not in the package."""
+"""Of the GAN, the diffusion model, and the transformers of `masked` and `bitwise`: no detector reads them, so they are
+not in the package."""
+
+_PACKAGED: dict[str, Callable[[], nn.Module]] = {"raster": load_raster, "next_scale": load_next_scale}
+_OTHERS: dict[str, Callable[[int], nn.Module]] = {
+    "masked": MaskedGenerator,
+    "bitwise": BitwiseGenerator,
+    "gan": ConvolutionalGenerator,
+    "diffusion": UNet,
+}
 
 
 class Samples(Protocol):
@@ -34,13 +46,14 @@ def load_generator(name: str) -> Samples:
     Raises:
         WeightsError: a file is missing or does not fit.
     """
-    network: nn.Module
-    if name == "raster":
-        network = load_raster().double()
-    elif name == "next_scale":
-        network = load_next_scale().double()
+    if name in _PACKAGED:
+        return cast(Samples, _PACKAGED[name]().double())
+    network = _OTHERS[name](CLASSES)
+    weights = WEIGHTS / f"{name}.safetensors"
+    if isinstance(network, MaskedGenerator | BitwiseGenerator):
+        packed.load(generators.WEIGHTS / f"{name}_tokenizer.safetensors", network.tokenizer)
+        packed.load(weights, network.transformer)
     else:
-        network = {"gan": ConvolutionalGenerator, "diffusion": UNet}[name](CLASSES)
-        packed.load(WEIGHTS / f"{name}.safetensors", network)
-        network = network.double() if name == "gan" else network
+        packed.load(weights, network)
+    network = network if isinstance(network, UNet) else network.double()
     return cast(Samples, network.eval().requires_grad_(False))

@@ -15,7 +15,7 @@ from tools.mini.generators import Samples
 from tools.mini.photos import SIDE, SOURCES, Crops, flat
 
 _CHUNK = 50
-_ROUNDS = 20
+_ROUNDS = 100
 _POOL = 40
 _THUMBNAIL = 4
 

@@ -16,6 +16,7 @@ from benchmarks.reports.failures.agreement import Agreement, Pair, agreements, p
 from benchmarks.reports.failures.at_hand import PicturesAtHand, find_again
 from benchmarks.reports.failures.fusion import measure_fusions, split_validation
 from benchmarks.reports.failures.gallery import Shown, gallery
+from benchmarks.reports.failures.own_traits import read as read_own
 from benchmarks.reports.failures.scored import Scored, read_scored
 from benchmarks.reports.failures.slices import Slice, slices
 from benchmarks.runfolder.metrics_file import METRICS
@@ -53,13 +54,15 @@ def study_failures(
     data: Sequence[str] = (),
     show: bool = False,
     bootstrap: int = RESAMPLES,
+    own: Path | None = None,
     progress: Callable[[int], None] = lambda _: None,
 ) -> Failures:
     """Study one condition of a run.
 
     detectors: those compared, by default as `read_scored` chooses. validation: a test set on whose clean pictures
     thresholds are chosen and fusions fitted; it is then not among those studied. data: where the pictures lie now, by
-    default where they lay then. show: put the worst pictures on the page.
+    default where they lay then. show: put the worst pictures on the page. own: CSV file of further traits, as
+    `own_traits.read` takes it.
 
     Raises:
         UserError: an unknown name, too few detectors or pictures, or no pictures at `data`.
@@ -81,6 +84,8 @@ def study_failures(
                 notes.append(
                     f"{one.dataset}: {lost} pictures are not in slices, they cannot be read as scored"
                 )
+    for name, known in (read_own(own, record.datasets) if own else {}).items():
+        traits[name] = traits[name].join(known, how="outer") if name in traits else known
     pictures = picture_table(scored)
     shown: list[Shown] = []
     if show and at_hand:

@@ -1,14 +1,17 @@
-"""Where each detector loses: errors in slices of size, format, JPEG quality and saturation, within test sets."""
+"""Where each detector loses: errors in slices of size, format, JPEG quality, saturation and what the user knows, within test sets."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from operator import itemgetter
 
 import numpy as np
 import pandas as pd
 import scipy.stats
 
+from benchmarks.audits.traits import Traits
+from benchmarks.metrics.intervals import Limits, exact
 from benchmarks.reports.failures.scored import Bools, Scored
 from benchmarks.reports.statistics.paired import holm
 from registry.dataset import FAKE, REAL
@@ -23,7 +26,7 @@ _QUALITIES = (0, 50, 70, 85, 95)
 class Slice:
     """One detector on the pictures of one class in one slice.
 
-    pictures, wrong: over all test sets; low, high: Wilson's 95 % interval of the error rate.
+    pictures, wrong: over all test sets; low, high: exact binomial 95 % interval of the error rate.
     more: how much higher the error rate is inside than outside of the slice, within the test sets that have both
     (Mantel–Haenszel risk difference); p: of no difference (Cochran–Mantel–Haenszel), p_holm corrected for all slices,
     classes and detectors. None where fewer than `LEAST` pictures could tell.
@@ -43,20 +46,28 @@ class Slice:
 
 
 def slices(scored: Scored, traits: Mapping[str, pd.DataFrame]) -> list[Slice]:
-    """Every slice that has pictures, of traits that vary. traits: by test set, the rows of `PicturesAtHand.traits`."""
+    """Every slice that has pictures, of traits that vary.
+
+    traits: by test set and path, the rows of `PicturesAtHand.traits` or of `own_traits.read`, or both beside each other;
+    pictures of which a trait is not known take no part in its slices.
+    """
     frames, missed = [], []
     for number, one in enumerate(scored.sets):
         if one.dataset in traits:
             mine = traits[one.dataset].reindex(one.paths).reset_index(drop=True)
             place = pd.DataFrame({"set": number, "label": one.labels, "at": np.arange(len(one.paths))})
-            frames.append(pd.concat([place, mine], axis=1).dropna(subset=["width"]))
-            missed.append(~one.right[:, frames[-1]["at"].to_numpy()])
-    if not frames or not sum(map(len, frames)):
+            frames.append(pd.concat([place, mine], axis=1))
+            missed.append(~one.right)
+    if not frames:
         return []
-    table = pd.concat(frames, ignore_index=True)
-    wrong = np.concatenate(missed, axis=1)
+    everything = pd.concat(frames, ignore_index=True)
+    all_wrong = np.concatenate(missed, axis=1)
     found = []
-    for trait, naming in _TRAITS.items():
+    for trait, (column, naming) in _traits(everything).items():
+        known = everything[column].notna()
+        table, wrong = everything[known].reset_index(drop=True), all_wrong[:, known.to_numpy()]
+        if table.empty:
+            continue
         names = naming(table)
         if names.nunique() < 2:
             continue  # nothing to compare with
@@ -89,10 +100,15 @@ def _of_slice(
     n = int(inside.sum())
     for name, mine in zip(detectors, wrong, strict=True):
         errors = int(mine[inside].sum())
-        bounds = scipy.stats.binomtest(errors, n).proportion_ci(method="wilson")
+        bounds = error_rate(errors, n)
         more, p = within_sets(mine, inside, sets)
         found.append(Slice(name, trait, value, label, n, errors, bounds.low, bounds.high, more, p))
     return found
+
+
+def error_rate(wrong: int, pictures: int) -> Limits:
+    """Error rate with its exact binomial 95 % interval: a score interval covers rare errors too seldom."""
+    return exact(wrong, pictures)
 
 
 def within_sets(wrong: Bools, inside: Bools, sets: np.ndarray) -> tuple[float | None, float | None]:
@@ -156,6 +172,13 @@ _TRAITS: dict[str, Callable[[pd.DataFrame], pd.Series]] = {
     "JPEG quality": _quality,
     "saturation": _saturation,
 }
+
+
+def _traits(table: pd.DataFrame) -> dict[str, tuple[str, Callable[[pd.DataFrame], pd.Series]]]:
+    """By name, the column that says whether a trait is known of a picture, and what names its slice."""
+    made = {name: ("width", naming) for name, naming in _TRAITS.items()} if "width" in table else {}
+    own = [name for name in table.columns if name not in {"set", "label", "at", *Traits.__annotations__}]
+    return {**made, **{name: (name, itemgetter(name)) for name in own}}
 
 
 def _order(value: str) -> tuple[float, str]:

@@ -9,20 +9,22 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
-import scipy.stats
 from numpy.typing import NDArray
 
 from benchmarks.metrics.bootstrap import Metric, generator, replicates
 from benchmarks.metrics.cell import COMPLETE
 from benchmarks.metrics.delong import delong
-from benchmarks.metrics.intervals import LEVEL
+from benchmarks.metrics.intervals import way_of
 from benchmarks.metrics.over_seeds import difference_over_seeds
 from benchmarks.reports.cellscores import ScoreReader
 from benchmarks.reports.load import Pictures, Run, perturbations
 from benchmarks.reports.statistics.paired import (
     Floats,
     bootstrap_p,
+    can_be_tested,
     delong_p,
+    difference_has_interval,
+    difference_interval,
     holm,
     mcnemar,
     order_holds,
@@ -68,7 +70,8 @@ def compare(runs: Sequence[Run], metrics: Sequence[str], read: ScoreReader | Non
     """All pairs of trained detectors with complete cells over the same pictures.
 
     One row per metric, perturbation, pictures, test and pair. `first`, `second`: (run, detector).
-    `difference`: first − second, with the 95 % interval `low`, `high` from the paired bootstrap; `holds`: share of
+    `difference`: first − second, with the 95 % interval `low`, `high` from the paired bootstrap, NaN where
+    `difference_has_interval` says so; `holds`: share of
     its resamples in which the difference has the same sign, NaN where there is no difference. `p`, and `p_holm` corrected for all pairs of that metric, perturbation, test and pictures. The paired
     bootstrap covers every metric where the runs' metrics have intervals, and so does the test of seeds and pictures
     that takes its place where trainings by several seeds are among the detectors; DeLong's test covers AUROC and
@@ -168,6 +171,7 @@ def _bootstrap(
     drawn.
     """
     sums: dict[tuple[Pictures, str], dict[Detector, list[Floats]]] = defaultdict(lambda: defaultdict(list))
+    fewest: dict[Pictures, int] = {}
     values = {
         (run.label, cell["detector"], cell["dataset"]): cell["metrics"]
         for run in runs
@@ -177,6 +181,9 @@ def _bootstrap(
     sharings = [find_sharing(run.folder) for run in runs if run.folder]
     kept = {run.label: kept_replicates(run.folder, perturbation, list(metrics)) for run in runs if run.folder}
     for sample in samples(runs, perturbation, read):
+        counts = np.bincount(sample.labels)
+        smaller = max(2, int(counts[counts > 0].min()))
+        fewest |= {one: min(smaller, fewest.get(one, smaller)) for one in columns if sample.pictures <= one}
         # one way of drawing for all of them, also where one run lacks the sets that share the pictures
         drawn = (sharing.of(sample.dataset, None, sample.labels, seed) for sharing in sharings)
         shared = next((one for one in drawn if one is not None), None)
@@ -202,27 +209,36 @@ def _bootstrap(
     for (column, name), of_detectors in sums.items():
         means = {d: np.mean(parts, axis=0) for d, parts in of_detectors.items() if len(parts) == len(column)}
         units = _units(list(means), groups)
+        way = way_of(metrics[name])
+        if len(units) < 2 or not can_be_tested(way, fewest[column]):
+            continue
         if any(len(members) > 1 for members in units.values()):
-            if len(units) > 1:
-                yield _seeds_table(name, column, units, means)
-        elif len(units) > 1:
+            table = _seeds_table(name, column, units, means)
+        else:
             stacked = np.stack([means[training] for (training,) in units.values()])
-            yield _bootstrap_table(name, column, list(units), stacked[:, -1], stacked[:, :-1])
+            names, least = list(units), fewest[column]
+            table = _bootstrap_table(name, column, names, stacked[:, -1], stacked[:, :-1], least)
+        if not difference_has_interval(way, fewest[column]):
+            table = table.assign(low=np.nan, high=np.nan)
+        yield table
 
 
 def _bootstrap_table(
-    metric: str, pictures: Pictures, detectors: Sequence[Detector], values: Floats, replicated: Floats
+    metric: str,
+    pictures: Pictures,
+    detectors: Sequence[Detector],
+    values: Floats,
+    replicated: Floats,
+    fewest: int,
 ) -> pd.DataFrame:
+    """fewest: pictures of the smaller class of the smallest test set."""
     first, second = np.triu_indices(len(detectors), 1)
-    differences = replicated[first] - replicated[second]
+    observed, drawn = values[first] - values[second], replicated[first] - replicated[second]
     p = np.full((len(detectors),) * 2, np.nan)
-    p[first, second] = bootstrap_p(values[first] - values[second], differences)
-    table = _table(metric, pictures, BOOTSTRAP, detectors, values, p)
-    margin = scipy.stats.norm.ppf((1 + LEVEL) / 2) * differences.std(axis=-1, ddof=1)
-    return table.assign(
-        low=table["difference"] - margin,
-        high=table["difference"] + margin,
-        holds=order_holds(values[first] - values[second], differences),
+    p[first, second] = bootstrap_p(observed, drawn, fewest)
+    low, high = difference_interval(observed, drawn, fewest)
+    return _table(metric, pictures, BOOTSTRAP, detectors, values, p).assign(
+        low=low, high=high, holds=order_holds(observed, drawn)
     )
 
 

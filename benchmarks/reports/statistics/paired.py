@@ -3,10 +3,16 @@
 from __future__ import annotations
 
 import numpy as np
+import scipy.special
 import scipy.stats
 from numpy.typing import NDArray
 
+from benchmarks.metrics.intervals import LEVEL, AtFalsePositiveRate, Nothing, Way
+
 Floats = NDArray[np.float64]
+
+_LEAST = 100
+"""Fewest pictures of a class for the interval of a difference: detectors that seldom err have too little variance in fewer."""
 
 
 def mcnemar(right: NDArray[np.bool_]) -> Floats:
@@ -35,17 +41,46 @@ def delong_p(auroc: Floats, covariance: Floats) -> Floats:
     return np.where(np.isclose(difference, 0, rtol=0, atol=1e-12), 1.0, p)
 
 
-def bootstrap_p(difference: Floats, replicated: Floats) -> Floats:
+def bootstrap_p(difference: Floats, replicated: Floats, pictures: int) -> Floats:
     """p-values of no difference: observed difference (...) over the standard deviation of its paired replicates.
 
-    replicated: (..., resamples). Compared with the normal distribution, as pROC's `roc.test` does (Robin
-    et al., 2011): counting replicates beyond 0 cannot go below 2 / resamples, too coarse to correct for
-    many comparisons. NaN where the replicates do not vary but the difference is not 0.
+    replicated: (..., resamples). pictures: of the smaller class of the smallest test set. Student's t for them, and not
+    the normal distribution as in pROC's `roc.test` (Robin et al., 2011), which is right for many pictures: with 10 per
+    class it finds differences between equal detectors in up to 11 % of simulations. Counting replicates beyond 0 cannot go
+    below 2 / resamples, too coarse to correct for many comparisons. NaN where the replicates do not vary but the
+    difference is not 0.
     """
-    spread = replicated.std(axis=-1, ddof=1)
+    spread = _spread(replicated, pictures)
     known = spread > 1e-12
-    p = np.where(known, 2 * scipy.stats.norm.sf(np.abs(difference) / np.where(known, spread, 1.0)), np.nan)
+    t = np.abs(difference) / np.where(known, spread, 1.0)
+    p = np.where(known, 2 * scipy.special.stdtr(pictures - 1, -t), np.nan)
     return np.where(np.isclose(difference, 0, rtol=0, atol=1e-12), 1.0, p)
+
+
+def difference_interval(difference: Floats, replicated: Floats, pictures: int) -> tuple[Floats, Floats]:
+    """Low and high of the 95 % interval that goes with `bootstrap_p`, of its arguments; NaN where replicates do not vary."""
+    spread = _spread(replicated, pictures)
+    reach = scipy.special.stdtrit(pictures - 1, (1 + LEVEL) / 2) * np.where(spread > 1e-12, spread, np.nan)
+    return difference - reach, difference + reach
+
+
+def difference_has_interval(way: Way, pictures: int) -> bool:
+    """Whether differences in a metric have intervals; way: of the metric's own, pictures: as above."""
+    return not isinstance(way, Nothing) and pictures >= max(_LEAST, way.real, way.fake)
+
+
+def can_be_tested(way: Way, pictures: int) -> bool:
+    """Whether `bootstrap_p` holds for differences in a metric; arguments as above.
+
+    A true-positive rate at a false-positive rate hangs on a few real pictures: where they are too few for its interval, equal
+    detectors differ in up to 14 % of simulations.
+    """
+    return not isinstance(way, AtFalsePositiveRate) or pictures >= way.real
+
+
+def _spread(replicated: Floats, pictures: int) -> Floats:
+    # resamples of n pictures vary by (n - 1) / n of what samples do
+    return np.asarray(replicated.std(axis=-1, ddof=1) * np.sqrt(pictures / (pictures - 1)))
 
 
 def order_holds(difference: Floats, replicated: Floats) -> Floats:

@@ -270,6 +270,32 @@ def test_pictures_are_found_beside_sets_that_the_run_did_not_ask_for(run: Path, 
     assert set(find_again(made, record).roots) == {"AR/VAR@size:16"}
 
 
+def test_what_the_user_knows_makes_slices_with_and_without_the_pictures(run: Path, tmp_path: Path) -> None:
+    rows = ["path,dataset,face"]
+    for generator in ("VAR", "RAR"):
+        for name in ("0_real", "1_fake"):
+            for i in range(29):  # of the last ones nothing is known
+                kind = "jpg" if i % 3 == 0 else "png"
+                rows.append(
+                    f"{generator}/{name}/{i:03d}.{kind},AR/{generator},{'yes' if kind == 'jpg' else 'no'}"
+                )
+    (tmp_path / "own.csv").write_text("\n".join(rows))
+    gone = tmp_path / "run"
+    shutil.copytree(run, gone)
+    content = json.loads((gone / "run.json").read_text())
+    content["config"]["data"] = [str(tmp_path / "nowhere")]
+    (gone / "run.json").write_text(json.dumps(content))
+    for folder, traits in ((run, {"format", "face"}), (gone, {"face"})):
+        done = failures(folder, "--traits", tmp_path / "own.csv", "--out", tmp_path / "shown")
+        assert done.exit_code == 0, done.output
+        assert "second: generated, face yes: +" in done.output
+        table = pd.read_csv(tmp_path / "shown" / "failures.slices.csv")
+        assert traits <= set(table["trait"])
+        planted = table.query("detector == 'second' and trait == 'face' and value == 'yes' and label == 1")
+        assert planted[["pictures", "wrong"]].to_numpy().tolist() == [[20, 20]]
+        assert table.query("detector == 'first' and trait == 'face'")["pictures"].sum() == 2 * 2 * 29
+
+
 def test_a_fusion_never_sees_a_picture_of_another_set(run: Path, tmp_path: Path) -> None:
     done = failures(run, "--validation", "AR/VAR", "--out", tmp_path, "--bootstrap", 20)
     assert done.exit_code == 0, done.output
@@ -305,6 +331,7 @@ def test_a_fusion_never_sees_a_picture_of_another_set(run: Path, tmp_path: Path)
         (["--validation", "AR/VRA"], "did you mean 'AR/VAR'?"),
         (["--detectors", "first"], "needs two with scores"),
         (["--data", "nowhere"], "nowhere"),
+        (["--traits", "nowhere.csv"], "cannot be read as CSV"),
     ],
 )
 def test_mistakes_are_one_line(run: Path, arguments: list[str], message: str) -> None:

@@ -26,14 +26,14 @@ from tests.metrics.samples import normal
 from tests.reports.conftest import evaluated
 from tests.runs import Rows, dataset, detector, rows_of
 
-SETS = {name: dataset(name.split("/")[0], name.split("/")[1], 60, 60) for name in ("AR/a", "AR/b", "GAN/c")}
-SHIFTS = {"best": 4.0, "twin": 4.0, "weak": 0.5, "fresh": 5.0}
+SETS = {name: dataset(name.split("/")[0], name.split("/")[1], 100, 100) for name in ("AR/a", "AR/b", "GAN/c")}
+SHIFTS = {"best": 4.0, "twin": 3.8, "weak": 0.5, "fresh": 5.0}
 
 
 def rows(cell: Cell) -> Rows:
     seed = len(cell.perturbation) + ord(cell.dataset[-1])
-    labels, logits = normal(60, 60, SHIFTS[cell.detector], seed)
-    noise = np.random.default_rng([*cell.detector.encode(), seed]).normal(size=120).astype(np.float32)
+    labels, logits = normal(100, 100, SHIFTS[cell.detector], seed)
+    noise = np.random.default_rng([*cell.detector.encode(), seed]).normal(size=200).astype(np.float32)
     found = rows_of(labels, logits + noise)
     return found[:-1] if (cell.detector, cell.dataset) == ("weak", "GAN/c") else found
 
@@ -88,6 +88,21 @@ def test_differences_are_those_of_metrics_json(table: pd.DataFrame, run: Run) ->
     assert (
         (drawn["low"] - 0.02 <= drawn["difference"]) & (drawn["difference"] <= drawn["high"] + 0.02)
     ).all()
+
+
+def test_a_difference_has_no_interval_where_pictures_are_few(tmp_path: Path) -> None:
+    few = {"AR/a": dataset("AR", "a", 99, 100)}
+    folder = evaluated(
+        tmp_path / "run",
+        detectors={"best": detector(), "weak": detector()},
+        datasets=few,
+        rows=lambda cell: rows(cell)[1:],
+    )
+    found = compare(read_runs([folder]), ["auroc"])
+    drawn = found[found["test"] == BOOTSTRAP]
+    assert len(drawn)
+    assert drawn["low"].isna().all()
+    assert drawn["p"].notna().all()
 
 
 def test_p_values_are_those_of_the_score_files(table: pd.DataFrame, run: Run) -> None:

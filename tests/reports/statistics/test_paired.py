@@ -12,9 +12,20 @@ from statsmodels.stats.contingency_tables import mcnemar as reference_mcnemar
 from statsmodels.stats.multitest import multipletests
 
 from benchmarks.metrics.bootstrap import generator, replicates
+from benchmarks.metrics.calibration import ece
 from benchmarks.metrics.delong import delong
+from benchmarks.metrics.intervals import way_of
 from benchmarks.metrics.ranking import auroc as metric
-from benchmarks.reports.statistics.paired import bootstrap_p, delong_p, holm, mcnemar
+from benchmarks.metrics.ranking import tpr_at_fpr_1
+from benchmarks.reports.statistics.paired import (
+    bootstrap_p,
+    can_be_tested,
+    delong_p,
+    difference_has_interval,
+    difference_interval,
+    holm,
+    mcnemar,
+)
 
 
 @given(st.integers(0, 2**32 - 1), st.integers(1, 200))
@@ -77,15 +88,38 @@ def test_bootstrap_p_agrees_with_delong(shift: float) -> None:
     values = [
         replicates({"auroc": metric}, labels, row, 4000, generator(0, "set"))["auroc"] for row in logits
     ]
-    found = bootstrap_p(auroc[0] - auroc[1], values[0] - values[1])
+    found = bootstrap_p(auroc[0] - auroc[1], values[0] - values[1], 150)
     z_found, z_delong = scipy.stats.norm.isf([found / 2, delong_p(auroc, covariance)[0, 1] / 2])
     assert z_found == pytest.approx(z_delong, rel=0.06)
 
 
 def test_bootstrap_p_where_nothing_varies() -> None:
-    found = bootstrap_p(np.array([0.0, 0.3]), np.array([[0.0] * 9, [0.3] * 9]))
+    found = bootstrap_p(np.array([0.0, 0.3]), np.array([[0.0] * 9, [0.3] * 9]), 20)
     assert found[0] == 1.0
     assert np.isnan(found[1])
+
+
+def test_bootstrap_p_and_interval_are_those_of_a_t_test() -> None:
+    """Of means, whose resamples have a known spread: (n - 1) / n of that of a paired t-test."""
+    drawn = np.random.default_rng(0).normal(0.4, 1, 12)
+    spread = drawn.std() / 12**0.5
+    replicated = drawn.mean() + spread * np.sqrt(1 / 2) * np.array(
+        [1.0, -1.0]
+    )  # of exactly this standard deviation
+    reference = scipy.stats.ttest_1samp(drawn, 0)
+    assert bootstrap_p(np.asarray(drawn.mean()), replicated, 12) == pytest.approx(reference.pvalue)
+    limits = reference.confidence_interval(0.95)
+    found = difference_interval(np.asarray(drawn.mean()), replicated, 12)
+    assert [float(one) for one in found] == pytest.approx([limits.low, limits.high])
+
+
+def test_differences_have_intervals_where_they_cover() -> None:
+    assert not difference_has_interval(way_of(metric), 99)
+    assert difference_has_interval(way_of(metric), 100)
+    assert not difference_has_interval(way_of(tpr_at_fpr_1), 367), "as the metric itself"
+    assert not difference_has_interval(way_of(ece), 1000)
+    assert [can_be_tested(way_of(tpr_at_fpr_1), n) for n in (367, 368)] == [False, True]
+    assert can_be_tested(way_of(metric), 10)
 
 
 @pytest.mark.parametrize("count", [1, 2, 7, 40])

@@ -8,6 +8,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 from torch.nn.utils.parametrizations import spectral_norm
 
+from benchmarks.mini.bitwise_tokenizer import BinaryCodebook
 from benchmarks.mini.tokenizer import Codebook, Tokenizer
 from tools.mini.recipes.data import TrainingCrops
 from tools.mini.recipes.recipe import Recipe, mixed_precision
@@ -15,6 +16,7 @@ from tools.mini.recipes.recipe import Recipe, mixed_precision
 _COMMITMENT = 0.25
 _DETAIL = 1.0
 _ADVERSARIAL = 0.05
+_ENTROPY = 0.02
 _ADVERSARIAL_FROM = 0.5
 
 
@@ -63,13 +65,25 @@ class PatchDiscriminator(nn.Sequential):
 
 
 class TokenizerRecipe(Recipe):
-    """Absolute error on the picture and on its fine detail, commitment, and hinge adversarial loss."""
+    """Absolute error on the picture and on its fine detail, commitment, and hinge adversarial loss.
 
-    def __init__(self, tokenizer: Tokenizer, crops: TrainingCrops, steps: int, batch: int = 16) -> None:
+    dead: see `CodebookLearner`.
+    """
+
+    def __init__(
+        self,
+        tokenizer: Tokenizer,
+        crops: TrainingCrops,
+        steps: int,
+        batch: int = 16,
+        dead: float = 0.5,
+    ) -> None:
         super().__init__()
         self.steps, self.batch, self.crops = steps, batch, crops
         self.tokenizer = tokenizer
-        self.learner = CodebookLearner(tokenizer.codebook, unit=tokenizer.unit_codes)
+        self.learner = None
+        if not isinstance(tokenizer.codebook, BinaryCodebook):
+            self.learner = CodebookLearner(tokenizer.codebook, unit=tokenizer.unit_codes, dead=dead)
         self.discriminator = PatchDiscriminator()
         self.optimizers = [
             torch.optim.AdamW(tokenizer.parameters(), 2e-3, betas=(0.9, 0.95), weight_decay=0.01),
@@ -91,6 +105,8 @@ class TokenizerRecipe(Recipe):
         loss = error + _DETAIL * detail + _COMMITMENT * commitment
         if not self.tokenizer.unit_codes:
             loss = loss + smoothing
+        if self.learner is None:
+            loss = loss + _ENTROPY * bit_entropy(quantized.chosen_by)
         adversarial = step >= _ADVERSARIAL_FROM * self.steps
         if adversarial:
             with mixed_precision():
@@ -99,13 +115,15 @@ class TokenizerRecipe(Recipe):
         generator.zero_grad()
         loss.backward()
         generator.step()
-        self.learner.update(self.tokenizer.codebook, quantized.chosen_by, quantized.indices)
-        watched = {
-            "error": error.item(),
-            "detail": detail.item(),
-            "commitment": commitment.item(),
-            "perplexity": _perplexity(self.learner.counts),
-        }
+        watched = {"error": error.item(), "detail": detail.item(), "commitment": commitment.item()}
+        if self.learner is None:
+            counts = torch.bincount(
+                quantized.indices.flatten(), minlength=len(self.tokenizer.codebook.vectors)
+            )
+        else:
+            self.learner.update(self.tokenizer.codebook, quantized.chosen_by, quantized.indices)
+            counts = self.learner.counts
+        watched["perplexity"] = _perplexity(counts)
         if adversarial:
             with mixed_precision():
                 real = self.discriminator(images).float()
@@ -119,6 +137,20 @@ class TokenizerRecipe(Recipe):
 
     def trained(self) -> nn.Module:
         return self.tokenizer
+
+
+def bit_entropy(latents: Tensor) -> Tensor:
+    """What BSQ (arXiv 2406.07548) makes small, in nats a bit: each bit's uncertainty, less that of its mean.
+
+    latents: (N, tokens, bits). Bits then are sure of themselves, and each is 1 as often as 0.
+    """
+    sides = F.normalize(latents, dim=-1) * latents.shape[-1] ** 0.5
+    one = torch.sigmoid(2 * sides)
+
+    def entropy(share: Tensor) -> Tensor:
+        return (torch.special.entr(share) + torch.special.entr(1 - share)).mean()
+
+    return entropy(one) - entropy(one.mean((0, 1)))
 
 
 def _fine(images: Tensor) -> Tensor:
