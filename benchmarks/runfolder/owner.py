@@ -20,6 +20,7 @@ import filelock
 
 from benchmarks.ranks import Processes
 from registry.errors import UserError
+from registry.files import remove_drafts
 
 LOCK, OWNER, SHARDS = ".lock", ".owner.json", ".shards"
 _PATIENCE = 5.0
@@ -49,7 +50,7 @@ class Ownership:
 
 @contextlib.contextmanager
 def sole_owner(folder: Path) -> Iterator[Ownership]:
-    """Hold `folder` until the block ends.
+    """Hold `folder` until the block ends; drafts of files that a killed process left in it are removed.
 
     Raises:
         UserError: another process holds it, on this machine or on one that shares the disk; it is named.
@@ -59,6 +60,7 @@ def sole_owner(folder: Path) -> Iterator[Ownership]:
         for note in _held_shards(folder):
             raise _in_use(folder, f"shard {note.stem.replace('-of-', '/')}, {_owner(note)}")
         with _noted(folder / OWNER):
+            remove_drafts(folder)
             yield Ownership()
 
 

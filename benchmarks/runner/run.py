@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import hashlib
 import os
 import sys
@@ -35,7 +36,7 @@ from benchmarks.runfolder.writer import ShardWriter
 from benchmarks.runner.claims import Claims, shared_claims
 from benchmarks.runner.conditions_asked import conditions_asked
 from benchmarks.runner.cost_probe import measure_costs
-from benchmarks.runner.loop import EvaluationLoop, pictures_of_batch
+from benchmarks.runner.loop import EvaluationLoop, ScoringRunner, pictures_of_batch
 from benchmarks.runner.model import ScoringModel
 from benchmarks.runner.pending import Job, pending_jobs, same_pictures
 from benchmarks.runner.run_progress import RunProgress
@@ -47,8 +48,7 @@ from registry.encoder import Passes
 if TYPE_CHECKING:
     from benchmarks.runfolder.metrics_file import MetricsFile
 
-# What computes metrics brings scipy, scikit-learn and pandas, a third of the time that a run takes to its first score:
-# it is imported where scores are there.
+# What computes metrics brings scipy.stats and scikit-learn, a second of every start: it is imported when scores are there.
 
 
 @dataclass(frozen=True)
@@ -127,6 +127,8 @@ def _own(settings: RunSettings, processes: Processes) -> Iterator[Ownership]:
         probe.touch()
         probe.unlink()
     except OSError as error:
+        if error.errno in (errno.ENOSPC, errno.EDQUOT):
+            raise  # nothing is wrong with the request
         raise UserError(f"cannot write to the run folder {out}: {error.strerror}") from error
     with owned_by_all(out, processes, _shard(settings)) as owner:
         yield owner
@@ -235,7 +237,7 @@ def _run_loop(plan: Plan, model: ScoringModel, jobs: Sequence[Job], claims: Clai
     # the Runner leaves an empty log and a copy of its settings; run.json says more
     with tempfile.TemporaryDirectory() as scratch:
         try:
-            Runner(
+            ScoringRunner(
                 model,
                 work_dir=scratch,
                 test_dataloader=[],
