@@ -13,7 +13,7 @@ HOSTS_STAMP := $(HOSTS)/.installed
 
 AUDIT := .venv-audit
 
-.PHONY: install test test-slow test-fast test-hosts lint pip-audit demo ablations variants clean
+.PHONY: install test test-slow test-fast test-hosts faults lint pip-audit demo ablations variants clean
 
 install: $(STAMP)
 
@@ -28,12 +28,16 @@ $(STAMP): setup.cfg pyproject.toml
 		$(BIN)/python -m pip install --quiet opencv-python-headless )
 	touch $(STAMP)
 
-# All but those marked slow, which `make test-slow` runs; CI runs both.
+# All but those marked slow or faults, which `make test-slow` and `make faults` run; CI runs all.
 test: install
-	$(PYTEST) -m "not slow"
+	$(PYTEST) -m "not slow and not faults"
 
 test-slow: install
 	$(PYTEST) -m slow
+
+# Kills, full disks, damaged files: benchmarks/docs/faults.md says what is done and how often.
+faults: install
+	$(PYTEST) -m faults
 
 # Outside suites, in an environment that borrows all else from the project's own.
 $(HOSTS_STAMP): tests/hosts/requirements.txt tests/hosts/requirements-bare.txt $(STAMP)
@@ -49,7 +53,7 @@ test-hosts: $(HOSTS_STAMP)
 
 # Without those that go through a whole command, as users do: a first answer while one works.
 test-fast: install
-	$(PYTEST) -m "not slow and not command"
+	$(PYTEST) -m "not slow and not faults and not command"
 
 lint: install
 	$(BIN)/ruff format --check .

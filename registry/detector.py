@@ -6,10 +6,11 @@ from abc import ABC, abstractmethod
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 
+import torch
 from torch import Tensor, nn
 from torch.nn.functional import binary_cross_entropy_with_logits
 
-from registry.errors import UserError
+from registry.errors import OutputError, UserError
 from registry.view import Feature, View
 from registry.weights import load_strict, read_state_dict, save_state
 
@@ -81,7 +82,8 @@ class Detector(nn.Module, ABC):
         inputs: what `forward` takes. labels: int64 (N,), 0 real, 1 generated.
         """
         # an autocast forward ends in half precision, in which the loss of a confident logit underflows
-        return binary_cross_entropy_with_logits(self(inputs).float(), labels.float())
+        logits = check_logits(type(self).__name__, self(inputs), len(labels))
+        return binary_cross_entropy_with_logits(logits.float(), labels.float())
 
     def start_from(self, path: Path) -> None:
         """Begin a training from published weights of a network that this one is built on, such as ImageNet's.
@@ -99,3 +101,20 @@ class Detector(nn.Module, ABC):
 
         inputs: what `forward` got. labels: int64 (N,), 0 real, 1 generated.
         """
+
+
+def check_logits(name: str, logits: object, pictures: int) -> Tensor:
+    """What a detector returned for so many pictures: one number each, of a floating type.
+
+    Raises:
+        OutputError: it is something else; decisions of 0 and 1, for example, are no logits.
+    """
+    if not isinstance(logits, Tensor):
+        raise OutputError(f"{name} returned {type(logits).__name__}, expected a tensor of logits")
+    if logits.shape != (pictures,):
+        raise OutputError(
+            f"{name} returned logits of shape {tuple(logits.shape)} for {pictures} pictures, expected ({pictures},)"
+        )
+    if not torch.is_floating_point(logits):
+        raise OutputError(f"{name} returned {logits.dtype}, expected logits of a floating type")
+    return logits

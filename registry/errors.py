@@ -18,6 +18,10 @@ class WeightsError(UserError):
     """A weights file is absent, unsafe, or does not fit the network it was given for."""
 
 
+class OutputError(UserError):
+    """A detector returned something else than one logit per picture."""
+
+
 class LayoutMismatch(UserError):
     """A folder does not have the on-disk layout that a data set source reads."""
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -10,14 +11,41 @@ from pathlib import Path
 import platformdirs
 
 
+def _draft(path: Path) -> Path:
+    return path.with_name(f".{path.name}.{os.getpid()}.tmp")
+
+
+def remove_drafts(folder: Path) -> None:
+    """Remove what killed processes left of files at any depth; only for whoever has the folder alone."""
+    for draft in folder.rglob(".*.*.tmp"):
+        if draft.is_file():
+            draft.unlink(missing_ok=True)
+
+
 @contextmanager
 def atomic(path: Path) -> Iterator[Path]:
-    """A temporary path beside `path`; it replaces `path` when the block ends without an exception."""
+    """A temporary path beside `path`; it replaces `path` when the block ends without an exception.
+
+    An `OSError` that does not name a file, such as that of a full disk, leaves with the name of this one, as does
+    what safetensors raises in its place.
+    """
     path.parent.mkdir(parents=True, exist_ok=True)
-    draft = path.with_name(f".{path.name}.{os.getpid()}.tmp")
+    draft = _draft(path)
     try:
         yield draft
         os.replace(draft, path)
+    except OSError as error:
+        error.filename = error.filename or str(path)
+        raise
+    except Exception as error:
+        number = (
+            re.search(r"\(os error (\d+)\)", str(error))
+            if type(error).__name__ == "SafetensorError"
+            else None
+        )
+        if number is None:
+            raise
+        raise OSError(int(number[1]), os.strerror(int(number[1])), str(path)) from error
     finally:
         draft.unlink(missing_ok=True)
 

@@ -3,18 +3,20 @@
 Each distinct view is computed once per picture, each encoder once per batch and distinct tensor, whoever asked
 and whatever else they read: where two views of a picture are one tensor, what an encoder finds in it serves both, and so
 does the logit of one network that is fed in two ways. A detector that raises on one picture loses that picture only.
+Where a device has too little memory for a batch, halves of it go on.
 """
 
 from __future__ import annotations
 
+import logging
 from collections import defaultdict
 from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping, Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import torch
 from torch import Tensor
 
-from registry.detector import Detector
+from registry.detector import Detector, check_logits
 from registry.encoder import EncoderPool
 from registry.feeding import Fed
 from registry.inputs import InputReader, Source, distinct_views, encoder_outputs, view_of
@@ -22,6 +24,8 @@ from registry.view import EncoderSpec, Feature, View, views_of
 
 if TYPE_CHECKING:
     from PIL.Image import Image
+
+logger = logging.getLogger(__name__)
 
 Sample = Mapping[View, Tensor]
 Outcome = float | Exception
@@ -50,6 +54,7 @@ class Pipeline:
         self.encoders = encoders
         self.device = encoders.device
         self.batch_pixels = batch_pixels
+        self._at_most: dict[Hashable, int] = {}
         self.detectors = {name: detector.eval().to(self.device) for name, detector in detectors.items()}
         self.readers = {
             name: InputReader(detector.inputs, encoders) for name, detector in self.detectors.items()
@@ -73,6 +78,21 @@ class Pipeline:
         """All distinct views of one RGB picture."""
         return views_of(picture, self.views())
 
+    def at_once(self, network: str | EncoderSpec, pixels: int) -> int:
+        """How many pictures of so many pixels go through a detector or an encoder together."""
+        return max(1, self._at_most.get(network, self.batch_pixels) // max(1, pixels))
+
+    def out_of_memory(self, network: str | EncoderSpec, pictures: int, pixels: int) -> None:
+        """From now on at most half of so many pictures at once, which is said."""
+        self._at_most[network] = pictures // 2 * max(1, pixels)
+        if self.device.type == "cuda":
+            torch.cuda.empty_cache()
+        name = network if isinstance(network, str) else network.variant
+        logger.warning(
+            "%s: %d pictures at once are too much for the memory of %s: goes on with %d",
+            name, pictures, self.device, pictures // 2,
+        )  # fmt: skip
+
     @torch.inference_mode()
     def score(
         self, samples: Sequence[Sample], names: Sequence[str] | None = None
@@ -80,7 +100,7 @@ class Pipeline:
         """Logits of every sample by the named detectors (all by default).
 
         Where a batch raises, its samples are tried one by one, so that an exception stands only
-        at the samples that cause it.
+        at the samples that cause it; where it needs too much memory, in halves.
 
         Returns:
             detector name → one float logit or exception per sample, in order.
@@ -122,15 +142,10 @@ class _Batch:
 
         def forward(indices: Sequence[int]) -> list[float]:
             tensors = {
-                source: torch.stack([whole[index][source] for index in indices])
+                source: torch.stack([whole[index][source] for index in indices]).to(pipeline.device)
                 for source in reader.inputs.values()
             }
-            logits = detector(reader(tensors))
-            if logits.shape != (len(indices),):
-                raise ValueError(
-                    f"{name} returned logits of shape {tuple(logits.shape)} for {len(indices)} pictures, "
-                    f"expected ({len(indices)},)"
-                )
+            logits = check_logits(name, detector(reader(tensors)), len(indices))
             return [float(logit) for logit in logits.float().cpu()]
 
         shapes = {index: [row[source].shape for source in row] for index, row in whole.items()}
@@ -138,13 +153,12 @@ class _Batch:
             index: max((_pixels(row[source]) for source in row if isinstance(source, View)), default=1)
             for index, row in whole.items()
         }
-        for indices in _chunks(shapes, pixels, pipeline.batch_pixels):
-            for index, outcome in zip(indices, _one_by_one(forward, indices), strict=True):
-                outcomes[index] = outcome
+        for index, outcome in self._run(name, forward, shapes, pixels):
+            outcomes[index] = outcome
         return outcomes
 
     def _row(self, index: int, reader: InputReader) -> dict[Source, Tensor] | Exception:
-        """What a detector reads of one sample, on the device; the exception of an encoder that could not read it."""
+        """What a detector reads of one sample; the exception of an encoder that could not read it."""
         row: dict[Source, Tensor] = {}
         for source in reader.inputs.values():
             if isinstance(source, Feature):
@@ -153,7 +167,7 @@ class _Batch:
                     return outputs
                 row[source] = outputs[source.output]
             else:
-                row[source] = self.samples[index][source].to(self.pipeline.device)
+                row[source] = self.samples[index][source]
         return row
 
     def _stack(self, tensors: Sequence[Tensor]) -> Tensor:
@@ -186,9 +200,34 @@ class _Batch:
 
         alike = {index: (tensor.shape, wanted[index]) for index, tensor in tensors.items()}
         pixels = {index: _pixels(tensor) for index, tensor in tensors.items()}
-        for indices in _chunks(alike, pixels, self.pipeline.batch_pixels):
-            for index, result in zip(indices, _one_by_one(forward, indices), strict=True):
-                self.encoded[encoder, _memory(tensors[index])] = result
+        for index, result in self._run(encoder, forward, alike, pixels):
+            self.encoded[encoder, _memory(tensors[index])] = result
+
+    def _run(
+        self,
+        network: str | EncoderSpec,
+        forward: Callable[[Sequence[int]], list[Any]],
+        alike: Mapping[int, Sequence[Hashable]],
+        pixels: Mapping[int, int],
+    ) -> Iterator[tuple[int, Any]]:
+        """Each index with its result, or the exception in place of it.
+
+        forward: of samples that can be stacked, equal in `alike`. pixels: of each sample.
+        """
+        groups: dict[tuple[Hashable, ...], list[int]] = defaultdict(list)
+        for index, facts in alike.items():
+            groups[tuple(facts)].append(index)
+        for waiting in groups.values():
+            each = pixels[waiting[0]]
+            while waiting:
+                together = waiting[: self.pipeline.at_once(network, each)]
+                results = _one_by_one(forward, together)
+                if results is None:
+                    self.stacked.clear()
+                    self.pipeline.out_of_memory(network, len(together), each)
+                    continue
+                yield from zip(together, results, strict=True)
+                waiting = waiting[len(together) :]
 
     def _wanted(self, encoder: EncoderSpec, view: View, index: int) -> frozenset[str]:
         """What detectors read of an encoder on this view of a sample, and on views that are the same tensor."""
@@ -215,23 +254,18 @@ def _pixels(tensor: Tensor) -> int:
     return tensor.shape[-2] * tensor.shape[-1]
 
 
-def _chunks(
-    alike: Mapping[int, Sequence[Hashable]], pixels: Mapping[int, int], most: int
-) -> Iterator[list[int]]:
-    """Indices that can be stacked: equal in `alike`, and at most `most` pixels together or one picture."""
-    groups: dict[tuple[Hashable, ...], list[int]] = defaultdict(list)
-    for index, facts in alike.items():
-        groups[tuple(facts)].append(index)
-    for indices in groups.values():
-        size = max(1, most // max(1, pixels[indices[0]]))
-        yield from (indices[start : start + size] for start in range(0, len(indices), size))
+def _one_by_one(forward: Callable[[Sequence[int]], list[Any]], indices: Sequence[int]) -> list[Any] | None:
+    """`forward` of all together; if that raises, each alone, with its exception in place of a result.
 
-
-def _one_by_one(forward: Callable[[Sequence[int]], list], indices: Sequence[int]) -> list:
-    """`forward` of all together; if that raises, each alone, with its exception in place of a result."""
+    None where the device has too little memory for several at once. The exception of one that is too large alone
+    comes without its traceback, which would keep the tensors that fill the memory.
+    """
     try:
         return forward(indices)
+    except torch.OutOfMemoryError as error:
+        return [error.with_traceback(None)] if len(indices) == 1 else None
     except Exception as error:
         if len(indices) == 1:
             return [error]
-    return [result for index in indices for result in _one_by_one(forward, [index])]
+    alone = [_one_by_one(forward, [index]) for index in indices]
+    return [result for results in alone for result in results or ()]

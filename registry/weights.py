@@ -181,16 +181,35 @@ def load_strict(
 
 def save_state(module: nn.Module, path: Path) -> None:
     """Write a module's state, whole or not at all: as safetensors, or under another suffix as a torch file with `model`."""
-    import torch
-    from safetensors.torch import save_file
-
     # a copy of each: safetensors refuses tensors that share memory
     state = {name: value.detach().clone().contiguous() for name, value in module.state_dict().items()}
-    with atomic(Path(path)) as draft:
-        if Path(path).suffix == ".safetensors":
-            save_file(state, draft)
-        else:
-            torch.save({"model": state}, draft)
+    if Path(path).suffix == ".safetensors":
+        _save_tensors(state, Path(path))
+    else:
+        save_checkpoint({"model": state}, Path(path))
+
+
+def save_checkpoint(content: Any, path: Path) -> None:
+    """Write tensors and plain values as a torch file, whole or not at all. Raises `OSError`, of a full disk, too."""
+    import torch
+
+    # of a file that it opens itself, torch would not say that the disk is full
+    with atomic(path) as draft, open(draft, "wb") as stream:
+        try:
+            torch.save(content, stream)
+        except RuntimeError as error:
+            # closing the archive hides it behind "unexpected pos 576 vs 534"
+            if isinstance(error.__context__, OSError):
+                raise error.__context__ from None
+            raise
+
+
+def _save_tensors(tensors: Mapping[str, Tensor], path: Path, metadata: dict[str, str] | None = None) -> None:
+    """Write a safetensors file, whole or not at all."""
+    from safetensors.torch import save_file
+
+    with atomic(path) as draft:
+        save_file(dict(tensors), draft, metadata=metadata)
 
 
 def write_training(path: Path, facts: Mapping[str, Any]) -> None:
@@ -199,7 +218,7 @@ def write_training(path: Path, facts: Mapping[str, Any]) -> None:
     A file of another format stays as it is.
     """
     from safetensors import SafetensorError, safe_open
-    from safetensors.torch import load_file, save_file
+    from safetensors.torch import load_file
 
     try:
         with safe_open(path, "pt") as stream:
@@ -207,8 +226,7 @@ def write_training(path: Path, facts: Mapping[str, Any]) -> None:
     except SafetensorError:
         return
     tensors = load_file(path, device="cpu")
-    with atomic(path) as draft:
-        save_file(tensors, draft, metadata={**metadata, _TRAINING: json.dumps(facts, sort_keys=True)})
+    _save_tensors(tensors, path, {**metadata, _TRAINING: json.dumps(facts, sort_keys=True)})
 
 
 def read_training(path: Path) -> Any:

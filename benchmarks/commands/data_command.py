@@ -155,6 +155,14 @@ def verify(
 
 
 def _prepare(one: PublishedSet, folder: Path) -> int:
+    from benchmarks.datasets.prepared import PreparedSet
+    from benchmarks.runfolder.owner import sole_owner
+
+    with sole_owner(PreparedSet(one.name).folder):
+        return _prepare_alone(one, folder)
+
+
+def _prepare_alone(one: PublishedSet, folder: Path) -> int:
     from benchmarks.datasets.prepared import PreparedSet, counts, in_part, unpack_all, write_index
     from benchmarks.progress import ProgressBar
 

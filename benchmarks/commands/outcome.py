@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import os
 import sys
 from collections.abc import Callable
 from functools import partial
@@ -33,7 +34,7 @@ _OF_A_PATH = (FileNotFoundError, PermissionError, IsADirectoryError, NotADirecto
 
 
 def end_plainly(command: Callable[[], object], name: str) -> None:
-    """Call a command; a wrong request ends in exit code 2, a disk or an installation that fails in 1."""
+    """Call a command; a wrong request ends in exit code 2, a disk, a worker or an installation that fails in 1."""
     try:
         command()
     except UserError as error:
@@ -42,11 +43,16 @@ def end_plainly(command: Callable[[], object], name: str) -> None:
         where = f" ({error.filename})" if error.filename else ""
         if error.errno in _STORAGE_FAILED:
             # a full disk, a vanished share: what was written before is whole, the same command resumes
-            text = f"{error.strerror}{where}; what was finished is kept, run the same command again"
+            text = f"{os.strerror(error.errno or 0)}{where}; what was finished is kept, run the same command again"
             sys.exit(_say(name, text, 1))
         if isinstance(error, _OF_A_PATH) and error.filename:
             sys.exit(_say(name, f"{error.filename}: {error.strerror}", 2))
         raise
+    except RuntimeError as error:
+        if not str(error).startswith("DataLoader worker"):
+            raise
+        text = "a process that decodes pictures was killed, perhaps for want of memory: lower --workers"
+        sys.exit(_say(name, f"{text}; what was finished is kept, run the same command again", 1))
     except ImportError as error:
         if "libGL" not in str(error):
             raise

@@ -134,7 +134,8 @@ def write_index(
     )
     note = json.dumps({"schema": SCHEMA, "root": str(root.resolve()), "absent": list(absent)}).encode()
     with atomic(index) as draft:
-        pq.write_table(table.replace_schema_metadata({_META: note}), draft, compression="zstd")
+        noted = table.replace_schema_metadata({_META: note})
+        pq.write_table(noted, draft, compression="zstd", write_page_checksum=True)
 
 
 def _facts(path: Path) -> tuple[str, int, str]:
@@ -165,7 +166,7 @@ def read_index(index: Path, name: str) -> Index:
         UserError: there is none, or it is damaged or of a newer version.
     """
     try:
-        table = pq.read_table(index)
+        table = pq.read_table(index, page_checksum_verification=True)
         note = json.loads((table.schema.metadata or {})[_META])
         if note["schema"] > SCHEMA:
             raise UserError(f"{index} has schema {note['schema']}, this version reads up to {SCHEMA}")

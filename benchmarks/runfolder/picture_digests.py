@@ -36,7 +36,9 @@ def write_picture_digests(run: Path, fingerprints: Iterable[tuple[TestSet, Finge
             table = pa.table({"path": list(fingerprint.pictures), "sha256": digests}, _SCHEMA)
             with atomic(Path(run, "pictures", f"dataset={quote(test_set.name, safe='')}", _FILE)) as draft:
                 # paths and digests hardly repeat: a dictionary of them would only be written twice
-                pq.write_table(table, draft, use_dictionary=False, compression="zstd")
+                pq.write_table(
+                    table, draft, use_dictionary=False, compression="zstd", write_page_checksum=True
+                )
 
 
 def picture_digests(run: Path) -> pd.DataFrame | None:
@@ -53,7 +55,7 @@ def picture_digests(run: Path) -> pd.DataFrame | None:
     frames = []
     for file in sorted(Path(run, "pictures").glob(f"dataset=*/{_FILE}")):
         try:
-            frame = pq.ParquetFile(file).read().cast(_SCHEMA).to_pandas()
+            frame = pq.ParquetFile(file, page_checksum_verification=True).read().cast(_SCHEMA).to_pandas()
         except (pa.ArrowInvalid, OSError) as error:
             raise UserError(f"{file} cannot be read as digests of pictures: {error}") from error
         frame.insert(0, "dataset", unquote(file.parent.name.split("=", 1)[1]))

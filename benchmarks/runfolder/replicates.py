@@ -83,7 +83,7 @@ def replicates_writer(run: Path, names: Sequence[str], resamples: int) -> Iterat
     schema = pa.schema(columns, metadata={_ROWS: str(resamples)})
     with (
         atomic(Path(run, REPLICATES_FILE)) as draft,
-        pq.ParquetWriter(draft, schema, compression="zstd") as file,
+        pq.ParquetWriter(draft, schema, compression="zstd", write_page_checksum=True) as file,
     ):
         writer = ReplicatesWriter(file, names)
         yield writer
@@ -103,7 +103,11 @@ def kept_replicates(
         rows = int((schema.metadata or {})[_ROWS])
         columns = [f"{_PREFIX}{name}" for name in names if f"{_PREFIX}{name}" in schema.names]
         table = pq.read_table(
-            path, columns=[*_KEY, *columns], filters=[("perturbation", "=", perturbation)], partitioning=None
+            path,
+            columns=[*_KEY, *columns],
+            filters=[("perturbation", "=", perturbation)],
+            partitioning=None,
+            page_checksum_verification=True,
         )
     except (OSError, pa.ArrowException, KeyError, ValueError):
         return {}

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import logging
+import zipfile
+import zlib
 from pathlib import Path
 from typing import Any
 
@@ -18,8 +20,7 @@ from benchmarks.ranks import Processes
 from benchmarks.seeds import BEST
 from benchmarks.training.schedule import Plateau
 from registry import Detector, WeightsError
-from registry.files import atomic
-from registry.weights import read_checkpoint, sha256, write_training
+from registry.weights import read_checkpoint, save_checkpoint, sha256, write_training
 
 logger = logging.getLogger(__name__)
 
@@ -36,6 +37,7 @@ def newest(out: Path) -> dict[str, Any] | None:
     problem: WeightsError | None = None
     for path in reversed(_paths(out)):
         try:
+            _check_whole(path)
             found: dict[str, Any] = read_checkpoint(path, convert=False)
             return found
         except WeightsError as error:
@@ -44,6 +46,26 @@ def newest(out: Path) -> dict[str, Any] | None:
     if problem is not None:
         raise problem
     return None
+
+
+def _check_whole(path: Path) -> None:
+    """Raise `WeightsError` for a file that is not as it was written: torch does not compare the checksums in it."""
+    try:
+        with zipfile.ZipFile(path) as archive:
+            damaged = archive.testzip()
+    # damaged bytes can stand for anything, an encrypted member or a method that does not exist among it
+    except (
+        zipfile.BadZipFile,
+        zlib.error,
+        OSError,
+        RuntimeError,
+        NotImplementedError,
+        ValueError,
+        EOFError,
+    ) as error:
+        raise WeightsError(f"{path} is damaged: {error}") from error
+    if damaged is not None:
+        raise WeightsError(f"{path} is damaged: {damaged}")
 
 
 def _paths(out: Path) -> list[Path]:
@@ -85,9 +107,6 @@ class Checkpoints(Hook):
 
     def before_run(self, runner: Runner) -> None:
         """Before mmengine counts the optimiser's steps, so that it counts from the restored one."""
-        if self.processes.first:
-            for left_by_a_kill in [*self.out.glob(".*.tmp"), *self.out.glob("checkpoints/.*.tmp")]:
-                left_by_a_kill.unlink()
         found = newest(self.out)
         if found is None:
             return
@@ -138,8 +157,7 @@ class Checkpoints(Hook):
         # the export first: a kill between the two repeats the epoch, and writes the same export again
         if self.plateau.best_epoch == epoch:
             self._export(detector)
-        with atomic(self.out / "checkpoints" / _file_name(epoch)) as draft:
-            torch.save(state, draft)
+        save_checkpoint(state, self.out / "checkpoints" / _file_name(epoch))
         write_json(self.out / "history.json", self.history)
         self._drop_old()
 

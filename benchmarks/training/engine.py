@@ -26,6 +26,7 @@ from benchmarks.training.batches import Batch, Loader, end_workers
 from benchmarks.training.schedule import build_optimizer
 from benchmarks.training.settings import TrainSettings
 from registry import Detector
+from registry.detector import check_logits
 from registry.inputs import InputReader
 
 
@@ -76,12 +77,13 @@ def validate(model: TrainingModel, batches: DataLoader[Batch], processes: Proces
     """Accuracy at 0.5, average precision and mean BCE over the pictures of all processes together.
 
     Raises:
-        NonFiniteLoss: a logit is NaN or infinite.
+        NonFiniteLoss: a logit is NaN or infinite. OutputError: there is not one of each picture.
     """
     model.eval()
     scored: list[tuple[int, int, float]] = []
     for batch in batches:
-        logits = model(**model.data_preprocessor(batch), mode="predict").float().cpu()
+        found = model(**model.data_preprocessor(batch), mode="predict")
+        logits = check_logits(type(model.detector).__name__, found, len(batch.indices)).float().cpu()
         if not torch.isfinite(logits).all():
             raise NonFiniteLoss(float(logits.sum()), batch.indices.tolist())
         scored += zip(batch.indices.tolist(), batch.labels.tolist(), logits.tolist(), strict=True)

@@ -171,6 +171,12 @@ def train_detector(
             reason = _non_finite(error, inventory, runner.epoch + (not held_out))
         except PictureError as error:
             reason = f"a picture became unreadable while training: {_last_line(error)}"
+        except torch.OutOfMemoryError:
+            # halves would train another network: batch statistics are of the pictures that go through together
+            reason = (
+                f"{processes.device} has too little memory for {settings.batch_size // settings.accumulate} pictures at "
+                f"once, in epoch {runner.epoch + 1}: raise accumulate or lower batch_size, in another `out`"
+            )
         except UserError as error:
             raise UserError(_last_line(error)) from error
         finally:

@@ -25,6 +25,7 @@ from registry import (
     WeightsError,
 )
 from registry.catalog import Catalog, Entry
+from registry.errors import OutputError
 
 SMALL, LARGE = View(resize=16, crop=16), View(resize=24, crop=24)
 
@@ -194,7 +195,7 @@ def test_logits_of_a_wrong_shape_are_an_error_at_every_picture() -> None:
 
     pipeline = Pipeline({"it": Square(SMALL)}, pool())
     for outcome in pipeline.score([pipeline.prepare(picture(1)), pipeline.prepare(picture(2))])["it"]:
-        assert isinstance(outcome, ValueError)
+        assert isinstance(outcome, OutputError)
         assert "it returned logits of shape (1, 1) for 1 pictures, expected (1,)" in str(outcome)
 
 
@@ -360,3 +361,66 @@ def test_prepared_values_are_the_views() -> None:
     pipeline = Pipeline({"it": Linear(SMALL)}, pool())
     image = Image.fromarray(np.arange(40 * 30 * 3, dtype=np.uint8).reshape(30, 40, 3))
     assert torch.equal(pipeline.prepare(image)[SMALL], SMALL(image))
+
+
+class Hungry(Linear):
+    """Has memory for so many pictures at once; remembers how many it was given."""
+
+    def __init__(self, source: View | Feature, room: int) -> None:
+        super().__init__(source)
+        self.room = room
+
+    def forward(self, inputs: Mapping[str, Tensor]) -> Tensor:
+        if len(inputs["x"]) > self.room:
+            self.batches.append(-len(inputs["x"]))
+            raise torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 2.00 GiB")
+        return super().forward(inputs)
+
+
+def test_too_little_memory_halves_the_batch_and_says_so(caplog: pytest.LogCaptureFixture) -> None:
+    fits, hungry = Linear(SMALL), Hungry(SMALL, 3)
+    pipeline = Pipeline({"fits": fits, "hungry": hungry}, pool())
+    samples = [pipeline.prepare(picture(seed)) for seed in range(13)]
+
+    found = pipeline.score(samples)
+
+    assert found["hungry"] == pytest.approx(found["fits"], rel=1e-6)
+    assert hungry.batches == [-13, -6, 3, 3, 3, 3, 1]
+    assert [record.getMessage() for record in caplog.records] == [
+        "hungry: 13 pictures at once are too much for the memory of cpu: goes on with 6",
+        "hungry: 6 pictures at once are too much for the memory of cpu: goes on with 3",
+    ]
+    pipeline.score(samples[:4])
+    assert hungry.batches[-2:] == [3, 1], "it is remembered"
+    assert fits.batches == [13, 4], "nobody else is slowed down"
+
+
+def test_one_picture_that_does_not_fit_is_an_error_of_its_own() -> None:
+    pipeline = Pipeline({"it": Hungry(SMALL, 0)}, pool())
+    for outcome in pipeline.score([pipeline.prepare(picture(seed)) for seed in range(3)])["it"]:
+        assert isinstance(outcome, torch.OutOfMemoryError)
+
+
+@pytest.mark.parametrize(
+    ("returned", "said"),
+    [
+        (
+            lambda n: torch.ones(n, dtype=torch.int64),
+            "it returned torch.int64, expected logits of a floating type",
+        ),
+        (lambda n: torch.ones(n) > 0, "it returned torch.bool, expected logits of a floating type"),
+        (lambda n: torch.ones(n, dtype=torch.complex64), "torch.complex64"),
+        (lambda n: [1.0] * n, "it returned list, expected a tensor of logits"),
+        (lambda n: torch.ones(n, 2), "logits of shape (1, 2) for 1 pictures, expected (1,)"),
+        (lambda n: torch.ones(()), "logits of shape () for 1 pictures, expected (1,)"),
+    ],
+)
+def test_what_is_no_logit_is_never_a_number(returned, said: str) -> None:
+    class Wrong(Linear):
+        def forward(self, inputs: Mapping[str, Tensor]) -> Tensor:
+            return returned(len(inputs["x"]))
+
+    pipeline = Pipeline({"it": Wrong(SMALL)}, pool())
+    for outcome in pipeline.score([pipeline.prepare(picture(seed)) for seed in range(3)])["it"]:
+        assert isinstance(outcome, OutputError)
+        assert said in str(outcome)

@@ -144,7 +144,7 @@ def test_options_reach_the_constructor() -> None:
         (NoInputs, "inputs is empty"),
         (WrongInput, "input 'image' is a str, not a View or Feature"),
         (FickleInputs, "inputs differs between two readings"),
-        (Column, r"forward raised ValueError: it returned logits of shape \(1, 1\)"),
+        (Column, r"forward raised OutputError: it returned logits of shape \(1, 1\)"),
         (NotANumber, "forward gave the logit nan"),
         (Random, "scoring the same batch twice gave other logits"),
         (BatchRelative, "scoring one by one gave other logits than in a batch"),

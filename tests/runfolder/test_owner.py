@@ -84,3 +84,14 @@ def test_a_second_command_on_a_folder_is_refused(
     assert done.code == 2
     assert f"in use by process {held.pid} on {socket.gethostname()}" in done.err
     assert not (tmp_path / "scores").exists()
+
+
+def test_the_owner_removes_what_a_killed_process_left(tmp_path: Path) -> None:
+    below = tmp_path / "scores" / "detector=a"
+    below.mkdir(parents=True)
+    left = [tmp_path / ".run.json.123.tmp", below / ".part-0.parquet.9.tmp"]
+    kept = [tmp_path / "mine.tmp", below / "part-0.parquet"]
+    for path in (*left, *kept):
+        path.write_text("")
+    with sole_owner(tmp_path):
+        assert [path.exists() for path in (*left, *kept)] == [False, False, True, True]

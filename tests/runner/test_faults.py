@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import errno
 import json
+import os
+import signal
 from pathlib import Path
 
 import numpy as np
 import pytest
 from PIL import Image
+from torch.utils.data import get_worker_info
 
 from benchmarks.runfolder.scores import read_scores
 from tests.pictures import make_class_folders, make_picture
@@ -80,6 +83,45 @@ def test_a_full_disk_keeps_what_was_written(invoke, tmp_path, monkeypatch):
     monkeypatch.undo()
     assert invoke(*common(tmp_path / "data", tmp_path / "run")).code == 0
     assert len(read_scores(tmp_path / "run")) == 24
+
+
+def test_a_full_disk_at_the_first_write_is_no_wrong_request(invoke, tmp_path, monkeypatch):
+    make_class_folders(tmp_path / "data" / "VAR", count=2)
+
+    def full(path, *arguments, **options):
+        raise OSError(errno.ENOSPC, "No space left on device", str(path))
+
+    monkeypatch.setattr(Path, "touch", full)
+    result = invoke(*common(tmp_path / "data", tmp_path / "run"))
+
+    assert (result.code, len(result.err.splitlines())) == (1, 1)
+    assert "No space left on device" in result.err
+    assert result.err.endswith("what was finished is kept, run the same command again\n")
+
+
+def test_a_killed_decoding_process_is_one_line_and_loses_nothing(invoke, tmp_path, monkeypatch):
+    from benchmarks.loading.samples import PreparedPictures
+
+    make_class_folders(tmp_path / "data" / "VAR")
+    decode = PreparedPictures.__getitem__
+
+    def killed(self, index):
+        if get_worker_info() is not None and index == 9:
+            os.kill(os.getpid(), signal.SIGKILL)
+        return decode(self, index)
+
+    monkeypatch.setattr(PreparedPictures, "__getitem__", killed)
+    arguments = [*common(tmp_path / "data", tmp_path / "run"), "--batch-size", "4", "--workers", "1"]
+    result = invoke(*arguments)
+
+    assert result.code == 1
+    assert "a process that decodes pictures was killed" in result.err
+    assert "Traceback" not in result.err
+    assert len(read_scores(tmp_path / "run")) == 8
+
+    monkeypatch.undo()
+    assert invoke(*arguments).code == 0
+    assert len(read_scores(tmp_path / "run")) == 12
 
 
 def test_wrong_checkpoints_are_refused_in_one_line(invoke, tmp_path):

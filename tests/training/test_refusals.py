@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pytest
+import torch
 
 from benchmarks.training.checkpoints import newest
 from benchmarks.training.trainer import train_detector
@@ -92,3 +93,27 @@ def test_what_cannot_be_trained_is_refused(settings, catalogs, training_set, cha
 def test_a_wrong_configuration_is_refused(settings, changes, message):
     with pytest.raises(UserError, match=message):
         settings(**changes)
+
+
+def test_too_little_memory_ends_a_training_with_what_helps(
+    settings, catalogs, training_set, monkeypatch: pytest.MonkeyPatch
+):
+    from benchmarks.training.engine import TrainingModel
+
+    def full(*arguments: object, **options: object) -> None:
+        raise torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 2.00 GiB")
+
+    monkeypatch.setattr(TrainingModel, "forward", full)
+    result = train_detector(settings(batch_size=8, accumulate=2), catalogs, [training_set])
+    assert result.reason == (
+        "cpu has too little memory for 4 pictures at once, in epoch 1: raise accumulate or lower batch_size, in another `out`"
+    )
+
+
+def test_a_detector_that_returns_no_logits_is_refused(settings, catalogs, training_set, monkeypatch):
+    toy = catalogs.detectors.entry("toy").load()
+    monkeypatch.setattr(toy, "forward", lambda self, inputs: inputs["picture"].mean((1, 2, 3))[:, None])
+    with pytest.raises(
+        UserError, match=r"Toy returned logits of shape \(8, 1\) for 8 pictures, expected \(8,\)"
+    ):
+        train_detector(settings(), catalogs, [training_set])
