@@ -109,8 +109,9 @@ def _read_shard(file: Path, columns: list[str]) -> pa.Table:
         schema = pa.schema([SCHEMA.field(name) for name in columns])
         stored = pq.ParquetFile(file, page_checksum_verification=True)
         return stored.read(columns=columns).select(columns).cast(schema)
-    except (pa.ArrowInvalid, OSError) as error:
-        raise UserError(f"{file} cannot be read as scores: {error}") from error
+    # damaged bytes can stand for anything: another name of a column, text that is none
+    except (pa.ArrowException, OSError, KeyError, ValueError, TypeError) as error:
+        raise UserError(f"{file} cannot be read as scores: {' '.join(str(error).split())}") from error
 
 
 def compact_cell(run: Path, cell: Cell) -> None:
