@@ -21,6 +21,9 @@ INTERPOLATIONS = ("nearest", "bilinear", "bicubic", "lanczos", OPENCV_BILINEAR)
 class View:
     """Resize, crop, scale and normalise, in that order. Equal views are computed once per picture.
 
+    As torchvision does them, to the last bit; torchvision itself, a second of every start, is loaded where a
+    resize needs it.
+
     A detector with a step of its own subclasses this, as a frozen dataclass whose fields decide that step,
     and overrides `resized` or `tensor`. Views of different classes are never equal.
 
@@ -74,23 +77,33 @@ class View:
             return picture
         if self.interpolation == OPENCV_BILINEAR:
             return _opencv_bilinear(picture, self.resize)
+        if self.antialias:
+            from PIL.Image import Resampling
+
+            short, long = sorted(picture.size)
+            sides = self.resize, self.resize if self.stretch else int(self.resize * long / short)
+            size = sides if picture.width <= picture.height else sides[::-1]
+            return picture.resize(size, Resampling[self.interpolation.upper()])
         from torchvision.transforms import InterpolationMode
         from torchvision.transforms import functional as F
 
         mode = InterpolationMode(self.interpolation)
-        size = [self.resize] * (2 if self.stretch else 1)
-        if self.antialias:
-            return F.resize(picture, size, interpolation=mode)
-        tensor = F.resize(F.pil_to_tensor(picture), size, interpolation=mode, antialias=False)
-        return F.to_pil_image(tensor)
+        wanted = [self.resize] * (2 if self.stretch else 1)
+        return F.to_pil_image(F.resize(F.pil_to_tensor(picture), wanted, interpolation=mode, antialias=False))
 
     def cropped(self, picture: Image) -> Image:
         """The centred square of `crop` pixels (unchanged where `crop` is None)."""
         if self.crop is None:
             return picture
-        from torchvision.transforms import functional as F
+        lacking = [max(0, self.crop - side) for side in picture.size]
+        if any(lacking):
+            from PIL import ImageOps
 
-        return F.center_crop(picture, [self.crop, self.crop])
+            width, height = lacking
+            border = (width // 2, height // 2, (width + 1) // 2, (height + 1) // 2)
+            picture = ImageOps.expand(picture, border)
+        left, top = (round((side - self.crop) / 2) for side in picture.size)
+        return picture.crop((left, top, left + self.crop, top + self.crop))
 
     def reduced(self, size: tuple[int, int]) -> View:
         """This view without the resize and the crop that change nothing of a picture of `size` (width, height).
@@ -117,13 +130,18 @@ class View:
 
     def tensor(self, picture: Image) -> torch.Tensor:
         """Scaled and normalised values of a picture, float32 (3, height, width)."""
-        from torchvision.transforms import functional as F
+        import numpy as np
+        import torch
 
-        values = F.to_tensor(picture)
+        levels = torch.from_numpy(np.array(picture)).reshape(picture.height, picture.width, -1)
+        values = levels.permute(2, 0, 1).contiguous().to(torch.float32) / 255
         if self.scale != 1.0:
             values = values * self.scale
         if self.mean is not None:
-            values = F.normalize(values, list(self.mean), list(self.std or ()))
+            mean, std = (
+                torch.tensor(one, dtype=torch.float32).reshape(-1, 1, 1) for one in (self.mean, self.std)
+            )
+            values = (values - mean) / std
         return values
 
 

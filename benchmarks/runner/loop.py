@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
+from mmengine.runner import Runner
 from mmengine.runner.base_loop import BaseLoop
 from torch.utils.data import DataLoader
 
@@ -15,6 +16,25 @@ from benchmarks.runfolder.scores import Cell
 from benchmarks.runfolder.writer import ShardWriter
 from benchmarks.runner.model import ScoringModel
 from benchmarks.runner.pending import Job
+
+
+class ScoringRunner(Runner):
+    """mmengine's Runner less what it logs of the machine and can draw of pictures.
+
+    They would import torchvision and matplotlib and start compilers, more than a second of every start; run.json tells
+    of the machine, and nothing is drawn.
+    """
+
+    def _log_env(self, env_cfg: dict[str, Any]) -> None:
+        pass
+
+    def build_visualizer(self, visualizer: Any = None) -> Any:
+        return _Undrawn()
+
+
+class _Undrawn:
+    def add_config(self, config: Any) -> None:
+        """Nothing."""
 
 
 class EvaluationLoop(BaseLoop):

@@ -34,7 +34,7 @@ from benchmarks.runfolder.scores import cells, compact_cell
 from benchmarks.runfolder.writer import ShardWriter
 from benchmarks.runner.conditions_asked import conditions_asked
 from benchmarks.runner.cost_probe import measure_costs
-from benchmarks.runner.loop import EvaluationLoop
+from benchmarks.runner.loop import EvaluationLoop, ScoringRunner
 from benchmarks.runner.model import ScoringModel
 from benchmarks.runner.pending import Job, pending_jobs, same_pictures
 from benchmarks.runner.run_progress import RunProgress
@@ -46,8 +46,7 @@ from registry.encoder import Passes
 if TYPE_CHECKING:
     from benchmarks.runfolder.metrics_file import MetricsFile
 
-# What computes metrics brings scipy, scikit-learn and pandas, a third of the time that a run takes to its first score:
-# it is imported where scores are there.
+# What computes metrics brings scipy.stats and scikit-learn, a second of every start: it is imported when scores are there.
 
 
 @dataclass(frozen=True)
@@ -205,7 +204,7 @@ def _run_loop(plan: Plan, model: ScoringModel, jobs: Sequence[Job], console: Con
     # the Runner leaves an empty log and a copy of its settings; run.json says more
     with tempfile.TemporaryDirectory() as scratch:
         try:
-            Runner(
+            ScoringRunner(
                 model,
                 work_dir=scratch,
                 test_dataloader=[],

@@ -74,7 +74,8 @@ def test_a_manifest_is_read_as_it_was_written_or_refused(table: list[dict[str, s
         try:
             (found,) = find_test_sets(CATALOGS.datasets, [str(manifest)])
         except UserError as error:
-            assert "\n" not in str(error)
+            if "\n" in str(error):
+                raise
             return
         labels = [int(row["label"] in ("1", "fake")) for row in given_rows]
         assert len(found.pictures) == len(given_rows)
@@ -109,4 +110,5 @@ def test_settings_come_back_from_yaml_as_they_were(values: dict[str, object]) ->
         try:
             assert parse_settings(RunSettings, read_settings(config)) == asked
         except UserError as error:
-            assert "is not YAML" in str(error)
+            if "is not YAML" not in str(error):
+                raise

@@ -139,7 +139,7 @@ def test_equal_detectors_differ_significantly_as_often_as_they_may() -> None:
             sets = measured(scores[0], scores[1:], 200, number, True)
             replicated.append(np.mean([one.replicates["auroc"] for one in sets], axis=0))
             values.append(np.mean([one.values["auroc"] for one in sets]))
-        p = bootstrap_p(np.asarray(values[0] - values[1]), replicated[0] - replicated[1])
+        p = bootstrap_p(np.asarray(values[0] - values[1]), replicated[0] - replicated[1], PICTURES)
         rejected.append(p < 0.05)
     assert np.mean(rejected) <= 0.07
 

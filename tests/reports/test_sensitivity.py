@@ -27,14 +27,14 @@ from benchmarks.runfolder.scores import Cell
 from registry import UserError, load_plugins
 from tests.runs import Rows, dataset, detector, make_run, rows_of
 
-SETS = {f"AR/{name}": dataset("AR", name, 40, 40) for name in ("VAR", "RAR", "LlamaGen")}
+SETS = {f"AR/{name}": dataset("AR", name, 100, 100) for name in ("VAR", "RAR", "LlamaGen")}
 SHIFTS = {"one": 1.0, "one@crop": 1.0, "one@bicubic": 1.6, "one@size:128": 0.0}
 
 
 def logits(name: str, test_set: str) -> tuple[np.ndarray, np.ndarray]:
-    labels = np.arange(80) % 2
-    common = np.random.default_rng(len(test_set)).normal(0, 1, 80)
-    own = np.random.default_rng(0 if name == "one@crop" else len(name)).normal(0, 0.3, 80)
+    labels = np.arange(200) % 2
+    common = np.random.default_rng(len(test_set)).normal(0, 1, 200)
+    own = np.random.default_rng(0 if name == "one@crop" else len(name)).normal(0, 0.3, 200)
     return labels, SHIFTS[name] * labels + common + (0 if name in ("one", "one@crop") else own)
 
 
@@ -185,6 +185,7 @@ def test_mistakes_are_one_line(folder: Path, tmp_path: Path) -> None:
     write_json(tmp_path / "x.json", {})
     for arguments, message in (
         (["--data", "mini", "--detectors", "univfd_mini", "--feed", "squash"], "unknown feed 'squash'"),
+        (["--data", "mini"], "name those to feed with --detectors"),
         ([other], "was fed in one way only"),
         ([folder, "--detectors", "univfd_mini"], "is a run folder, which is only shown"),
         ([folder, "--metric", "aurocc"], "did you mean 'auroc'?"),

@@ -181,10 +181,12 @@ def _sensitivity(
 
 @dataclass(frozen=True)
 class PairedTest:
-    """Of one way against the default: 95 % interval of the difference, p-value and the corrected one."""
+    """Of one way against the default: 95 % interval of the difference, None where pictures are too few for one, p-value
+    and the corrected one.
+    """
 
-    low: float
-    high: float
+    low: float | None
+    high: float | None
     p: float
     p_holm: float | None = None
 
@@ -206,7 +208,9 @@ def paired_tests(
         if first in pair and other in others:
             sign = 1 if pair[0] == other else -1
             low, high = sorted((sign * row["low"], sign * row["high"]))
-            found[str(other), row["pictures"]] = PairedTest(low, high, row["p"])
+            known = bool(np.isfinite(low))
+            test = PairedTest(low if known else None, high if known else None, row["p"])
+            found[str(other), row["pictures"]] = test
     return found
 
 
