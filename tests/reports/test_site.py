@@ -85,6 +85,8 @@ def test_numbers_and_provenance_are_those_of_the_row(shipped: Path) -> None:
         row["provenance"]["git"]["commit"],
     ):
         assert known in text
+    assert text.index("clean pictures") < text.index("jpeg:75")
+    assert "\\n" not in text
     data = row["datasets"]["mini/gan"]
     assert data["fingerprint"] in Page(shipped / "sets" / "GAN-mini_gan.html").text
 

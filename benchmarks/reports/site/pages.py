@@ -156,10 +156,12 @@ def _facts(run: Run, row: BoardRow) -> Iterable[tuple[str, str]]:
         yield "weights", f"{facts['weights'].get('file', '')}, SHA-256 {facts['weights'].get('sha256', '')}"
     for one in card.get("weights", []):
         yield "weights published", ", ".join(f"{key} {value}" for key, value in one.items() if value)
-    for name in ("protocol", "options", "encoders", "inputs", "training"):
-        if facts.get(name):
-            value = facts[name]
-            yield name, value if isinstance(value, str) else json.dumps(value, ensure_ascii=False, indent=1)
+    if facts.get("protocol"):
+        yield "protocol", facts["protocol"]
+    for kind in ("options", "encoders", "inputs", "training"):
+        for name, value in (facts.get(kind) or {}).items():
+            text = value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
+            yield f"{kind.removesuffix('s')}, {name}", text
     if card.get("white_box_for"):
         yield "white box for", ", ".join(card["white_box_for"])
 
