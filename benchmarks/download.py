@@ -12,7 +12,7 @@ import json
 import os
 import shutil
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from email.utils import parsedate_to_datetime
 from http import HTTPStatus
@@ -291,7 +291,7 @@ def _refuse_wrong(answer: requests.Response, address: str, remote: Remote) -> No
         raise DownloadError(f"{address} redirects to an unencrypted address: refused")
     status = answer.status_code
     if status in (HTTPStatus.TOO_MANY_REQUESTS, HTTPStatus.SERVICE_UNAVAILABLE):
-        raise _Retry(f"the server is busy ({status})", _pause(answer.headers.get("Retry-After", "")))
+        raise _Retry(f"the server is busy ({status})", _pause(answer.headers))
     if status >= HTTPStatus.INTERNAL_SERVER_ERROR:
         raise _Retry(f"the server answers {status}")
     if status >= HTTPStatus.BAD_REQUEST:
@@ -308,14 +308,16 @@ def _refuse_wrong(answer: requests.Response, address: str, remote: Remote) -> No
         )
 
 
-def _pause(retry_after: str) -> float:
-    """Seconds that a Retry-After header asks for: a number, or a date."""
+def _pause(headers: Mapping[str, str]) -> float:
+    """Seconds that a Retry-After header asks for: a number, or a date, which is one of the server's clock."""
+    retry_after = headers.get("Retry-After", "")
     try:
         return max(0.0, float(retry_after))
     except ValueError:
         pass
     try:
-        return max(0.0, parsedate_to_datetime(retry_after).timestamp() - time.time())
+        asked, now = (parsedate_to_datetime(text) for text in (retry_after, headers.get("Date", "")))
+        return max(0.0, (asked - now).total_seconds())
     except (ValueError, TypeError):
         return 0.0
 

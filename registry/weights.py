@@ -48,13 +48,15 @@ def weights_file(path: Path) -> WeightsFile:
     """
     try:
         status = Path(path).stat()
-        return WeightsFile(Path(path), _digest_of(Path(path).resolve(), status.st_mtime_ns, status.st_size))
+        return WeightsFile(
+            Path(path), _digest_of(Path(path).resolve(), status.st_ino, status.st_mtime_ns, status.st_size)
+        )
     except OSError as error:
         raise WeightsError(f"weights file {path}: {error.strerror}") from error
 
 
 @cache
-def _digest_of(path: Path, modified: int, size: int) -> str:
+def _digest_of(path: Path, inode: int, modified: int, size: int) -> str:
     return sha256(path)
 
 

@@ -10,6 +10,7 @@ Files appear whole or not at all, rows are checked before they are used, and any
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import json
 import logging
@@ -42,6 +43,8 @@ SEGMENT_BYTES = 32_000_000
 """A file that has grown to this size is finished; the rows of one that has not are held in memory."""
 FLUSH_SECONDS = 60.0
 """At most this much encoding is lost by a kill."""
+_LATER = 10**9
+"""Nanoseconds, what the times of files differ by at least on every disk."""
 _SUFFIX = ".safetensors"
 
 
@@ -130,9 +133,10 @@ class FeatureStore:
                 files.append((path.stat().st_mtime_ns, path.stat().st_size, path))
             except FileNotFoundError:  # another process was faster
                 continue
+        files = self._in_order_of_use(files)
         total = sum(size for _, size, _ in files)
         removed = 0
-        for _, size, path in sorted(files):
+        for _, size, path in files:
             if total <= self.most_bytes:
                 break
             path.unlink(missing_ok=True)
@@ -144,6 +148,22 @@ class FeatureStore:
                 "the feature store %s is full (%g GB): %d files that were not used for longest are removed",
                 self.folder, self.most_bytes / 1e9, removed,
             )  # fmt: skip
+
+    def _in_order_of_use(self, files: Collection[tuple[int, int, Path]]) -> list[tuple[int, int, Path]]:
+        """Files by time, those first that were not used for longest; what this process uses is later than all else.
+
+        Times are made so where the clock went back since others were written: the newest files would be the first to go.
+        """
+        own = {path for shelf in self._shelves.values() for path in shelf.used}
+        latest = max((used for used, _, path in files if path not in own), default=0)
+        found = []
+        for used, size, path in files:
+            if path in own and used <= latest:
+                used = latest + _LATER
+                with contextlib.suppress(FileNotFoundError):
+                    os.utime(path, ns=(used, used))
+            found.append((used, size, path))
+        return sorted(found)
 
 
 @dataclass(frozen=True)
@@ -195,11 +215,13 @@ class Shelf:
     """One output of one encoder, by the digest of the input.
 
     folder: of its files. name: goes into the check sum of every row, so that a file at another place is a damaged one.
+    used: the files that this process wrote or took rows from.
     """
 
     def __init__(self, folder: Path, name: bytes) -> None:
         self.folder = folder
         self.name = name
+        self.used: set[Path] = set()
         self._places: dict[bytes, tuple[_Draft | _Segment, int]] = {}
         self._drafts: dict[tuple[str, int], _Draft] = {}
         for path in sorted(folder.glob(f"[!.]*{_SUFFIX}")):
@@ -215,6 +237,8 @@ class Shelf:
         if (row := source.row(digest, index)) is None:
             self._remove(source.path, "a row's check sum is not that of its values")
             self._places = {key: place for key, place in self._places.items() if place[0] is not source}
+        else:
+            self.used.add(source.path)
         return row
 
     def add(self, digest: bytes, value: np.ndarray, seconds: float) -> None:
@@ -255,6 +279,7 @@ class Shelf:
         with atomic(draft.path) as path:
             save_file(rows, path, {"dtype": str(values[0].dtype)})
         draft.written = True
+        self.used.add(draft.path)
 
     def _open(self, path: Path) -> None:
         try:

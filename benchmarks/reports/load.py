@@ -22,6 +22,8 @@ from benchmarks.runfolder.metrics_file import (
 )
 from benchmarks.runfolder.record import RECORD_FILE, DetectorRecord, RunRecord, make_record, read_record
 from benchmarks.runfolder.run_plugins import recorded_metrics
+from benchmarks.runfolder.scores import cells
+from benchmarks.runfolder.sources import sources_digest
 from benchmarks.runfolder.submission import is_submission, read_submission, submitted_record
 from registry.errors import UserError, unknown_name
 
@@ -191,14 +193,15 @@ def load_metrics(
     fpr: float | None = None,
     plugins: Sequence[Path] = (),
 ) -> MetricsFile:
-    """A run's metrics.json, computed first where it is absent, older than the scores, has intervals of an older version,
+    """A run's metrics.json, computed first where it is absent, of other scores or another request, has intervals of an older version,
     or lacks a metric that could not be computed then and can be now.
 
     bootstrap, calibrate_on, fpr: as `compute_metrics` takes them; None keeps what the file has.
     recompute: compute in any case. plugins: as `recorded_metrics` takes them.
 
     Raises:
-        UserError: the folder has no readable run.json, there is no test set `calibrate_on`, or `fpr` asks too much of it.
+        UserError: the folder has no readable run.json, there is no test set `calibrate_on`, `fpr` asks too much of it,
+            or the score files are gone.
     """
     known = read_metrics(run)
     had: tuple[int, str | None, float | None] = (RESAMPLES, None, None)
@@ -211,7 +214,7 @@ def load_metrics(
         had[1] if calibrate_on is None else calibrate_on,
         had[2] if fpr is None else fpr,
     )
-    current = known and wanted == had and not recompute and not _outdated(run)
+    current = known and wanted == had and not recompute and _is_of(run, known)
     if known and wanted[0] and not all("interval" in facts for facts in known["metrics"].values()):
         current = False  # intervals of an older version, some of which do not cover
     if known and current and not plugins and not known.get("not_computed"):
@@ -229,11 +232,15 @@ def load_metrics(
     )
 
 
-def _outdated(run: Path) -> bool:
-    """True where a score file or the record was written after the metrics."""
-    written = (run / METRICS_FILE).stat().st_mtime_ns
-    sources = (run / RECORD_FILE, *(run / "scores").glob("*/*/*/*.parquet"))
-    return any(source.stat().st_mtime_ns > written for source in sources if source.exists())
+def _is_of(run: Path, metrics: MetricsFile) -> bool:
+    """Whether metrics are those of the scores and the request that the folder has; times of files say nothing of it."""
+    if metrics.get("computed_from") == sources_digest(run):
+        return True
+    if not any(cells(run)) and any(cell["n_real"] + cell["n_fake"] for cell in metrics["cells"]):
+        raise UserError(
+            f"{run / METRICS_FILE} is of score files that are gone: put them back, or run the command again"
+        )
+    return False
 
 
 def _labels(paths: Sequence[Path]) -> list[str]:

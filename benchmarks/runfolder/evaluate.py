@@ -28,6 +28,7 @@ from benchmarks.runfolder.replicates import (
 )
 from benchmarks.runfolder.scores import CLEAN, Cell, CellRows, cells, read_rows
 from benchmarks.runfolder.sharing import find_sharing, shared_paths
+from benchmarks.runfolder.sources import sources_digest
 from benchmarks.runfolder.trainings import Trainings
 from registry.card import MetricCard
 from registry.catalog import Catalog
@@ -89,6 +90,8 @@ def compute_metrics(
             with too few real pictures for `fpr`.
     """
     run = Path(run)
+    # before anything is read: of what is written meanwhile, the metrics do not claim to be
+    computed_from = sources_digest(run)
     record = read_record(run)
     validation = asked_validation(
         calibrate_on, fpr, {name: facts.asked.real for name, facts in record.datasets.items()}
@@ -156,6 +159,7 @@ def compute_metrics(
             trainings.add(detector, perturbation, with_replicates, of_detector)
     result = {
         "schema": SCHEMA_VERSION,
+        "computed_from": computed_from,
         "bootstrap": {
             "method": METHOD,
             "level": LEVEL,

@@ -15,7 +15,15 @@ from typing_extensions import TypedDict
 
 from benchmarks.files import write_json_by_line
 from benchmarks.metrics.intervals import PERCENTILE
-from benchmarks.runfolder.document import LENIENT, Count, Number, SchemaVersion, read_document, validated
+from benchmarks.runfolder.document import (
+    LENIENT,
+    Count,
+    Hash,
+    Number,
+    SchemaVersion,
+    read_document,
+    validated,
+)
 from benchmarks.runfolder.record import read_record
 from benchmarks.runfolder.scores import read_scores
 
@@ -157,10 +165,12 @@ class NotAsked(TypedDict):
 class MetricsFile(TypedDict):
     """metrics.json of a run folder.
 
+    computed_from: what it was computed from, see `sources_digest`; absent from older files, which are computed again.
     not_computed: metrics that the run had and that this evaluation could not compute, with the reason.
     """
 
     schema: SchemaVersion
+    computed_from: NotRequired[Hash]
     bootstrap: Bootstrap
     calibrated: NotRequired[Calibrated | None]
     metrics: dict[str, MetricFacts]

@@ -35,7 +35,7 @@ class First(Detector):
     inputs = {"picture": View(resize=32, crop=32)}
 
     def forward(self, inputs):
-        pathlib.Path(os.environ["RUN_START"]).write_text(repr(time.time()))
+        pathlib.Path(os.environ["RUN_START"]).write_text(repr(time.monotonic()))
         os._exit(0)
 
 @hookimpl
@@ -91,7 +91,7 @@ def _start(folder: Path, number: int) -> tuple[float, float]:
     command = [sys.executable, "-m", "benchmarks.cli", "run", "--data", "ARForensics", "--detectors", "first"]
     command += ["--plugin", str(folder / "first.py"), "--out", str(folder / f"run-{number}")]
     environment = {**os.environ, "RUN_START": str(noted), FOLDER_VARIABLE: str(folder / "data")}
-    began, before = time.time(), resource.getrusage(resource.RUSAGE_CHILDREN)
+    began, before = time.monotonic(), resource.getrusage(resource.RUSAGE_CHILDREN)
     done = subprocess.run(command, capture_output=True, text=True, env=environment, check=False)
     after = resource.getrusage(resource.RUSAGE_CHILDREN)
     if not noted.is_file():

@@ -66,7 +66,8 @@ class Handler(BaseHTTPRequestHandler):
         """Quiet."""
 
     def say(self, status: int, body: bytes = b"", length: int | None = None, **headers: str) -> None:
-        self.send_response(status)
+        # which does not say the date by itself
+        (self.send_response_only if "Date" in headers else self.send_response)(status)
         self.send_header("Content-Length", str(len(body) if length is None else length))
         for name, value in headers.items():
             self.send_header(name.replace("_", "-"), value)
@@ -173,6 +174,15 @@ MANNERS = {
     "500 twice": Manners(after(status(500), 2)),
     "503 twice": Manners(after(status(503), 2)),
     "429 with Retry-After": Manners(after(status(429, Retry_After="7"))),
+    "429 until a date": Manners(
+        after(
+            status(
+                429,
+                Date="Thu, 01 Jan 1998 00:00:00 GMT",  # a clock that is not this machine's
+                Retry_After="Thu, 01 Jan 1998 00:00:09 GMT",
+            )
+        )
+    ),
     "a connection that falls silent": Manners(after(silent)),
     "a drip": Manners(after(dripping)),
     "a length that is too long, once": Manners(after(length(2))),
@@ -294,6 +304,8 @@ def test_weights_get(
         assert server.asked == [None, f"bytes={len(content) // 2}-"]
     if name == "429 with Retry-After":
         assert pauses == [7.0]
+    if name == "429 until a date":
+        assert pauses == [9.0]
     assert len(server.asked) <= (31 if "circle" in name else 6)
     assert sum(pauses) <= module._ATTEMPTS * module._LONGEST_WAIT
 

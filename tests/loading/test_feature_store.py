@@ -150,6 +150,18 @@ def test_the_least_recently_used_files_go_first(tmp_path, monkeypatch):
     assert [left.find(key) is not None for key in keys] == [True, False, True]
 
 
+def test_what_was_just_written_stays_though_the_clock_went_back(run, tmp_path):
+    store = tmp_path / "store"
+    run("before", "--features", store, "--precision", "bfloat16")
+    (old,) = store.rglob("*.safetensors")
+    os.utime(old, (2**32, 2**32))  # in 2106
+    run("after", "--features", store, "--features-size", str(1.2 * old.stat().st_size / 1e9))
+    (new,) = store.rglob("*.safetensors")
+    assert new != old
+    _, passes, _ = run("again", "--features", store)
+    assert (passes["pictures"], passes["recalled"]) == (0, 72)
+
+
 def test_a_folder_that_cannot_be_written_to_is_refused_in_one_line(invoke, tmp_path, data):
     (tmp_path / "file").write_text("")
     done = invoke("predict", data, "--detectors", "random_score", "--features", tmp_path / "file")

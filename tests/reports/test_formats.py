@@ -7,6 +7,7 @@ import csv
 import html
 import io
 import json
+import os
 import re
 import shutil
 from collections.abc import Iterator
@@ -292,9 +293,16 @@ def test_metrics_are_computed_where_absent_or_outdated(run: Path, tmp_path: Path
     assert load_metrics(copy, bootstrap=50) == before
     shutil.rmtree(next((copy / "scores").glob("detector=strong")))
     later = rows_of(*normal(120, 120, 4.0, seed=0))
-    write_shard(copy, Cell("strong", "AR/VAR", "none"), later)
+    os.utime(write_shard(copy, Cell("strong", "AR/VAR", "none"), later), (1, 1))  # by a clock that went back
     after = load_metrics(copy, bootstrap=50)
     assert [c["status"] for c in after["cells"] if c["detector"] == "strong"].count("complete") == 1
+    os.utime(copy / "metrics.json", (1, 1))
+    assert load_metrics(copy) == after
+    assert (copy / "metrics.json").stat().st_mtime == 1, "times alone are no reason to compute again"
+    shutil.rmtree(copy / "scores")
+    with pytest.raises(UserError, match=r"metrics\.json is of score files that are gone"):
+        load_metrics(copy)
+    assert json.loads((copy / "metrics.json").read_text(encoding="utf-8")) == after, "nothing is lost"
     (copy / "run.json").unlink()
     with pytest.raises(UserError, match=r"no run\.json"):
         load_metrics(copy, recompute=True)
