@@ -19,6 +19,7 @@ from benchmarks.commands.predict_command import predict
 from benchmarks.commands.report_command import report
 from benchmarks.commands.run_command import run
 from benchmarks.commands.sensitivity_command import sensitivity
+from benchmarks.commands.site_command import site
 from benchmarks.commands.study_command import study
 from benchmarks.commands.submit_command import submit
 from benchmarks.commands.timeline_command import timeline
@@ -41,6 +42,7 @@ app.command("run")(run)
 app.command("report")(report)
 app.command("failures")(failures)
 app.command("timeline")(timeline)
+app.command("site")(site)
 app.command("sensitivity")(sensitivity)
 app.command("submit")(submit)
 app.command("predict")(predict)

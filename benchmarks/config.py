@@ -317,6 +317,9 @@ class RunSettings(SessionSettings, DataSettings):
     out: Path = Field(Path("runs/latest"), description="run folder; rerunning on it resumes")
     workers: Workers = None
     launcher: Launcher = "auto"
+    shard: Annotated[str, Option(metavar="I/N")] = Field(
+        "", description="score the I-th of N parts of the pictures; N such commands share a run folder"
+    )
     bootstrap: Bootstrap = 1000
     calibrate_on: CalibrateOn = None
     fpr: FalsePositiveRate = None
@@ -330,6 +333,22 @@ class RunSettings(SessionSettings, DataSettings):
     reported: list[ReportedSettings] = Field(
         [], description="published figures that reports show beside the measured ones"
     )
+
+    @field_validator("shard")
+    @classmethod
+    def _shard(cls, shard: str) -> str:
+        number, slash, count = shard.partition("/")
+        if shard and not (
+            slash and number.isdecimal() and count.isdecimal() and 1 <= int(number) <= int(count)
+        ):
+            raise ValueError(f"shard is I/N with I from 1 to N, such as 2/8, got {shard!r}")
+        return shard
+
+    @property
+    def part(self) -> tuple[int, int]:
+        """The number of the shard, from 1, and how many there are."""
+        number, _, count = (self.shard or "1/1").partition("/")
+        return int(number), int(count)
 
 
 SHIPPED = Path(__file__).parent / "configs"

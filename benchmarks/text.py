@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from markupsafe import Markup
     from pylatexenc.latexencode import UnicodeToLatexEncoder
 
-_FORMULA = tuple("=+-@＝＋－＠")
+FORMULA = tuple("=+-@＝＋－＠")
 """What makes a cell of a spreadsheet a formula, in the wide forms of East Asian keyboards, too."""
 
 
@@ -77,12 +77,17 @@ def in_spreadsheet(value: object) -> object:
 
     Numbers stay numbers; None and NaN are empty.
     """
+    if isinstance(value, str):
+        return _spreadsheet_text(value)
     if value is None or value != value:
         return ""
-    if isinstance(value, Number):
-        return value
-    shown = plain(value)
-    return f"'{shown}" if shown.lstrip().startswith(_FORMULA) else shown
+    return value if isinstance(value, Number) else _spreadsheet_text(str(value))
+
+
+@functools.lru_cache(maxsize=65536)  # tables name the same few detectors and sets in every line
+def _spreadsheet_text(text: str) -> str:
+    shown = plain(text)
+    return f"'{shown}" if shown.lstrip().startswith(FORMULA) else shown
 
 
 def csv_text(columns: Sequence[str], rows: Iterable[Mapping[Any, object]]) -> str:

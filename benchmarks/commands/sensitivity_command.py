@@ -11,6 +11,7 @@ from rich.console import Console
 from benchmarks.commands.from_settings import takes
 from benchmarks.config import RunSettings, parse_settings, read_settings
 from benchmarks.text import plain, say
+from registry import UserError
 
 if TYPE_CHECKING:
     from benchmarks.reports.sensitivity.chosen import Chosen
@@ -46,14 +47,16 @@ def sensitivity(
     """
     if source is not None and source.is_dir():
         if given.keys() - {"out", "bootstrap", "plugins"}:
-            from registry import UserError
-
             raise UserError(
                 f"{source} is a run folder, which is only shown: name it with --out to score more in it"
             )
         raise typer.Exit(_show(source, given.get("out") or source, metric, validation, given))
     values = {**(read_settings(source) if source else {}), **given}
     settings = parse_settings(RunSettings, {"feeds": ["all"], **values}, str(source or ""), given)
+    if not settings.detectors:
+        raise UserError(
+            "no detectors: name those to feed with --detectors, or give a run folder to show again"
+        )
     raise typer.Exit(_run(settings, metric, validation))
 
 

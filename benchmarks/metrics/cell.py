@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 from collections import Counter, defaultdict
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
-import pandas as pd
 from numpy.typing import NDArray
 
 from benchmarks.metrics import bootstrap
@@ -98,14 +97,20 @@ class Coverage:
     reason: str
 
 
-def coverage(rows: pd.DataFrame, asked: Mapping[str, int], failure: str | None) -> Coverage:
+def coverage(
+    labels: NDArray[Any],
+    scored: NDArray[np.bool_],
+    errors: Sequence[str],
+    asked: Mapping[str, int],
+    failure: str | None,
+) -> Coverage:
     """Compare the rows of a cell with what was asked.
 
-    rows: with a column `scored`, True for a finite logit. failure: why the detector stopped, if it did.
+    labels, scored: (N,) of every row. errors: of the rows that are not scored. failure: why the detector stopped,
+    if it did.
     """
-    scored = rows["scored"]
-    n_real, n_fake = (int((rows["label"][scored] == kind).sum()) for kind in (REAL, FAKE))
-    errors = rows["error"][~scored].fillna("the logit is not finite")
+    n_fake = int(np.count_nonzero(labels[scored] == FAKE))
+    n_real = int(np.count_nonzero(labels[scored] == REAL))
     want_real, want_fake = asked["real"], asked["fake"]
     wanted = want_real + want_fake
     absent = wanted - n_real - n_fake - len(errors)
@@ -128,7 +133,7 @@ def coverage(rows: pd.DataFrame, asked: Mapping[str, int], failure: str | None) 
     return Coverage(n_real, n_fake, len(errors), status, "; ".join(reasons))
 
 
-def _most_common(errors: pd.Series) -> str:
+def _most_common(errors: Sequence[str]) -> str:
     counts = Counter(errors)
     shown = [f"{text} ×{count}" if count > 1 else text for text, count in counts.most_common(_SHOWN)]
     return "; ".join([*shown, *(["…"] if len(counts) > _SHOWN else [])])

@@ -13,7 +13,7 @@ from typing import Any
 from benchmarks.metrics.cell import COMPLETE, FAILED, PARTIAL
 from benchmarks.metrics.means import ALL
 from benchmarks.reports.load import Pictures, Run, directions, perturbations
-from benchmarks.runfolder.metrics_file import MetricFacts, Spread, recorded_interval
+from benchmarks.runfolder.metrics_file import Mean, MetricCell, MetricFacts, Spread, recorded_interval
 from benchmarks.runfolder.scores import CLEAN
 from benchmarks.runfolder.sharing import find_sharing
 from registry.dataset import PARADIGMS
@@ -48,6 +48,9 @@ class Column:
     is_mean: bool
     pictures: Pictures
 
+    def __hash__(self) -> int:
+        return hash((self.group, self.label, self.pictures))
+
 
 @dataclass(frozen=True)
 class BoardRow:
@@ -66,6 +69,9 @@ class BoardRow:
     white_box_for: tuple[str, ...] = ()
     trained_on: str = "unknown"
     seeds: tuple[int, ...] = ()
+
+    def __hash__(self) -> int:
+        return hash((self.run, self.detector))
 
     @property
     def key(self) -> Key:
@@ -161,8 +167,9 @@ def boards(runs: Sequence[Run], metrics: Sequence[str], judge: Judge | None = No
     """
     rows, known = _rows(runs), directions(runs)
     sharing = frozenset(name for run in runs if run.folder for name in find_sharing(run.folder).datasets)
+    placed = _Placed(runs, rows)
     return [
-        replace(_board(runs, rows, metric, perturbation, known[metric], judge or _no_test), sharing=sharing)
+        _board(placed, metric, perturbation, known[metric], judge or _no_test, sharing)
         for metric in metrics
         for perturbation in perturbations(runs)
     ]
@@ -211,26 +218,64 @@ def _rows(runs: Sequence[Run]) -> list[BoardRow]:
 
 
 def _board(
-    runs: Sequence[Run],
-    rows: Sequence[BoardRow],
+    placed: _Placed,
     metric: str,
     perturbation: str,
     higher_is_better: bool,
     judge: Judge,
+    sharing: frozenset[str],
 ) -> Board:
-    several = {name for name, marks in _fingerprints(runs).items() if len(marks) > 1}
-    found: dict[tuple[BoardRow, Column], BoardEntry] = {}
-    by_name = {(row.run, row.detector): row for row in rows}
-    for run in runs:
-        for item, column in _columns(run, metric, perturbation, several):
-            row = by_name[run.label, item["detector"]]
-            own = not column.is_mean and item["generator"] in row.white_box_for
-            found[row, column] = replace(_entry(item, metric, run.metrics["metrics"].get(metric)), own=own)
+    found = {
+        (row, column): _entry(item, metric, about, own)
+        for about, row, column, item, own in placed.under(metric, perturbation)
+    }
     columns = sorted(dict.fromkeys(column for _, column in found), key=position)
-    board = Board(metric, perturbation, higher_is_better, columns, list(rows), found)
+    board = Board(metric, perturbation, higher_is_better, columns, placed.rows, found, sharing)
     for column in columns:
         _rank(board, column, judge)
     return board
+
+
+class _Placed:
+    """Cells and means of runs with the row and column that each belongs to, found once for all boards."""
+
+    def __init__(self, runs: Sequence[Run], rows: Sequence[BoardRow]) -> None:
+        self.runs = runs
+        self.rows = list(rows)
+        self._by_name = {row.key: row for row in rows}
+        self._several = {name for name, marks in _fingerprints(runs).items() if len(marks) > 1}
+        self._items: dict[tuple[str, str], tuple[list[MetricCell], list[Mean]]] = {}
+        for run in runs:
+            for cell in run.table_cells():
+                self._of(run, cell["perturbation"])[0].append(cell)
+            for mean in run.table_means():
+                self._of(run, mean["perturbation"])[1].append(mean)
+        self._set_columns = {run.label: dict(_set_columns(run, self._several)) for run in runs}
+        self._mean_columns: dict[tuple[str, str | None], dict[str, Column]] = {}
+
+    def _of(self, run: Run, perturbation: str) -> tuple[list[MetricCell], list[Mean]]:
+        return self._items.setdefault((run.label, perturbation), ([], []))
+
+    def under(
+        self, metric: str, perturbation: str
+    ) -> Iterator[tuple[MetricFacts | None, BoardRow, Column, Mapping[str, Any], bool]]:
+        """What each run says of a metric, the row, the column, the cell or mean, whether it is a white box's own."""
+        for run in self.runs:
+            about = run.metrics["metrics"].get(metric)
+            cells, means = self._of(run, perturbation)
+            columns = self._set_columns[run.label]
+            for cell in cells:
+                row = self._by_name[run.label, cell["detector"]]
+                yield about, row, columns[cell["dataset"]], cell, cell["generator"] in row.white_box_for
+            left_out = about.get("left_out") if about else None
+            if (run.label, left_out) not in self._mean_columns:
+                found = dict(_mean_columns(run, metric, self._several))
+                self._mean_columns[run.label, left_out] = found
+            columns = self._mean_columns[run.label, left_out]
+            for mean in means:
+                if mean["scope"] in columns:
+                    row = self._by_name[run.label, mean["detector"]]
+                    yield about, row, columns[mean["scope"]], mean, False
 
 
 def _fingerprints(runs: Sequence[Run]) -> dict[str, set[str]]:
@@ -241,28 +286,26 @@ def _fingerprints(runs: Sequence[Run]) -> dict[str, set[str]]:
     return found
 
 
-def _columns(
-    run: Run, metric: str, perturbation: str, several: set[str]
-) -> Iterator[tuple[Mapping[str, Any], Column]]:
-    """Cells and means of a run under one perturbation, each with its column."""
-    sets, means = run.set_pictures(), run.mean_pictures(metric)
-    for cell in run.table_cells():
-        if cell["perturbation"] == perturbation:
-            label = cell["dataset"].removeprefix(f"{cell['paradigm']}/")
-            if seen := run.view(cell["dataset"]):
-                label = label.partition("@")[0] + seen
-            if cell["dataset"] in several:
-                label += f" #{_short(run.fingerprint(cell['dataset']))}"
-            yield cell, Column(cell["paradigm"], label, False, sets[cell["dataset"]])
-    for mean in run.table_means():
-        if mean["perturbation"] == perturbation:
-            pictures = means[mean["scope"]]
-            if not pictures:
-                continue
+def _set_columns(run: Run, several: set[str]) -> Iterator[tuple[str, Column]]:
+    """The column of each test set of a run. several: test sets that held other pictures in another run."""
+    sets = run.set_pictures()
+    for dataset, paradigm in dict.fromkeys((cell["dataset"], cell["paradigm"]) for cell in run.cells()):
+        label = dataset.removeprefix(f"{paradigm}/")
+        if seen := run.view(dataset):
+            label = label.partition("@")[0] + seen
+        if dataset in several:
+            label += f" #{_short(run.fingerprint(dataset))}"
+        yield dataset, Column(paradigm, label, False, sets[dataset])
+
+
+def _mean_columns(run: Run, metric: str, several: set[str]) -> Iterator[tuple[str, Column]]:
+    """The column of each scope of a run's means; none for one of which a metric leaves out all sets."""
+    for scope, pictures in run.mean_pictures(metric).items():
+        if pictures:
             label = f"mean of {len(pictures)}"
             if marks := sorted(f"#{_short(mark)}" for name, mark in pictures if name in several):
                 label += f" with {', '.join(marks)}"
-            yield mean, Column(mean["scope"], label, True, pictures)
+            yield scope, Column(scope, label, True, pictures)
 
 
 def _short(fingerprint: str) -> str:
@@ -278,7 +321,7 @@ def position(column: Column) -> tuple[int, str, bool]:
     return known, column.group, column.is_mean
 
 
-def _entry(item: Mapping[str, Any], metric: str, about: MetricFacts | None) -> BoardEntry:
+def _entry(item: Mapping[str, Any], metric: str, about: MetricFacts | None, own: bool) -> BoardEntry:
     value = item["metrics"].get(metric)
     low, high = item["ci"].get(metric) or (None, None)
     status = item["status"]
@@ -291,7 +334,16 @@ def _entry(item: Mapping[str, Any], metric: str, about: MetricFacts | None) -> B
         way, measured = OVER_SEEDS, True
     no_interval = item.get("no_interval", {}).get(metric, "")
     return BoardEntry(
-        value, low, high, status, reason, way=way, measured=measured, no_interval=no_interval, spread=spread
+        value,
+        low,
+        high,
+        status,
+        reason,
+        own=own,
+        way=way,
+        measured=measured,
+        no_interval=no_interval,
+        spread=spread,
     )
 
 
@@ -311,6 +363,7 @@ def _rank(board: Board, column: Column, judge: Judge) -> None:
     if len(values) < 2:
         return
     left = sorted(values, key=lambda row: values[row], reverse=board.higher_is_better)
+    shown = {row: round(value, DIGITS) for row, value in values.items()}
     # of each detector, against the best of its rank and of every better one
     verdicts: dict[BoardRow, list[Verdict | None]] = {row: [] for row in left}
     rank = 0
@@ -323,7 +376,7 @@ def _rank(board: Board, column: Column, judge: Judge) -> None:
         if rank == 1:  # it has none above itself: any test of the others against it makes it the best
             verdicts[leader].append(next(filter(None, (verdicts[row][0] for row in others)), None))
         for row in [leader, *others]:
-            equal = round(values[row], DIGITS) == round(values[leader], DIGITS)
+            equal = shown[row] == shown[leader]
             last = verdicts[row][-1]
             if equal or (last is not None and last.alike):
                 known = [verdict.test for verdict in verdicts[row] if verdict is not None]

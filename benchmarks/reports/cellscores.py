@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from benchmarks.runfolder.scores import Cell, read_cell
+from benchmarks.runfolder.scores import Cell, read_rows
 
 
 @dataclass(frozen=True, eq=False)
@@ -37,8 +37,7 @@ class ScoreReader:
 
 
 def _read(folder: Path, cell: Cell) -> CellScores:
-    rows = read_cell(folder, cell, ("path", "label", "logit"))
-    logits = rows["logit"].to_numpy(dtype=np.float32, na_value=np.nan)
-    scored = rows["error"].isna().to_numpy() & np.isfinite(logits)
-    digest = hashlib.sha256("\0".join(rows["path"][scored]).encode()).digest()
-    return CellScores(rows["label"].to_numpy(dtype=np.int8)[scored], logits[scored], digest)
+    rows = read_rows(folder, cell)
+    scored = rows.scored
+    digest = hashlib.sha256("\0".join(rows.paths[scored]).encode()).digest()
+    return CellScores(rows.labels[scored], rows.logits[scored], digest)

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 from benchmarks.reports import operating
-from benchmarks.reports.board import DIGITS, BoardEntry, grouped
+from benchmarks.reports.board import DIGITS, Board, BoardEntry, Column, grouped
 from benchmarks.reports.notes import (
     FAILED,
     OWN,
@@ -25,8 +27,10 @@ from benchmarks.reports.statistics.standings import HEADINGS
 from benchmarks.reports.templates import environment
 from benchmarks.text import in_latex
 
-BLOCK = 10
-"""Columns of one table."""
+LINE = 105
+"""Letters that fit beside each other over both columns of a paper, in footnote size."""
+TALL = 36
+"""Rows of one table: more do not fit a page with caption and notes."""
 
 _MARKS = {
     UNTRAINED: r"\textsuperscript{\dag}",
@@ -51,18 +55,38 @@ def number(entry: BoardEntry | None) -> str:
     return text + sign
 
 
+def blocks(board: Board) -> Iterator[list[Column]]:
+    """The columns in tables that need not be shrunk to fit the text, unless a single name is too long."""
+    number_width = 16 if any(entry.spread for entry in board.entries.values()) else 7
+    beside = max((len(row.label) for row in board.rows), default=0)
+    block: list[Column] = []
+    used = beside
+    for column in board.columns:
+        wide = max(len(column.label), number_width) + 3
+        if block and used + wide > LINE:
+            yield block
+            block, used = [], beside
+        block.append(column)
+        used += wide
+    if block:
+        yield block
+
+
 def latex(report: Report) -> str:
-    """The whole file: one `table*` per block of columns."""
+    """The whole file: one `table*` per block of columns and of rows, none wider than the text."""
+    trained = training_sets(report.boards)
     return (
         environment(in_latex)
         .get_template("leaderboard.tex.j2")
         .render(
             report=report,
-            width=BLOCK,
+            blocks=blocks,
+            tall=TALL,
             number=number,
             notes=notes,
             what_was_tested=what_was_tested,
-            training_sets=training_sets(report.boards),
+            training_sets=trained,
+            training_rows=[(row, text) for text, rows in trained for row in rows],
             untested=UNTESTED,
             legend=legend,
             verdict=verdict,

@@ -82,10 +82,10 @@ class Run:
         about = self.metrics["metrics"].get(metric)
         left_out = about.get("left_out") if about else None
         found: dict[str, Pictures] = {}
-        for cell in self.cells():
-            for scope in (cell["paradigm"], ALL):
-                pair = (cell["dataset"], self.fingerprint(cell["dataset"]))
-                new = frozenset() if cell["dataset"] == left_out else frozenset([pair])
+        for dataset, paradigm in dict.fromkeys((cell["dataset"], cell["paradigm"]) for cell in self.cells()):
+            for scope in (paradigm, ALL):
+                pair = (dataset, self.fingerprint(dataset))
+                new = frozenset() if dataset == left_out else frozenset([pair])
                 found[scope] = found.get(scope, frozenset()) | new
         return found
 

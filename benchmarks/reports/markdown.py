@@ -5,6 +5,7 @@ from __future__ import annotations
 from benchmarks.reports import operating
 from benchmarks.reports.board import DIGITS, BoardEntry
 from benchmarks.reports.cost import short
+from benchmarks.reports.differences import differences
 from benchmarks.reports.notes import (
     UNTESTED,
     UNTRAINED,
@@ -47,6 +48,7 @@ def markdown(report: Report) -> str:
         .get_template("leaderboard.md.j2")
         .render(
             report=report,
+            differences=differences(report.runs),
             width=BLOCK,
             number=number,
             notes=notes,

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import asdict
 
 from benchmarks.reports.board import BoardEntry
+from benchmarks.reports.differences import differences
 from benchmarks.reports.operating import ABOVE, BELOW
 from benchmarks.reports.report import Report
 from benchmarks.reports.reported import ReportedFigure, verdict
@@ -344,6 +345,18 @@ def tidy_cost(report: Report) -> str:
     )
 
 
+def tidy_differences(report: Report) -> str:
+    """What not all of several runs agree in, one line for each run of each fact."""
+    return csv_text(
+        ["about", "what", "run", "value"],
+        (
+            {"about": one.kind, "what": one.what, "run": run.label, "value": value}
+            for one in differences(report.runs)
+            for run, value in zip(report.runs, one.values, strict=True)
+        ),
+    )
+
+
 def tidy_losses(report: Report) -> str:
     """Threshold or signal, for every test set and mean."""
     return csv_text(
@@ -397,4 +410,5 @@ def tidy_comparisons(report: Report) -> str:
         second_run=[run for run, _ in table["second"]],
         second=[detector for _, detector in table["second"]],
     )
-    return csv_text(COMPARISON, named.to_dict("records"))
+    lines = zip(*(named[column].tolist() for column in COMPARISON), strict=True)
+    return csv_text(COMPARISON, (dict(zip(COMPARISON, line, strict=True)) for line in lines))

@@ -8,7 +8,6 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import pandas as pd
 from numpy.typing import NDArray
 
 from benchmarks.metrics.bootstrap import METHOD, RESAMPLES, Metric, generator
@@ -27,7 +26,7 @@ from benchmarks.runfolder.replicates import (
     replicates_digest,
     replicates_writer,
 )
-from benchmarks.runfolder.scores import CLEAN, Cell, cells, read_cell
+from benchmarks.runfolder.scores import CLEAN, Cell, CellRows, cells, read_rows
 from benchmarks.runfolder.sharing import find_sharing, shared_paths
 from benchmarks.runfolder.trainings import Trainings
 from registry.card import MetricCard
@@ -112,7 +111,7 @@ def compute_metrics(
         common = shared_paths(run, validation.on, record.datasets.keys() - {validation.on})
         for detector in record.detectors:
             rows, labels, logits = _scored(run, Cell(detector, validation.on, CLEAN))
-            own = ~rows["path"][rows["scored"]].isin(common).to_numpy()
+            own = np.array([path not in common for path in rows.paths[rows.scored]], dtype=bool)
             choices[detector] = choose(validation, labels[own], logits[own])
     left_out = {name: facts["left_out"] for name, facts in known.items() if "left_out" in facts}
     found: list[dict[str, Any]] = []
@@ -126,7 +125,7 @@ def compute_metrics(
             for dataset in record.datasets:
                 cell = Cell(detector, dataset, perturbation)
                 rows, labels, logits = _scored(run, cell)
-                shared = sharing.of(dataset, rows["path"][rows["scored"]], labels, seed)
+                shared = sharing.of(dataset, rows.paths[rows.scored], labels, seed)
                 rng = generator(seed, dataset)
                 measurement = measure(metrics, labels, logits, bootstrap, rng, shared)
                 if validation is not None:
@@ -216,17 +215,19 @@ def _paradigm(dataset: DatasetRecord) -> str:
     return dataset.paradigm or UNKNOWN_PARADIGM
 
 
-def _scored(run: Path, cell: Cell) -> tuple[pd.DataFrame, NDArray[Any], NDArray[np.float32]]:
-    """All rows of a cell with a column `scored`; labels and finite logits of those that have a score."""
-    rows = read_cell(run, cell, columns=("path", "label", "logit", "error"))
-    logits = rows["logit"].to_numpy(dtype=np.float32, na_value=np.nan)
-    scored = rows["error"].isna().to_numpy() & np.isfinite(logits)
-    return rows.assign(scored=scored), rows["label"].to_numpy()[scored], logits[scored]
+def _scored(run: Path, cell: Cell) -> tuple[CellRows, NDArray[Any], NDArray[np.float32]]:
+    """All rows of a cell; labels and finite logits of those that have a score."""
+    rows = read_rows(run, cell)
+    scored = rows.scored
+    return rows, rows.labels[scored], rows.logits[scored]
 
 
-def _cell(record: RunRecord, cell: Cell, rows: pd.DataFrame, measurement: Measurement) -> dict[str, Any]:
+def _cell(record: RunRecord, cell: Cell, rows: CellRows, measurement: Measurement) -> dict[str, Any]:
     detector, dataset = record.detectors[cell.detector], record.datasets[cell.dataset]
-    covered = coverage(rows, {"real": dataset.asked.real, "fake": dataset.asked.fake}, detector.failed)
+    asked = {"real": dataset.asked.real, "fake": dataset.asked.fake}
+    scored = rows.scored
+    errors = [rows.errors.get(i, "the logit is not finite") for i in np.flatnonzero(~scored).tolist()]
+    covered = coverage(rows.labels, scored, errors, asked, detector.failed)
     return {
         "detector": cell.detector,
         "dataset": cell.dataset,

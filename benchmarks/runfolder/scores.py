@@ -14,8 +14,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote, unquote
 
+import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
+from numpy.typing import NDArray
 
 from benchmarks.perturbations import CLEAN as CLEAN
 from registry.errors import UserError
@@ -93,10 +95,7 @@ def read_cell(run: Path, cell: Cell, columns: Sequence[str] = tuple(SCHEMA.names
     columns: what to read; `path` and `error` are always among them.
     """
     wanted = [name for name in SCHEMA.names if name in {*columns, "path", "error"}]
-    tables = [_read_shard(file, wanted) for file in sorted(cell.folder(run).glob("*.parquet"))]
-    if not tables:
-        return SCHEMA.empty_table().select(wanted).to_pandas()
-    frame = pa.concat_tables(tables).to_pandas()
+    frame = _table(run, cell, wanted).to_pandas()
     if frame["path"].is_unique and frame["path"].is_monotonic_increasing:
         return frame
     frame["_failed"] = frame["error"].notna()
@@ -104,11 +103,59 @@ def read_cell(run: Path, cell: Cell, columns: Sequence[str] = tuple(SCHEMA.names
     return frame.drop(columns="_failed").reset_index(drop=True)
 
 
+@dataclass(frozen=True, eq=False)
+class CellRows:
+    """Rows of one cell sorted by path, one per picture, as arrays.
+
+    paths: (N,). labels: (N,) int8. logits: (N,) float32, NaN where there is none. errors: by row, of those that failed.
+    """
+
+    paths: NDArray[np.object_]
+    labels: NDArray[np.int8]
+    logits: NDArray[np.float32]
+    errors: Mapping[int, str]
+
+    @property
+    def scored(self) -> NDArray[np.bool_]:
+        """Which pictures have a score, (N,)."""
+        found = np.isfinite(self.logits)
+        found[[*self.errors]] = False
+        return found
+
+
+def read_rows(run: Path, cell: Cell) -> CellRows:
+    """What metrics need of one cell: as `read_cell`, without the detour over pandas, which takes three times as long."""
+    import pyarrow.compute as pc
+
+    table = _table(run, cell, ["path", "label", "logit", "error"])
+    paths = table["path"].combine_chunks()
+    if paths.null_count or not pc.all(pc.less(paths[:-1], paths[1:]), min_count=0).as_py():
+        frame = read_cell(run, cell, ("path", "label", "logit", "error"))
+        table = pa.Table.from_pandas(frame, schema=table.schema, preserve_index=False)
+        paths = table["path"]
+    failed = np.flatnonzero(table["error"].is_valid().to_numpy())
+    return CellRows(
+        np.array(paths.to_pylist(), dtype=object),
+        table["label"].to_numpy(),
+        np.asarray(table["logit"].to_numpy(), np.float32),
+        dict(zip(failed.tolist(), table["error"].take(failed).to_pylist(), strict=True))
+        if len(failed)
+        else {},
+    )
+
+
+def _table(run: Path, cell: Cell, columns: list[str]) -> pa.Table:
+    """All shards of a cell, in the order of their names."""
+    tables = [_read_shard(file, columns) for file in sorted(cell.folder(run).glob("*.parquet"))]
+    return pa.concat_tables(tables) if tables else SCHEMA.empty_table().select(columns)
+
+
 def _read_shard(file: Path, columns: list[str]) -> pa.Table:
     try:
         schema = pa.schema([SCHEMA.field(name) for name in columns])
         stored = pq.ParquetFile(file, page_checksum_verification=True)
-        return stored.read(columns=columns).select(columns).cast(schema)
+        # a file is small: threads take longer to start than to read
+        return stored.read(columns=columns, use_threads=False).select(columns).cast(schema)
     except (pa.ArrowInvalid, OSError) as error:
         raise UserError(f"{file} cannot be read as scores: {error}") from error
 

@@ -24,7 +24,7 @@ class Sharing:
     common: frozenset[int] = frozenset()
 
     def of(
-        self, dataset: str, paths: pd.Series | None, labels: NDArray[Any], seed: int
+        self, dataset: str, paths: NDArray[np.object_] | None, labels: NDArray[Any], seed: int
     ) -> SharedPictures | None:
         """What resamples of a test set have to know; None where it shares nothing.
 

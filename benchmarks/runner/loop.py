@@ -14,8 +14,14 @@ from benchmarks.loading.samples import Prepared, PreparedPictures, keep_list
 from benchmarks.perturbations import Perturbation
 from benchmarks.runfolder.scores import Cell
 from benchmarks.runfolder.writer import ShardWriter
+from benchmarks.runner.claims import ClaimedBatches, Claims
 from benchmarks.runner.model import ScoringModel
 from benchmarks.runner.pending import Job
+
+
+def pictures_of_batch(batch_size: int, perturbations: Sequence[str]) -> int:
+    """How many pictures go through the networks together, each under all perturbations."""
+    return max(1, batch_size // len(perturbations))
 
 
 class ScoringRunner(Runner):
@@ -55,6 +61,7 @@ class EvaluationLoop(BaseLoop):
         batch_size: int,
         workers: int,
         dataset: Callable[..., PreparedPictures],
+        claims: Claims,
     ) -> None:
         super().__init__(runner, dataloader=[])
         self.jobs = jobs
@@ -63,6 +70,7 @@ class EvaluationLoop(BaseLoop):
         self.batch_size = batch_size
         self.workers = workers
         self.dataset = dataset
+        self.claims = claims
         self.job: Job | None = None
 
     def run(self) -> dict[str, float]:
@@ -101,7 +109,12 @@ class EvaluationLoop(BaseLoop):
         perturbations = [self.perturbations[name] for name in job.perturbations]
         return DataLoader(
             self.dataset(job.test_set, job.pictures, perturbations, model.pipeline.views(active)),
-            batch_size=max(1, self.batch_size // len(perturbations)),
+            batch_sampler=ClaimedBatches(
+                len(job.pictures),
+                pictures_of_batch(self.batch_size, job.perturbations),
+                self.claims,
+                job.name,
+            ),
             num_workers=self.workers,
             collate_fn=keep_list,
         )

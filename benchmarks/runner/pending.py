@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -33,22 +34,31 @@ class Job:
     perturbations: tuple[str, ...]
     copies: Mapping[str, Copies] = field(default_factory=dict)
 
+    @property
+    def name(self) -> str:
+        """The same for the same work: a rank where a detector could not be built has other jobs than the rest."""
+        facts = self.test_set.name, self.detectors, self.perturbations, [one.path for one in self.pictures]
+        return hashlib.sha256(repr(facts).encode()).hexdigest()[:32]
+
 
 def pending_jobs(
     run: Path,
     test_sets: Iterable[TestSet],
     detectors: Sequence[str],
     perturbations: Sequence[str],
-    rank: int = 0,
-    world_size: int = 1,
     repeats: Mapping[Place, Place] | None = None,
+    *,
+    part: int = 0,
+    parts: int = 1,
+    block: int = 1,
 ) -> list[Job]:
-    """The jobs of one rank. Pictures that failed before are tried again.
+    """What is still to be done, or the part of it with number `part` of `parts`. Pictures that failed before are tried again.
 
-    Picture number i of a test set always belongs to rank i mod `world_size`, whatever is done
-    already, so ranks need not agree on what is on the disk, and nothing is padded or scored twice.
+    Every `block` successive pictures of a test set belong to one part, part after part, whatever is done already, so parts need
+    not agree on what is on the disk, and nothing is padded or scored twice. Where blocks are batches, batches are the same for
+    any number of parts.
 
-    repeats: as `same_pictures` finds them. A repeated picture belongs to the rank of the first place, and is scored
+    repeats: as `same_pictures` finds them. A repeated picture belongs to the part of the first place, and is scored
         once for all places that lack the same.
     """
     first_of = repeats or {}
@@ -64,20 +74,25 @@ def pending_jobs(
         }
         groups: dict[Block, list[Picture]] = defaultdict(list)
         copies: dict[Block, dict[str, Copies]] = defaultdict(dict)
-        for index, picture in enumerate(test_set.pictures):
+        position = 0
+        for picture in test_set.pictures:
             place = test_set.name, picture.path
             first = first_of.get(place, place)
-            owner = index % world_size
-            if first in repeated:
-                owner = owners.setdefault(first, owner)
-            for block in _missing_blocks(picture, done, detectors, perturbations) if owner == rank else ():
-                if (first, block) in copies_of:
-                    copies_of[first, block].append((test_set, picture))
-                    continue
-                groups[block].append(picture)
+            if first in owners:
+                owner = owners[first]
+            else:
+                owner = position // block % parts
+                position += 1
                 if first in repeated:
-                    copies[block][picture.path] = copies_of[first, block] = []
-        jobs += [Job(test_set, tuple(pictures), *block, copies[block]) for block, pictures in groups.items()]
+                    owners[first] = owner
+            for lack in _missing_blocks(picture, done, detectors, perturbations) if owner == part else ():
+                if (first, lack) in copies_of:
+                    copies_of[first, lack].append((test_set, picture))
+                    continue
+                groups[lack].append(picture)
+                if first in repeated:
+                    copies[lack][picture.path] = copies_of[first, lack] = []
+        jobs += [Job(test_set, tuple(pictures), *lack, copies[lack]) for lack, pictures in groups.items()]
     return jobs
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import hashlib
 import os
 import sys
 import tempfile
@@ -24,17 +25,18 @@ from benchmarks.loading.feeds import add_feeds, parse_feeds
 from benchmarks.loading.samples import PreparedPictures
 from benchmarks.perturbations import Perturbation
 from benchmarks.ranks import NO_DEFAULT_HOOKS, Processes, decoding_processes, joined
-from benchmarks.runfolder.owner import owned_by_all
+from benchmarks.runfolder.owner import Ownership, Shard, one_at_a_time, owned_by_all
 from benchmarks.runfolder.picture_digests import write_picture_digests
 from benchmarks.runfolder.provenance import device_name, new_record
-from benchmarks.runfolder.record import EncoderPasses, find_record, read_record, write_record
+from benchmarks.runfolder.record import RECORD_FILE, EncoderPasses, find_record, read_record, write_record
 from benchmarks.runfolder.resume import merged_record
 from benchmarks.runfolder.run_plugins import recorded_metrics
-from benchmarks.runfolder.scores import cells, compact_cell
+from benchmarks.runfolder.scores import Cell, cells, compact_cell, read_cell
 from benchmarks.runfolder.writer import ShardWriter
+from benchmarks.runner.claims import Claims, shared_claims
 from benchmarks.runner.conditions_asked import conditions_asked
 from benchmarks.runner.cost_probe import measure_costs
-from benchmarks.runner.loop import EvaluationLoop, ScoringRunner
+from benchmarks.runner.loop import EvaluationLoop, ScoringRunner, pictures_of_batch
 from benchmarks.runner.model import ScoringModel
 from benchmarks.runner.pending import Job, pending_jobs, same_pictures
 from benchmarks.runner.run_progress import RunProgress
@@ -65,12 +67,12 @@ def run_benchmark(settings: RunSettings, command: Sequence[str], console: Consol
     """Score what is still to be scored, then compute metrics from all score files of the folder.
 
     Returns:
-        The content of metrics.json; None on every rank but the first.
+        The content of metrics.json; None on every rank but the first, and where other shards are not done.
 
     Raises:
         UserError: the request is wrong; nothing was scored then.
     """
-    with joined(settings.launcher, settings.device) as processes, _own(settings.out, processes):
+    with joined(settings.launcher, settings.device) as processes, _own(settings, processes) as owner:
         plan = make_plan(settings, processes)
         if settings.cost and processes.first:
             _add_costs(plan)
@@ -80,7 +82,15 @@ def run_benchmark(settings: RunSettings, command: Sequence[str], console: Consol
         for of_rank in processes.gather({**plan.session.failed, **stopped}):
             failed = {**of_rank, **failed}
         passes = processes.gather(plan.session.encoders.passes)
-        return _finish(plan, failed, passes, console) if processes.first else None
+        if not processes.first:
+            return None
+        with one_at_a_time(settings.out / RECORD_FILE):
+            _note(plan, failed, passes, console)
+        with owner.leaving() as last:
+            if reason := _not_yet(plan, failed, last):
+                console.print(plain(reason), markup=False, soft_wrap=True)
+                return None
+            return _finish(plan)
 
 
 def make_plan(settings: RunSettings, processes: Processes) -> Plan:
@@ -108,8 +118,9 @@ def make_plan(settings: RunSettings, processes: Processes) -> Plan:
 
 
 @contextmanager
-def _own(out: Path, processes: Processes) -> Iterator[None]:
-    """The run folder, which can be written to, for this run alone."""
+def _own(settings: RunSettings, processes: Processes) -> Iterator[Ownership]:
+    """The run folder, which can be written to, for this run alone or for its shards."""
+    out = settings.out
     try:
         out.mkdir(parents=True, exist_ok=True)
         probe = out / f".writable-{os.getpid()}"
@@ -119,8 +130,19 @@ def _own(out: Path, processes: Processes) -> Iterator[None]:
         if error.errno in (errno.ENOSPC, errno.EDQUOT):
             raise  # nothing is wrong with the request
         raise UserError(f"cannot write to the run folder {out}: {error.strerror}") from error
-    with owned_by_all(out, processes):
-        yield
+    with owned_by_all(out, processes, _shard(settings)) as owner:
+        yield owner
+
+
+_OF_A_SHARD = {"shard", "device", "workers", "launcher", "flush_seconds", "features", "features_size"}
+"""Settings in which the shards of one request may differ."""
+
+
+def _shard(settings: RunSettings) -> Shard | None:
+    if not settings.shard:
+        return None
+    request = settings.model_dump_json(exclude=_OF_A_SHARD)
+    return Shard(*settings.part, hashlib.sha256(request.encode()).hexdigest())
 
 
 def _record_problem(plan: Plan, command: Sequence[str]) -> str | None:
@@ -138,8 +160,9 @@ def _record_problem(plan: Plan, command: Sequence[str]) -> str | None:
         **_named(plan),
     )
     try:
-        write_record(settings.out, merged_record(find_record(settings.out), record, settings.out))
-        write_picture_digests(settings.out, fingerprints)
+        with one_at_a_time(settings.out / RECORD_FILE):
+            write_record(settings.out, merged_record(find_record(settings.out), record, settings.out))
+            write_picture_digests(settings.out, fingerprints)
     except UserError as error:
         return str(error)
     return None
@@ -168,25 +191,34 @@ def _named(plan: Plan) -> dict[str, Any]:
 
 
 def score_pending(plan: Plan, console: Console) -> dict[str, str]:
-    """Run the loop over this rank's share; why detectors were stopped, by name."""
+    """Run the loop over what this process takes of the shard; why detectors were stopped, by name."""
     detectors = list(plan.session.detectors)
     model = ScoringModel(plan.session.pipeline)
     here = plan.processes
     # of a view that is made of a picture's path, copies are not copies
     alike = not any(view.reads_path for view in plan.session.pipeline.views())
     repeats = same_pictures(plan.settings.out, plan.test_sets) if alike else {}
+    number, count = plan.settings.part
     jobs = pending_jobs(
-        plan.settings.out, plan.test_sets, detectors, list(plan.perturbations), here.rank, here.count, repeats
+        plan.settings.out,
+        plan.test_sets,
+        detectors,
+        list(plan.perturbations),
+        repeats,
+        part=number - 1,
+        parts=count,
+        block=pictures_of_batch(plan.settings.batch_size, list(plan.perturbations)),
     )
-    if jobs:
-        try:
-            _run_loop(plan, model, jobs, console if here.first else Console(quiet=True))
-        finally:
-            plan.session.keep_features()
+    with shared_claims(plan.settings.out, here) as claims:
+        if jobs:
+            try:
+                _run_loop(plan, model, jobs, claims, console if here.first else Console(quiet=True))
+            finally:
+                plan.session.keep_features()
     return model.stopped
 
 
-def _run_loop(plan: Plan, model: ScoringModel, jobs: Sequence[Job], console: Console) -> None:
+def _run_loop(plan: Plan, model: ScoringModel, jobs: Sequence[Job], claims: Claims, console: Console) -> None:
     settings = plan.settings
 
     def build_loop(runner: Runner, dataloader: Any, evaluator: Any) -> EvaluationLoop:
@@ -198,9 +230,10 @@ def _run_loop(plan: Plan, model: ScoringModel, jobs: Sequence[Job], console: Con
             batch_size=settings.batch_size,
             workers=decoding_processes(settings.workers, plan.session.device),
             dataset=partial(PreparedPictures, seed=settings.seed, max_pixels=settings.max_pixels),
+            claims=claims,
         )
 
-    progress = RunProgress(jobs, console)
+    progress = RunProgress(jobs, console, claims.processes)
     # the Runner leaves an empty log and a copy of its settings; run.json says more
     with tempfile.TemporaryDirectory() as scratch:
         try:
@@ -220,16 +253,15 @@ def _run_loop(plan: Plan, model: ScoringModel, jobs: Sequence[Job], console: Con
             progress.bar.stop()
 
 
-def _finish(
+def _note(
     plan: Plan, failed: Mapping[str, str], passes: Sequence[Mapping[str, Passes]], console: Console
-) -> MetricsFile:
-    """Compact the score files, note who failed and how often encoders ran on each rank, and compute metrics.json."""
+) -> None:
+    """Note in run.json who failed and how often encoders ran on each rank."""
     out = plan.settings.out
-    for cell in cells(out):
-        compact_cell(out, cell)
     record = read_record(out)
     for name in plan.session.records:
-        record.detectors[name].failed = failed.get(name)
+        if name in failed or not plan.settings.shard:  # what another shard noted stands
+            record.detectors[name].failed = failed.get(name)
     totals = dict(record.encoders)
     for encoder, counted in (one for of_rank in passes for one in of_rank.items()):
         totals[encoder] = totals.get(encoder, EncoderPasses()) + counted
@@ -237,12 +269,39 @@ def _finish(
     write_record(out, record)
     for encoder, total in totals.items():
         console.print(plain(f"{encoder}: {total.line}"), markup=False, soft_wrap=True)
+
+
+def _not_yet(plan: Plan, failed: Mapping[str, str], last: bool) -> str:
+    """Why a shard does not make the metrics: others are at work, or have not been; empty where it does."""
+    settings = plan.settings
+    if not settings.shard:
+        return ""
+    done, later = (
+        f"shard {settings.shard} is done",
+        "the last shard makes the metrics, or the command without --shard",
+    )
+    if not last:
+        return f"{done}, others are not: {later}"
+    missing = sum(
+        len(test_set.pictures)
+        - len(read_cell(settings.out, Cell(detector, test_set.name, perturbation), ["path"]))
+        for detector in plan.session.detectors.keys() - failed.keys()
+        for test_set in plan.test_sets
+        for perturbation in plan.perturbations
+    )
+    return f"{done}, {missing:,} rows of others are missing: {later}" if missing else ""
+
+
+def _finish(plan: Plan) -> MetricsFile:
+    """Compact the score files and compute metrics.json."""
     from benchmarks.runfolder.evaluate import evaluate_run
 
-    metrics = recorded_metrics(record, plan.settings.plugins)
     settings = plan.settings
+    for cell in cells(settings.out):
+        compact_cell(settings.out, cell)
+    metrics = recorded_metrics(read_record(settings.out), settings.plugins)
     return evaluate_run(
-        out,
+        settings.out,
         metrics.catalog,
         bootstrap=settings.bootstrap,
         calibrate_on=settings.calibrate_on,

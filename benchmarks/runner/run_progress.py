@@ -15,11 +15,15 @@ from benchmarks.text import plain
 
 
 class RunProgress(Hook):
-    """A bar over all pictures of this rank on a terminal; elsewhere one line per test set."""
+    """A bar over this process's pictures on a terminal; elsewhere one line per test set.
 
-    def __init__(self, jobs: Sequence[Job], console: Console) -> None:
+    processes: how many share them. What comes to each is only known at the end: the bar shows an equal share.
+    """
+
+    def __init__(self, jobs: Sequence[Job], console: Console, processes: int) -> None:
         self.console = console
-        self.bar = ProgressBar("scoring", sum(len(job.pictures) for job in jobs), console=console)
+        total = sum(len(job.pictures) for job in jobs)
+        self.bar = ProgressBar("scoring", -(-total // processes), console=console)
 
     def before_test(self, runner: Any) -> None:
         self.bar.start()

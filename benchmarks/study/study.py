@@ -139,6 +139,8 @@ def _run_settings(
     for key in ("detectors", "out"):
         if key in settings.test:
             raise UserError(f"test.{key}: a study sets it itself")
+    if "shard" in settings.test:
+        raise UserError("test.shard: a study is one process; shard a run over the trained detectors")
     for key in _ENCODERS:
         if key in settings.test:
             raise UserError(

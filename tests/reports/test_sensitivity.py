@@ -185,6 +185,7 @@ def test_mistakes_are_one_line(folder: Path, tmp_path: Path) -> None:
     write_json(tmp_path / "x.json", {})
     for arguments, message in (
         (["--data", "mini", "--detectors", "univfd_mini", "--feed", "squash"], "unknown feed 'squash'"),
+        (["--data", "mini"], "name those to feed with --detectors"),
         ([other], "was fed in one way only"),
         ([folder, "--detectors", "univfd_mini"], "is a run folder, which is only shown"),
         ([folder, "--metric", "aurocc"], "did you mean 'auroc'?"),

@@ -75,9 +75,7 @@ def train_and_die(config: Path, threads: int, module: str, function: str, call: 
 
 def train_together(config: Path, processes: int, log: Path) -> list[int | None]:
     """Train in several processes, as torchrun starts them; their exit codes."""
-    with socket.socket() as free:
-        free.bind(("localhost", 0))
-        port = free.getsockname()[1]
+    port = free_port()
     started = [
         start(_train_as, config, rank, processes, port, log=log.with_suffix(f".{rank}"))
         for rank in range(processes)
@@ -85,6 +83,14 @@ def train_together(config: Path, processes: int, log: Path) -> list[int | None]:
     for process in started:
         process.join(180)
     return [process.exitcode for process in started]
+
+
+def free_port() -> int:
+    """A port of this machine that nothing listens on."""
+    with socket.socket() as free:
+        free.bind(("localhost", 0))
+        port: int = free.getsockname()[1]
+    return port
 
 
 def _train_as(config: Path, rank: int, processes: int, port: int) -> None:

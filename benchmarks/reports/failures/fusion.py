@@ -106,7 +106,7 @@ def measure_fusions(
     for one in tested:
         samples = {name: one.logits[d] - one.thresholds[d] for d, name in enumerate(detectors)}
         samples |= {MEAN: fitted.mean(one.logits), LOGISTIC: fitted.logistic(one.logits)}
-        shared = sharing.of(one.dataset, pd.Series(one.paths), one.labels, seed)
+        shared = sharing.of(one.dataset, np.array(one.paths, dtype=object), one.labels, seed)
         for shown, logits in samples.items():
             rng = generator(seed, one.dataset)
             found = measure(metrics, one.labels, logits, resamples, rng, shared)

@@ -10,11 +10,25 @@ fill($("robust-column"), columnOptions, meanOfAll());
 fill($("curve-set"), columnOptions.filter(([i]) => !data.columns[i].mean));
 fill($("curve-detector"), data.rows.map((row, i) => [i, row.label]));
 const drawn = {};
-let curves = null;
-const curveOf = (row) => {
-  if (curves === null) curves = JSON.parse($("curves").textContent);
-  const column = data.columns[Number($("curve-set").value)];
-  return column && curves[`${row}|${column.sets[0]}|${data.perturbations[state.perturbation]}`];
+// Curves lie compressed, those of a test set and its condition together; `loaded` has what was unpacked.
+const packed = JSON.parse($("curves").textContent);
+const loaded = new Map();
+async function unpack(text) {
+  const bytes = Uint8Array.from(atob(text), (letter) => letter.charCodeAt(0));
+  return new Response(new Blob([bytes]).stream().pipeThrough(new DecompressionStream("deflate"))).json();
+}
+const running = (steps) => { let sum = 0; return steps.map((step) => (sum += step)); };
+const curveKey = () => { const column = data.columns[Number($("curve-set").value)]; return column ? `${column.sets[0]}|${data.perturbations[state.perturbation]}` : ""; };
+async function loadCurves() {
+  const key = curveKey();
+  if (loaded.has(key) || !(key in packed)) return;
+  const found = (await unpack(packed[key])).map(([row, seed, [fp, tp, real, fake, mean]]) =>
+    ({ row, seed, fp: running(fp), tp: running(tp), real, fake, mean: mean.map((value) => (value < 0 ? null : value / 1e4)) }));
+  loaded.set(key, found);
+}
+const curvesOf = (row) => {
+  if (!cellAt(row, Number($("curve-set").value))) return [];
+  return (loaded.get(curveKey()) || []).filter((curve) => curve.row === row);
 };
 
 function chart(id, type, datasets, { labels, x = {}, y = {}, legend = true, box = 2 } = {}) {
@@ -39,13 +53,18 @@ function drawRobustness(rows) {
   const chosen = data.perturbations.map((name, i) => i).filter((i) => data.perturbations[i] === "none" || data.perturbations[i].split(":")[0] === $("family").value);
   const datasets = rows.map((r) => ({
     label: data.rows[r].label + (data.rows[r].untrained ? ` ${MARK.untrained}` : ""), ...styleOf(r), pointRadius: 3,
-    data: chosen.map((p) => { const cell = cellAt(r, column, p); return cell ? cell.v[state.metric] : null; }),
+    data: chosen.map((p) => { const cell = cellAt(r, column, p); return cell ? cell.value() : null; }),
   }));
   chart("robustness", "line", datasets, { labels: chosen.map((p) => pictures(data.perturbations[p])), y: { title: { text: metric.name } } });
 }
-function drawCurves(rows) {
-  const known = rows.map((r) => [r, curveOf(r)]).filter(([, curve]) => curve);
-  const lines = (points) => known.map(([r, curve]) => ({ label: data.rows[r].label, ...styleOf(r), data: points(curve) }));
+async function drawCurves(rows) {
+  const key = curveKey();
+  await loadCurves();
+  if (key !== curveKey()) return; // another set was chosen meanwhile
+  const known = rows.flatMap((r) => curvesOf(r).map((curve) => [r, curve]));
+  // trainings by several seeds are thin lines of one colour
+  const nameOf = (r, curve) => data.rows[r].label + (curve.seed === null ? "" : `, seed ${curve.seed}`);
+  const lines = (points) => known.map(([r, curve]) => ({ label: nameOf(r, curve), ...styleOf(r), ...(curve.seed === null ? {} : { borderWidth: 1 }), data: points(curve) }));
   const last = (list) => list[list.length - 1];
   const diagonal = { label: "", data: [{ x: 0, y: 0 }, { x: 1, y: 1 }], borderColor: color("--soft"), borderDash: [4, 4], borderWidth: 1, pointRadius: 0 };
   chart("roc", "line", [...lines((curve) => curve.fp.map((fp, i) => ({ x: fp / last(curve.fp), y: curve.tp[i] / last(curve.tp) }))), diagonal],
@@ -54,7 +73,7 @@ function drawCurves(rows) {
     { x: unit("recall"), y: unit("precision"), legend: false });
   chart("calibration", "line", [...lines((curve) => curve.mean.map((mean, i) => ({ x: mean, y: curve.fake[i] / (curve.real[i] + curve.fake[i]) })).filter((point) => point.x !== null)).map((line) => ({ ...line, pointRadius: 3 })), diagonal],
     { x: unit("mean score"), y: unit("share generated"), legend: false });
-  $("curve-legend").replaceChildren(...known.map(([r]) => {
+  $("curve-legend").replaceChildren(...[...new Set(known.map(([r]) => r))].map((r) => {
     const item = make("li", data.rows[r].label + (data.rows[r].untrained ? ` ${MARK.untrained}` : ""));
     const style = styleOf(r);
     item.prepend(make("span", undefined, { class: "swatch", style: `border-top: 3px ${style.borderDash.length ? "dashed" : "solid"} ${style.borderColor}` }));
@@ -63,13 +82,14 @@ function drawCurves(rows) {
   drawHistogram();
 }
 function drawHistogram() {
-  const curve = curveOf(Number($("curve-detector").value));
-  const bins = curve ? curve.real.length : 0;
+  const found = curvesOf(Number($("curve-detector").value));
+  const bins = found.length ? found[0].real.length : 0;
+  const together = (kind) => Array.from({ length: bins }, (_, i) => found.reduce((sum, curve) => sum + curve[kind][i], 0));
   const labels = Array.from({ length: bins }, (_, i) => `${(i / bins).toFixed(2)}–${((i + 1) / bins).toFixed(2)}`);
   const bar = (label, hue, values) => ({ label, data: values, backgroundColor: hue, categoryPercentage: 0.95, barPercentage: 0.95 });
-  chart("histogram", "bar", curve ? [bar("real", HUES[0], curve.real), bar("generated", HUES[1], curve.fake)] : [], { labels, x: { title: { text: "score" } }, y: { title: { text: "pictures" }, beginAtZero: true }, box: 12 });
+  chart("histogram", "bar", bins ? [bar("real", HUES[0], together("real")), bar("generated", HUES[1], together("fake"))] : [], { labels, x: { title: { text: "score" } }, y: { title: { text: "pictures" }, beginAtZero: true }, box: 12 });
 }
-const sections = [["robustness", drawRobustness], ["roc", drawCurves]];
+const sections = [["heat", drawHeat], ["robustness", drawRobustness], ["roc", drawCurves]];
 const inView = new Set();
 const redraw = (rows) => { for (const [id, drawer] of sections) if (inView.has(id)) drawer(rows); };
 listeners.push(redraw);
@@ -85,10 +105,3 @@ for (const id of ["family", "robust-column"]) $(id).addEventListener("change", (
 $("curve-set").addEventListener("change", () => drawCurves(visibleRows()));
 $("curve-detector").addEventListener("change", drawHistogram);
 if (!families.length) $("robustness").closest("section").hidden = true;
-
-const dark = () => (document.documentElement.dataset.theme || (matchMedia("(prefers-color-scheme: dark)").matches ? "dark" : "light")) === "dark";
-const showTheme = () => { $("theme").textContent = dark() ? "Light" : "Dark"; $("theme").setAttribute("aria-pressed", dark()); };
-$("theme").addEventListener("click", () => { document.documentElement.dataset.theme = dark() ? "light" : "dark"; showTheme(); redraw(visibleRows()); });
-window.addEventListener("beforeprint", () => { for (const [id, drawer] of sections) { inView.add(id); drawer(visibleRows()); } });
-showTheme();
-draw();

@@ -11,10 +11,12 @@ from markupsafe import Markup
 
 from benchmarks.reports.board import DIGITS
 from benchmarks.reports.cost import pareto_svg, short
+from benchmarks.reports.differences import differences
 from benchmarks.reports.load import Run
 from benchmarks.reports.notes import UNTRAINED
 from benchmarks.reports.operating import HEADINGS
 from benchmarks.reports.page.payload import curve_payload, payload
+from benchmarks.reports.page.summary import winners
 from benchmarks.reports.page.wrong import most_wrong
 from benchmarks.reports.report import Report
 from benchmarks.reports.reported import verdict
@@ -22,7 +24,7 @@ from benchmarks.reports.statistics.verdicts import ALPHA
 from benchmarks.runfolder.record import dumped
 from benchmarks.text import in_script, page_environment
 
-SCRIPTS = ("table.js", "statistics.js", "charts.js")
+SCRIPTS = ("table.js", "statistics.js", "heat.js", "charts.js", "address.js", "export.js", "start.js")
 
 
 def html(report: Report, pictures: Path | None = None) -> str:
@@ -31,6 +33,7 @@ def html(report: Report, pictures: Path | None = None) -> str:
     pictures: data root of the run; the pictures each detector gets most wrong are then shown as thumbnails.
     """
     environment = page_environment("benchmarks.reports.page", ".")
+    measured, best = winners(report.runs, report.boards)
     wrong = [found for run in report.runs for found in most_wrong(run, pictures)] if pictures else []
     return environment.get_template("page.html.j2").render(
         report=report,
@@ -40,6 +43,9 @@ def html(report: Report, pictures: Path | None = None) -> str:
         untrained=UNTRAINED,
         digits=DIGITS,
         wrong=wrong,
+        measured=measured,
+        winners=best,
+        differences=differences(report.runs),
         short=short,
         pareto=lambda table: Markup(pareto_svg(table)),
         provenance=provenance,

@@ -2,22 +2,26 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+import base64
+import json
+import zlib
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import pandas as pd
 
 from benchmarks.metrics.cell import COMPLETE, FAILED, PARTIAL
-from benchmarks.reports.board import DIGITS, Board, BoardRow, Column, boards, position
+from benchmarks.reports.board import DIGITS, Board, BoardEntry, BoardRow, Column, boards, position
 from benchmarks.reports.load import Run, directions, perturbations
 from benchmarks.reports.notes import what_was_tested
-from benchmarks.reports.page.curves import curves
+from benchmarks.reports.page.curves import packed
 from benchmarks.reports.report import Report
 from benchmarks.reports.statistics.mean_ranks import rank_board
 from benchmarks.reports.statistics.standings import HEADINGS, standings
 from benchmarks.reports.statistics.verdicts import ALPHA, Verdicts
 from benchmarks.runfolder.metrics_file import recorded_interval
 from benchmarks.runfolder.scores import Cell
+from benchmarks.text import FORMULA, plain
 
 STATUS = [COMPLETE, PARTIAL, FAILED]
 PAIRS = 20_000
@@ -25,10 +29,12 @@ PAIRS = 20_000
 
 
 def payload(report: Report) -> dict[str, Any]:
-    """What the page shows. Numbers are rounded to the digits shown, straight from metrics.json.
+    """What the page shows. Numbers are whole multiples of 10^-`digits`, as rounded from metrics.json.
 
-    `cells`: one object per row, column and perturbation (all three by number) with the counts, the status,
-    and per metric the value `v`, the interval `lo`, `hi` or why there is none (`ni`, by number in `no_interval`), the
+    `cells`: arrays over perturbation, row and column, the last fastest: `s`, the number of the status, −1 where there is
+    no such cell; `n`, the number of its counts in `counts`; `own` and `noise`; `why`, the number of its reason in
+    `reasons`, of one for all metrics or for each. By metric, null where none has one: the value `v`, the
+    interval `lo`, `hi`, why there is none (`ni`, by number in `no_interval`, −1 for one that is there), the
     standard deviation `sd` over trainings by several seeds, and the rank `r` (negative where tied, 0 where no test
     decided it). `tested`: what was, by metric and perturbation.
     """
@@ -66,7 +72,7 @@ def payload(report: Report) -> dict[str, Any]:
             }
             for c in columns
         ],
-        "cells": _cells(report, by_metric, rows, columns, kinds, reasons),
+        **_cells(report, by_metric, rows, columns, kinds, reasons),
         "no_interval": reasons,
         "ranks": _ranks(by_metric),
         "tested": [[what_was_tested(board) for board in own] for own in by_metric],
@@ -75,6 +81,7 @@ def payload(report: Report) -> dict[str, Any]:
         "headings": HEADINGS,
         "alpha": ALPHA,
         "digits": DIGITS,
+        "formula": list(FORMULA),
     }
 
 
@@ -97,45 +104,73 @@ def _cells(
     columns: Sequence[Column],
     kinds: Sequence[str],
     no_interval: Sequence[str],
-) -> list[dict[str, Any]]:
+) -> dict[str, Any]:
     counts = _counts(report.runs)
     chances = {(loss.row, loss.column, loss.perturbation): loss.chance for loss in report.losses}
-    cells = []
-    for p, perturbation in enumerate(kinds):
-        for r, row in enumerate(rows):
-            for c, column in enumerate(columns):
-                entries = [own[p].entries.get((row, column)) for own in by_metric]
-                known = [entry for entry in entries if entry]
-                if not known:
-                    continue
-                cell: dict[str, Any] = {
-                    "at": [r, c, p],
-                    "s": STATUS.index(known[0].status),
-                    "v": [_short(e.value) if e else None for e in entries],
-                }
-                if any(entry.low is not None for entry in known):
-                    cell["lo"] = [_short(e.low) if e else None for e in entries]
-                    cell["hi"] = [_short(e.high) if e else None for e in entries]
-                if lacking := {i: e.no_interval for i, e in enumerate(entries) if e and e.no_interval}:
-                    cell["ni"] = {i: no_interval.index(reason) for i, reason in lacking.items()}
-                if any(entry.spread for entry in known):
-                    cell["sd"] = [
-                        _short(e.spread["standard_deviation"]) if e and e.spread else None for e in entries
-                    ]
-                if any(entry.place for entry in known):
-                    cell["r"] = [(-e.place if e.tied else e.place) if e else 0 for e in entries]
-                if any(entry.own for entry in known):
-                    cell["own"] = True
-                if reasons := {i: e.reason for i, e in enumerate(entries) if e and e.reason}:
-                    same = len(set(reasons.values())) == 1 and len(reasons) == len(entries)
-                    cell["why"] = next(iter(reasons.values())) if same else reasons
-                if (row, column, perturbation) in chances:
-                    cell["noise"] = _short(chances[row, column, perturbation])
-                if not column.is_mean:
-                    ((dataset, _),) = column.pictures
-                    cell["n"] = counts[row.run, row.detector, dataset, perturbation]
-                cells.append(cell)
-    return cells
+    number = {reason: i for i, reason in enumerate(no_interval)}
+    places = [(p, row, column) for p in range(len(kinds)) for row in rows for column in columns]
+    grid = [[own[p].entries.get((row, column)) for p, row, column in places] for own in by_metric]
+    first = [next(filter(None, entries), None) for entries in zip(*grid, strict=True)]
+    reasons = _Numbered()
+    triples = _Numbered()
+    pictures, noise = [], []
+    for (p, row, column), known in zip(places, first, strict=True):
+        counted = None
+        if known and not column.is_mean:
+            ((dataset, _),) = column.pictures
+            counted = counts[row.run, row.detector, dataset, kinds[p]]
+        pictures.append(triples.of(counted))
+        noise.append(_short(chances.get((row, column, kinds[p]))))
+    why = [reasons.of(_reason(entries)) for entries in zip(*grid, strict=True)]
+    cells = {
+        "s": [STATUS.index(known.status) if known else -1 for known in first],
+        "n": pictures,
+        "own": [int(any(e.own for e in entries if e)) for entries in zip(*grid, strict=True)],
+        "noise": noise,
+        "why": why,
+        "v": [_one(own, lambda e: _short(e.value), None) for own in grid],
+        "lo": [_one(own, lambda e: _short(e.low), None) for own in grid],
+        "hi": [_one(own, lambda e: _short(e.high), None) for own in grid],
+        "ni": [_one(own, lambda e: number.get(e.no_interval, -1), -1) for own in grid],
+        "sd": [
+            _one(own, lambda e: _short(e.spread["standard_deviation"]) if e.spread else None, None)
+            for own in grid
+        ],
+        "r": [_one(own, lambda e: -e.place if e.tied else e.place, 0) for own in grid],
+    }
+    return {"cells": cells, "counts": triples.found, "reasons": reasons.found}
+
+
+def _one(
+    entries: Sequence[BoardEntry | None], of: Callable[[BoardEntry], Any], empty: Any
+) -> list[Any] | None:
+    """One fact of every cell, `empty` where there is no cell; None where no cell has one."""
+    found = [empty if entry is None else of(entry) for entry in entries]
+    return found if any(one != empty for one in found) else None
+
+
+class _Numbered:
+    """Equal things under one number; −1 is none."""
+
+    def __init__(self) -> None:
+        self.found: list[Any] = []
+        self._numbers: dict[str, int] = {}
+
+    def of(self, thing: Any) -> int:
+        if not thing:
+            return -1
+        key = repr(thing)
+        if key not in self._numbers:
+            self._numbers[key] = len(self.found)
+            self.found.append(thing)
+        return self._numbers[key]
+
+
+def _reason(entries: Sequence[BoardEntry | None]) -> str | dict[int, str]:
+    """Why the metrics of a cell are what they are: one reason for all of them, or by number of the metric."""
+    reasons = {i: e.reason for i, e in enumerate(entries) if e and e.reason}
+    same = len(set(reasons.values())) == 1 and len(reasons) == len(entries)
+    return next(iter(reasons.values())) if same else reasons
 
 
 def _counts(runs: Sequence[Run]) -> Mapping[tuple[str, str, str, str], list[int]]:
@@ -146,8 +181,8 @@ def _counts(runs: Sequence[Run]) -> Mapping[tuple[str, str, str, str], list[int]
     }
 
 
-def _short(value: float | None) -> float | None:
-    return None if value is None else round(value, DIGITS)
+def _short(value: float | None) -> int | None:
+    return None if value is None else round(round(value, DIGITS) * 10**DIGITS)
 
 
 def _ranks(by_metric: Sequence[Sequence[Board]]) -> list[list[dict[str, Any]]]:
@@ -201,7 +236,7 @@ def _pairs(
     found = []
     for item in table.to_dict("records"):
         numbers = [
-            None if pd.isna(item[key]) else round(item[key], DIGITS)
+            None if pd.isna(item[key]) else _short(item[key])
             for key in ("difference", "low", "high", "p_holm", "holds")
         ]
         for place in places[item["pictures"]]:
@@ -219,19 +254,31 @@ def _pairs(
     return found
 
 
-def curve_payload(report: Report) -> dict[str, Any]:
-    """Curves of every cell that has pictures of both classes, by `row,set,perturbation`."""
-    found = {}
+def curve_payload(report: Report) -> dict[str, str]:
+    """Curves of every cell that has pictures of both classes, compressed by `test set|perturbation`.
+
+    Each is a JSON list of [row, seed or None, curves], the latter as `packed` gives them: a row of several trainings
+    has curves of each. Base64 of zlib, as a browser's DecompressionStream("deflate") reads it.
+    """
+    found: dict[str, list[Any]] = {}
     number = 0
     for run in report.runs:
-        # several trainings have no curve in common
-        place = {name: number + i for i, name in enumerate(run.table_detectors)}
-        number += len(place)
+        place: dict[str, tuple[int, str | None]] = {}
+        for name in run.table_detectors:
+            seeds = run.groups.get(name)
+            place |= (
+                {label: (number, seed) for seed, label in seeds.items()} if seeds else {name: (number, None)}
+            )
+            number += 1
         for cell in run.cells():
             if run.folder and cell["detector"] in place and cell["n_real"] and cell["n_fake"]:
-                scores = report.read(
-                    run.folder, Cell(cell["detector"], cell["dataset"], cell["perturbation"])
-                )
-                key = f"{place[cell['detector']]}|{cell['dataset']}|{cell['perturbation']}"
-                found[key] = curves(scores)
-    return found
+                at = Cell(cell["detector"], cell["dataset"], cell["perturbation"])
+                drawn = packed(report.read(run.folder, at))
+                key = f"{plain(cell['dataset'])}|{plain(cell['perturbation'])}"
+                found.setdefault(key, []).append([*place[cell["detector"]], drawn])
+    return {key: _compressed(curves) for key, curves in found.items()}
+
+
+def _compressed(content: Any) -> str:
+    text = json.dumps(content, separators=(",", ":"), allow_nan=False)
+    return base64.b64encode(zlib.compress(text.encode(), 9)).decode()

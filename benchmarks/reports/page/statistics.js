@@ -55,11 +55,12 @@ function drawPairs() {
   const known = new Map();
   for (const pair of chosen) {
     // the share of resamples is the bootstrap's, whichever test decides
-    const drawn = found.find((one) => one[4] === pair[4] && one[5] === pair[5] && one[10] !== null);
-    const holds = drawn ? drawn[10] : null;
-    known.set(`${pair[4]},${pair[5]}`, [pair[6], pair[7], pair[8], pair[9], holds]);
-    const flip = (value) => (value === null ? null : -value);
-    known.set(`${pair[5]},${pair[4]}`, [flip(pair[6]), flip(pair[8]), flip(pair[7]), pair[9], holds]);
+    const resampled = found.find((one) => one[4] === pair[4] && one[5] === pair[5] && one[10] !== null);
+    const part = (value) => (value === null ? null : value / scale);
+    const flip = (value) => (value === null ? null : -value / scale);
+    const holds = resampled ? part(resampled[10]) : null;
+    known.set(`${pair[4]},${pair[5]}`, [part(pair[6]), part(pair[7]), part(pair[8]), part(pair[9]), holds]);
+    known.set(`${pair[5]},${pair[4]}`, [flip(pair[6]), flip(pair[8]), flip(pair[7]), part(pair[9]), holds]);
   }
   const head = make("thead");
   const names = make("tr");
@@ -95,9 +96,9 @@ function drawLosses(rows) {
   const body = make("tbody");
   for (const r of rows) {
     const cell = cellAt(r, column);
-    if (!cell || [acc, best, auroc].some((metric) => metric < 0 || cell.v[metric] === null)) continue;
+    if (!cell || [acc, best, auroc].some((metric) => metric < 0 || cell.value(metric) === null)) continue;
     const line = make("tr", undefined, data.rows[r].untrained ? { class: "untrained" } : {});
-    const numbers = [cell.v[acc], cell.v[best] - cell.v[acc], cell.noise, 1 - cell.v[best], cell.v[auroc]];
+    const numbers = [cell.value(acc), cell.value(best) - cell.value(acc), cell.noise, 1 - cell.value(best), cell.value(auroc)];
     line.append(make("th", data.rows[r].label + (data.rows[r].untrained ? ` ${MARK.untrained}` : ""), { scope: "row" }), ...numbers.map((value) => make("td", fixed(value))));
     body.append(line);
   }

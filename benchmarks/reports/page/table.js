@@ -10,44 +10,59 @@ const make = (tag, text, attributes = {}) => {
 };
 const MARK = { untrained: "†", partial: "‡", failed: "✗", none: "–", tied: "≈", own: "◇", no_interval: "°", unmeasured: "?" };
 const state = { metric: 0, perturbation: 0, sort: null, ascending: false, hidden: new Set() };
-const at = new Map();
-for (const cell of data.cells) at.set(cell.at.join(), cell);
-const cellAt = (row, column, perturbation = state.perturbation) => at.get([row, column, perturbation].join());
+const scale = 10 ** data.digits;
+const [ROWS, COLUMNS] = [data.rows.length, data.columns.length];
+// One cell of the arrays of `data.cells`; `of` takes the number of a metric and is null where there is none.
+class Cell {
+  constructor(at) { this.at = at; }
+  of(name, metric) { const all = data.cells[name][metric]; return all ? all[this.at] : null; }
+  number(name, metric) { const found = this.of(name, metric); return found === null ? null : found / scale; }
+  value(metric = state.metric) { return this.number("v", metric); }
+  low(metric = state.metric) { return this.number("lo", metric); }
+  high(metric = state.metric) { return this.number("hi", metric); }
+  spread(metric = state.metric) { return this.number("sd", metric); }
+  rank(metric = state.metric) { return this.of("r", metric) || 0; }
+  get status() { return data.statuses[data.cells.s[this.at]]; }
+  get own() { return Boolean(data.cells.own[this.at]); }
+  get noise() { return data.cells.noise[this.at] / scale; }
+  get counts() { return data.counts[data.cells.n[this.at]]; }
+  reason(metric = state.metric) {
+    const found = data.reasons[data.cells.why[this.at]];
+    return typeof found === "string" ? found : (found || {})[metric] || "";
+  }
+  withoutInterval(metric = state.metric) { const found = this.of("ni", metric); return found === null || found < 0 ? "" : data.no_interval[found]; }
+}
+function cellAt(row, column, perturbation = state.perturbation) {
+  const place = (perturbation * ROWS + row) * COLUMNS + column;
+  return data.cells.s[place] < 0 ? null : new Cell(place);
+}
 const fixed = (value) => value.toFixed(data.digits);
 const pictures = (name) => (name === "none" ? "clean" : name);
 const listeners = [];
 
-const statusOf = (cell) => data.statuses[cell.s];
-function markOf(cell, metric = state.metric) {
-  if (statusOf(cell) === "failed") return MARK.failed;
-  if (statusOf(cell) === "partial") return MARK.partial;
-  if (cell.v[metric] === null) return MARK.none;
+function markOf(cell) {
+  if (cell.status === "failed") return MARK.failed;
+  if (cell.status === "partial") return MARK.partial;
+  if (cell.value() === null) return MARK.none;
   if (cell.own) return MARK.own;
-  const rank = cell.r ? cell.r[metric] : 0;
-  return rank === -1 || rank === -2 ? MARK.tied : "";
-}
-function reasonOf(cell, metric = state.metric) {
-  return typeof cell.why === "string" ? cell.why : (cell.why || {})[metric] || "";
-}
-function withoutInterval(cell, metric = state.metric) {
-  return cell.ni && metric in cell.ni ? data.no_interval[cell.ni[metric]] : "";
+  return cell.rank() === -1 || cell.rank() === -2 ? MARK.tied : "";
 }
 function describe(row, column, cell) {
   const place = data.columns[column];
   const parts = [`${data.rows[row].label} on ${place.group} ${place.label}: ${data.metrics[state.metric].name}`];
-  const value = cell.v[state.metric];
+  const value = cell.value();
   parts[0] += value === null ? " undefined" : ` ${fixed(value)}`;
-  if (cell.sd && cell.sd[state.metric] !== null) parts.push(`mean over seeds, standard deviation ${fixed(cell.sd[state.metric])}`);
+  if (cell.spread() !== null) parts.push(`mean over seeds, standard deviation ${fixed(cell.spread())}`);
   const about = data.metrics[state.metric];
-  if (cell.lo && cell.lo[state.metric] !== null) parts.push(`95 % interval ${fixed(cell.lo[state.metric])} to ${fixed(cell.hi[state.metric])} (${about.way}${about.measured ? "" : "; its coverage was not measured"})`);
-  if (withoutInterval(cell)) parts.push(`no interval: ${withoutInterval(cell)}`);
-  if (cell.n) parts.push(`${cell.n[0]} real and ${cell.n[1]} generated pictures, ${cell.n[2]} failed`);
-  const rank = cell.r ? cell.r[state.metric] : 0;
+  if (cell.low() !== null) parts.push(`95 % interval ${fixed(cell.low())} to ${fixed(cell.high())} (${about.way}${about.measured ? "" : "; its coverage was not measured"})`);
+  if (cell.withoutInterval()) parts.push(`no interval: ${cell.withoutInterval()}`);
+  if (cell.counts) parts.push(`${cell.counts[0]} real and ${cell.counts[1]} generated pictures, ${cell.counts[2]} failed`);
+  const rank = cell.rank();
   if (rank) parts.push(`rank ${Math.abs(rank)}${rank < 0 ? ", not significantly different from the best of it" : ""}`);
   if (data.rows[row].untrained) parts.push(`untrained: ${data.rows[row].parts.join(", ") || "weights"}`);
   parts.push(`trained on ${data.rows[row].trained_on}`);
-  parts.push(statusOf(cell));
-  if (reasonOf(cell)) parts.push(reasonOf(cell));
+  parts.push(cell.status);
+  if (cell.reason()) parts.push(cell.reason());
   return parts.join("; ");
 }
 
@@ -66,14 +81,14 @@ function visibleRows() {
     if (!matches(data.rows[i].label, query)) return false;
     if ($("unranked").checked) return true;
     if (data.rows[i].untrained) return false;
-    return data.columns.every((_, c) => { const cell = cellAt(i, c); return !cell || statusOf(cell) === "complete"; });
+    return data.columns.every((_, c) => { const cell = cellAt(i, c); return !cell || cell.status === "complete"; });
   });
 }
 function sorted(rows) {
   if (state.sort === null) return rows;
   const direction = state.ascending ? 1 : -1;
   if (state.sort === "name") return rows.sort((a, b) => direction * data.rows[a].label.localeCompare(data.rows[b].label));
-  const value = (row) => { const cell = cellAt(row, state.sort); return cell ? cell.v[state.metric] : null; };
+  const value = (row) => { const cell = cellAt(row, state.sort); return cell ? cell.value() : null; };
   return rows.sort((a, b) => {
     const [x, y] = [value(a), value(b)];
     if (x === null || y === null) return (x === null) - (y === null);
@@ -86,6 +101,7 @@ function sortBy(key) {
   state.ascending = state.sort === key ? !state.ascending : better;
   state.sort = key;
   draw();
+  address.push();
   const again = document.querySelector(`#board button[data-key="${key}"]`);
   if (again) again.focus();
 }
@@ -129,15 +145,15 @@ function drawBody(rows, columns) {
       if (column.group !== group) classes.push("first");
       group = column.group;
       if (cell) {
-        const value = cell.v[state.metric];
+        const value = cell.value();
         box.textContent = (value === null ? "" : fixed(value)) + markOf(cell);
-        if (cell.sd && cell.sd[state.metric] !== null) box.append(` ± ${fixed(cell.sd[state.metric])}`);
-        if (cell.lo && cell.lo[state.metric] !== null) box.append(make("span", ` [${fixed(cell.lo[state.metric])}, ${fixed(cell.hi[state.metric])}]${data.metrics[state.metric].measured ? "" : MARK.unmeasured}`, { class: "ci" }));
-        if (withoutInterval(cell)) box.append(make("span", ` ${MARK.no_interval}`, { class: "ci" }));
-        const rank = Math.abs(cell.r ? cell.r[state.metric] : 0);
+        if (cell.spread() !== null) box.append(` ± ${fixed(cell.spread())}`);
+        if (cell.low() !== null) box.append(make("span", ` [${fixed(cell.low())}, ${fixed(cell.high())}]${data.metrics[state.metric].measured ? "" : MARK.unmeasured}`, { class: "ci" }));
+        if (cell.withoutInterval()) box.append(make("span", ` ${MARK.no_interval}`, { class: "ci" }));
+        const rank = Math.abs(cell.rank());
         if (rank === 1) classes.push("best");
         if (rank === 2) classes.push("second");
-        if (statusOf(cell) !== "complete") classes.push(statusOf(cell));
+        if (cell.status !== "complete") classes.push(cell.status);
         box.title = describe(r, c, cell);
         box.tabIndex = -1;
       }
@@ -160,12 +176,12 @@ function drawNotes(rows, columns) {
     for (const c of columns) {
       const cell = cellAt(r, c);
       if (!cell) continue;
-      if (cell.r && cell.r[state.metric]) marked = true;
+      if (cell.rank()) marked = true;
       const mark = markOf(cell);
       const kind = Object.keys(MARK).find((name) => MARK[name] === mark);
       if (kind) used.add(kind);
       if (!kind || kind === "tied" || kind === "own" || data.columns[c].mean) continue;
-      const key = `${mark} ${data.rows[r].label}: ${reasonOf(cell)}`;
+      const key = `${mark} ${data.rows[r].label}: ${cell.reason()}`;
       grouped.set(key, [...(grouped.get(key) || []), `${data.columns[c].group} ${data.columns[c].label}`]);
     }
   }
@@ -176,9 +192,9 @@ function drawNotes(rows, columns) {
   };
   const metric = data.metrics[state.metric];
   const shown = rows.flatMap((r) => columns.map((c) => cellAt(r, c))).filter((cell) => cell);
-  const intervals = [...new Set(shown.map((cell) => withoutInterval(cell)).filter((reason) => reason))].sort()
+  const intervals = [...new Set(shown.map((cell) => cell.withoutInterval()).filter((reason) => reason))].sort()
     .map((reason) => `${MARK.no_interval} no interval: ${reason}`);
-  if (shown.some((cell) => cell.lo && cell.lo[state.metric] !== null)) intervals.unshift(metric.measured ? `intervals: ${metric.way}` : `${MARK.unmeasured} ${metric.way}; its coverage was not measured`);
+  if (shown.some((cell) => cell.low() !== null)) intervals.unshift(metric.measured ? `intervals: ${metric.way}` : `${MARK.unmeasured} ${metric.way}; its coverage was not measured`);
   $("legend").replaceChildren(
     ...[...used].map((kind) => make("li", `${MARK[kind]} ${meaning[kind]}`)),
     ...(marked ? [make("li", "green: best, blue underlined: second, with all that do not differ significantly")] : []),
@@ -224,11 +240,11 @@ for (const group of new Set(data.columns.map((column) => column.group))) {
   label.append(box, group);
   $("groups").append(label);
 }
-$("metric").addEventListener("change", (event) => { state.metric = Number(event.target.value); if (state.sort !== null && state.sort !== "name") state.ascending = !data.metrics[state.metric].higher; draw(); });
-$("perturbation").addEventListener("change", (event) => { state.perturbation = Number(event.target.value); draw(); });
+$("metric").addEventListener("change", () => { state.metric = Number($("metric").value); if (state.sort !== null && state.sort !== "name") state.ascending = !data.metrics[state.metric].higher; draw(); });
+$("perturbation").addEventListener("change", () => { state.perturbation = Number($("perturbation").value); draw(); });
 for (const id of ["find-detector", "find-set"]) $(id).addEventListener("input", draw);
 $("unranked").addEventListener("change", draw);
-$("intervals").addEventListener("change", (event) => $("board").classList.toggle("show-ci", event.target.checked));
+$("intervals").addEventListener("change", () => $("board").classList.toggle("show-ci", $("intervals").checked));
 document.querySelector(".controls").addEventListener("submit", (event) => event.preventDefault());
 const tell = (event) => { const box = event.target.closest("td"); if (box && box.title) $("detail").textContent = box.title; };
 $("board").addEventListener("mouseover", tell);

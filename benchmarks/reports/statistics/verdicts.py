@@ -17,7 +17,7 @@ class Verdicts:
     """Answers from a table of `compare`."""
 
     def __init__(self, comparisons: pd.DataFrame) -> None:
-        self._verdicts: dict[tuple[str, str, Pictures, frozenset[Detector]], Verdict] = {}
+        self._verdicts: dict[tuple[str, str, Pictures], dict[frozenset[Detector], Verdict]] = {}
         drawn = comparisons[comparisons["holds"].notna()]
         pairs = (drawn[name] for name in ["metric", "perturbation", "pictures", "first", "second", "holds"])
         self._holds = {
@@ -25,19 +25,21 @@ class Verdicts:
             for metric, perturbation, pictures, first, second, share in zip(*pairs, strict=True)
         }
         for test in reversed(PREFERRED):
+            verdict = {alike: Verdict(test, alike) for alike in (False, True)}
             chosen = comparisons[(comparisons["test"] == test) & comparisons["p_holm"].notna()]
             columns = (
                 chosen[name] for name in ["metric", "perturbation", "pictures", "first", "second", "p_holm"]
             )
             for metric, perturbation, pictures, first, second, p in zip(*columns, strict=True):
-                pair = frozenset([first, second])
-                self._verdicts[metric, perturbation, pictures, pair] = Verdict(test, p >= ALPHA)
+                made = self._verdicts.setdefault((metric, perturbation, pictures), {})
+                made[frozenset([first, second])] = verdict[p >= ALPHA]
 
     def judge(
         self, metric: str, perturbation: str, pictures: Pictures, first: Detector, second: Detector
     ) -> Verdict | None:
         """What the test found: alike where p ≥ 0.05 after correction. None where none was made, or it has no p."""
-        return self._verdicts.get((metric, perturbation, pictures, frozenset([first, second])))
+        made = self._verdicts.get((metric, perturbation, pictures))
+        return made.get(frozenset([first, second])) if made else None
 
     def holds(
         self, metric: str, perturbation: str, pictures: Pictures, first: Detector, second: Detector

@@ -14,7 +14,7 @@ from PIL import Image
 from selenium.webdriver import Chrome
 from selenium.webdriver.common.by import By
 from selenium.webdriver.common.keys import Keys
-from selenium.webdriver.support.ui import Select
+from selenium.webdriver.support.ui import Select, WebDriverWait
 
 from benchmarks.reports import render
 from benchmarks.reports.load import read_runs
@@ -216,6 +216,7 @@ def test_charts_are_drawn_from_the_runs_numbers(page: Chrome, metrics: dict[str,
         page.execute_async_script(
             "requestAnimationFrame(() => requestAnimationFrame(() => setTimeout(arguments[0], 50)))"
         )
+    WebDriverWait(page, 30).until(lambda _: page.execute_script("return 'histogram' in drawn"))
     lines = page.execute_script("return drawn.robustness.data.datasets.map(d => [d.label, d.data])")
     wanted = values(metrics, "ap", "none"), values(metrics, "ap", "jpeg:75")
     for label, points in lines:
