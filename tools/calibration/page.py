@@ -36,7 +36,7 @@ Logits of both classes are normal with standard deviation 1, `apart` is the dist
 `per class` is the number of real pictures of a set, and of generated ones. Half of the variance is the picture's own and the same for all
 detectors, trainings and conditions. Intervals and tests have {resamples} resamples here and 1,000 in a run: the few cost up to half a
 percentage point of coverage, never more. Shares are of {simulations} simulations: one of 0.95 has a standard error of 0.01. – stands where the
-pictures are too few for an interval.
+pictures are too few for an interval. Near the end of a metric's range intervals of few pictures are wider than they need be.
 
 ![Coverage of intervals and false positives of tests](calibration.png)
 
@@ -56,8 +56,10 @@ def read() -> Parts:
 
 
 def write(parts: Parts) -> None:
-    """Write numbers, page and figure."""
+    """Write the numbers; page and figure, too, once every scenario has some."""
     write_json_by_line(NUMBERS, parts)
+    if SCENARIOS.keys() - parts.keys():
+        return
     with atomic(PAGE) as draft:
         draft.write_text(render(parts), encoding="utf-8")
     draw(parts)

@@ -286,7 +286,7 @@ def _slices(rng: np.random.Generator, n: int, signal: float, number: int) -> Ite
         wrong = rng.random(2 * n) < true * (1 - sets / 2)
         p.append(within_sets(wrong, inside, sets)[1])
     alone = int((rng.random(n) < true).sum())
-    yield Outcome(INTERVAL, "error rate of a slice", ONE, _holds(error_rate(alone, n), true))
+    yield Outcome(INTERVAL, "error rate", "one slice", _holds(error_rate(alone, n), true))
     tested = np.array([np.nan if one is None else one for one in p])
     yield Outcome(TEST, SLICES, "one slice, 2 sets", bool(tested[0] < ALPHA))
     yield Outcome(TEST, SLICES, "any of 8 slices, after Holm, 2 sets", bool((holm(tested) < ALPHA).any()))
