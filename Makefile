@@ -35,7 +35,7 @@ test: install
 test-slow: install
 	$(PYTEST) -m slow
 
-# Kills, full disks, damaged files: benchmarks/docs/faults.md says what is done and how often.
+# Kills at random moments, full disks, damaged files by the hundred.
 faults: install
 	$(PYTEST) -m faults
 

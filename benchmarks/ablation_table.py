@@ -167,7 +167,7 @@ def _with_spread(values: Sequence[float]) -> str:
 
 
 @dataclass(frozen=True)
-class Difference:
+class PairedDifference:
     """A network's mean figure less that of another, on one column. p_holm: corrected over all networks of the column."""
 
     network: str
@@ -178,7 +178,7 @@ class Difference:
     p_holm: float
 
 
-def differences(run: Run, reference: str) -> Iterator[Difference]:
+def differences(run: Run, reference: str) -> Iterator[PairedDifference]:
     """Every other network against `reference`, on every test set and over all; nothing without bootstrap resamples."""
     (board,) = [board for board in boards([run], [DIFFERENCES]) if board.perturbation == CLEAN]
     key = (run.label, reference)
@@ -201,7 +201,7 @@ def differences(run: Run, reference: str) -> Iterator[Difference]:
             sign = 1 if forward else -1
             low, high = sorted((sign * row["low"], sign * row["high"]))
             name = (row["first"] if forward else row["second"])[1]
-            yield Difference(name, column, sign * row["difference"], low, high, float(p))
+            yield PairedDifference(name, column, sign * row["difference"], low, high, float(p))
 
 
 def _columns(columns: Sequence[Column]) -> list[Column]:
@@ -230,7 +230,7 @@ def differences_markdown(run: Run, reference: str) -> str:
     return "\n".join([*lines, ""])
 
 
-def _difference(one: Difference | None) -> str:
+def _difference(one: PairedDifference | None) -> str:
     if one is None:
         return "–"
     text = f"{one.value:+.3f}"

@@ -26,7 +26,7 @@ from pydantic import (
 from pydantic.fields import FieldInfo
 
 from benchmarks.pictures import MAX_PIXELS
-from benchmarks.seeds import BEST, of_seed, trained_seeds
+from benchmarks.seeds import BEST, UNFINISHED, of_seed, trained_seeds
 from benchmarks.yaml12 import load_yaml
 from registry import UserError
 from registry.errors import nearest
@@ -261,6 +261,12 @@ def _of_folder(facts: Mapping[str, Any], shown: str, folder: Path) -> list[dict[
     seeds, alone = trained_seeds(folder), folder / BEST
     if seeds and alone.is_file():
         raise ValueError(f"{shown}: {folder} holds trainings by seeds and {BEST} of another one: name a file")
+    for file in [*seeds.values(), *([alone] if alone.is_file() else [])]:
+        if (file.parent / UNFINISHED).exists():
+            raise ValueError(
+                f"{shown}: the training in {file.parent} is not finished: run the same `d3qe-bench train` once more, or name "
+                f"{file} itself, its best epoch so far"
+            )
     if alone.is_file():
         return [{**facts, "weights": alone}]
     if not seeds:

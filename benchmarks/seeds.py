@@ -12,6 +12,9 @@ from pathlib import Path
 BEST = "best.safetensors"
 """Weights of a training's best epoch, in its folder."""
 
+UNFINISHED = "unfinished"
+"""A file that lies in the folder of a training that runs or was cut off: its best epoch so far is not what it will give."""
+
 _FOLDER = re.compile(r"seed-(\d+)")
 
 

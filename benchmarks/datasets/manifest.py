@@ -98,6 +98,10 @@ def _inside(value: str, row: int, base: Path, manifest: Path) -> str:
     """The path relative to `base`, normalised."""
     if not value:
         raise UserError(f"{manifest} row {row}: empty path")
+    if "\0" in value:
+        raise UserError(
+            f"{manifest} row {row}: path {value!r} is none: no file name has a null character in it"
+        )
     path = value
     if os.path.isabs(value):
         path = os.path.relpath(value, base.absolute())

@@ -14,7 +14,7 @@ _SHOWN = 12
 
 
 @dataclass(frozen=True)
-class Difference:
+class Disagreement:
     """One fact that not all runs agree in. kind: what it is about; values: by run, as text, in the order of the runs."""
 
     kind: str
@@ -22,7 +22,7 @@ class Difference:
     values: tuple[str, ...]
 
 
-def differences(runs: Sequence[Run]) -> list[Difference]:
+def differences(runs: Sequence[Run]) -> list[Disagreement]:
     """What not all of several runs agree in, what changes numbers most first: pictures, weights, settings, versions.
 
     A test set or detector that a run lacks has a dash there and is named once.
@@ -34,7 +34,7 @@ def differences(runs: Sequence[Run]) -> list[Difference]:
     for key in dict.fromkeys(key for known in facts for key in known):
         values = tuple(known.get(key, ABSENT) for known in facts)
         if len(set(values)) > 1:
-            found.append(Difference(*key, values))
+            found.append(Disagreement(*key, values))
     order = [kind for kind, _, _ in _facts(runs[0])]
     kinds = list(dict.fromkeys([*order, *(one.kind for one in found)]))
     return sorted(found, key=lambda one: kinds.index(one.kind))

@@ -56,7 +56,7 @@ def picture_digests(run: Path) -> pd.DataFrame | None:
     for file in sorted(Path(run, "pictures").glob(f"dataset=*/{_FILE}")):
         try:
             frame = pq.ParquetFile(file, page_checksum_verification=True).read().cast(_SCHEMA).to_pandas()
-        except (pa.ArrowInvalid, OSError) as error:
+        except (pa.ArrowException, OSError, KeyError, ValueError, TypeError) as error:
             raise UserError(f"{file} cannot be read as digests of pictures: {error}") from error
         frame.insert(0, "dataset", unquote(file.parent.name.split("=", 1)[1]))
         frames.append(frame)

@@ -156,8 +156,9 @@ def _read_shard(file: Path, columns: list[str]) -> pa.Table:
         stored = pq.ParquetFile(file, page_checksum_verification=True)
         # a file is small: threads take longer to start than to read
         return stored.read(columns=columns, use_threads=False).select(columns).cast(schema)
-    except (pa.ArrowInvalid, OSError) as error:
-        raise UserError(f"{file} cannot be read as scores: {error}") from error
+    # damaged bytes can stand for anything: another name of a column, text that is none
+    except (pa.ArrowException, OSError, KeyError, ValueError, TypeError) as error:
+        raise UserError(f"{file} cannot be read as scores: {' '.join(str(error).split())}") from error
 
 
 def compact_cell(run: Path, cell: Cell) -> None:

@@ -20,7 +20,7 @@ from benchmarks.loading import Locator, load_catalogs, open_session
 from benchmarks.pictures import PictureError
 from benchmarks.ranks import Processes, cpu_threads, joined
 from benchmarks.runfolder.owner import owned_by_all
-from benchmarks.seeds import BEST
+from benchmarks.seeds import BEST, UNFINISHED
 from benchmarks.text import plain
 from benchmarks.training.batches import Loader, build_loaders
 from benchmarks.training.checkpoints import Checkpoints
@@ -159,12 +159,15 @@ def train_detector(
         hooks = [checkpoints, progress] if processes.first else [checkpoints]
         if processes.first:
             write_json(settings.out / NAME, note)
+            (settings.out / UNFINISHED).touch()
         runner = build_runner(settings, detector, reader, loaders, processes, hooks)
         reason = ""
         try:
             if settings.detector.weights is None and not begun:
                 _prepare(detector, reader, loaders[0], processes)
             runner.train()
+            if processes.first:
+                (settings.out / UNFINISHED).unlink(missing_ok=True)
         except NonFiniteLoss as error:
             held_out = not runner.model.training
             inventory = splits.validation if held_out and splits.validation else splits.training

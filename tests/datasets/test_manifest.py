@@ -122,3 +122,11 @@ def test_a_file_that_is_no_parquet_is_refused(catalogs: Catalogs, tmp_path: Path
     path.write_text("path,label\n")
     with pytest.raises(UserError, match="cannot be read as a table"):
         find_test_sets(catalogs.datasets, [str(path)])
+
+
+def test_a_null_character_in_a_path_is_refused_with_its_row(catalogs: Catalogs, tmp_path: Path) -> None:
+    """It would end in a traceback where the file is opened."""
+    manifest = tmp_path / "list.csv"
+    manifest.write_bytes(b"path,label\na.png,0\nb\x00.png,1\n")
+    with pytest.raises(UserError, match=r"row 2: path 'b\\x00.png' is none"):
+        find_test_sets(catalogs.datasets, [str(manifest)])

@@ -78,7 +78,7 @@ def check_data(out: Path, undisturbed: Path) -> None:
         tables = []
         for folder in (out, undisturbed):
             patch.setenv("D3QE_BENCH_DATA", str(folder))
-            tables.append(read_index(PreparedSet("ARForensics").index, "ARForensics")[1])
+            tables.append(read_index(PreparedSet("ARForensics").index, "ARForensics").rows)
     assert tables[0].equals(tables[1])
 
 

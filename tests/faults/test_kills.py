@@ -56,7 +56,6 @@ def kill_and_repeat(command: Command, tmp_path: Path, counts: Counts, name: str)
     began = time.monotonic()
     assert children.finish(command.start(tmp_path / "first", log)) == command.done, log.read_text()
     takes = time.monotonic() - began
-    print(name, "takes", takes)
     moments = random.Random(name)
     while command.killed < KILLS:
         folder = tmp_path / f"after {command.killed} kills"
@@ -146,10 +145,10 @@ def index_of(monkeypatch: pytest.MonkeyPatch) -> Callable[[Path], list[dict[str,
 
     def read(folder: Path) -> list[dict[str, object]]:
         monkeypatch.setenv("D3QE_BENCH_DATA", str(folder))
-        root, table = read_index(PreparedSet("ARForensics").index, "ARForensics")
-        found: list[dict[str, object]] = table.to_pylist()
+        index = read_index(PreparedSet("ARForensics").index, "ARForensics")
+        found: list[dict[str, object]] = index.rows.to_pylist()
         for row in found:
-            assert (root / str(row["path"])).stat().st_size == row["size"]
+            assert (index.root / str(row["path"])).stat().st_size == row["size"]
         return found
 
     return read

@@ -10,6 +10,9 @@ import pytest
 import yaml
 from safetensors.torch import load_file
 
+from benchmarks.training.checkpoints import Checkpoints
+from benchmarks.training.settings import each_seed
+from benchmarks.training.trainer import read_training, train
 from tests.training.conftest import TOY_PLUGIN, same, write_config
 
 
@@ -133,6 +136,29 @@ def test_one_seed_is_one_training(invoke, tmp_path, trained, training_set):
     assert done.code == 0, done.err
     assert "plain (seed" in done.out
     assert "±" not in done.out
+
+
+def test_a_training_that_was_cut_off_is_not_one_more_seed(invoke, tmp_path, training_set, validation_set):
+    """Its best epoch so far must not enter a mean over seeds; going on from there finishes it."""
+    config = write_config(tmp_path, training_set, validation_set, epochs=2, detector={"name": "plain"})
+    run = ["run", "--data", training_set.root, "--plugin", TOY_PLUGIN, "--detectors", "plain"]
+    run += ["--bootstrap", 0, "--device", "cpu", "--out", tmp_path / "run"]
+    (training,) = each_seed(read_training(config, {"seeds": [3]}))
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(Checkpoints, "_drop_old", _cut_off)
+        with pytest.raises(KeyboardInterrupt):
+            train(training)
+    for folder in ("out", "out/seed-3"):
+        refused = invoke(*run, "--weights", f"plain={tmp_path / folder}")
+        assert refused.code == 2
+        assert f"the training in {tmp_path / 'out/seed-3'} is not finished" in refused.err
+    assert invoke("train", config, "--seeds", "3").code == 0
+    done = invoke(*run, "--weights", f"plain={tmp_path / 'out'}")
+    assert done.code == 0, done.err
+
+
+def _cut_off(checkpoints):
+    raise KeyboardInterrupt
 
 
 def test_wrong_requests(invoke, tmp_path, trained, training_set):
