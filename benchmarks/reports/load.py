@@ -23,7 +23,7 @@ from benchmarks.runfolder.metrics_file import (
 from benchmarks.runfolder.record import RECORD_FILE, DetectorRecord, RunRecord, make_record, read_record
 from benchmarks.runfolder.run_plugins import recorded_metrics
 from benchmarks.runfolder.scores import cells
-from benchmarks.runfolder.sources import sources_digest
+from benchmarks.runfolder.sources_digest import sources_digest
 from benchmarks.runfolder.submission import is_submission, read_submission, submitted_record
 from registry.errors import UserError, unknown_name
 

@@ -28,7 +28,7 @@ from benchmarks.runfolder.replicates import (
 )
 from benchmarks.runfolder.scores import CLEAN, Cell, CellRows, cells, read_rows
 from benchmarks.runfolder.sharing import find_sharing, shared_paths
-from benchmarks.runfolder.sources import sources_digest
+from benchmarks.runfolder.sources_digest import sources_digest
 from benchmarks.runfolder.trainings import Trainings
 from registry.card import MetricCard
 from registry.catalog import Catalog
