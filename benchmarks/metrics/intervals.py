@@ -1,4 +1,4 @@
-"""95 % confidence intervals: one way for each metric, chosen for its coverage, which `docs/reports.md` has."""
+"""95 % confidence intervals: one way for each metric, chosen for its coverage, which `docs/calibration.md` has."""
 
 from __future__ import annotations
 
@@ -81,7 +81,7 @@ class Way:
     real: int = MIN_PER_CLASS
     fake: int = MIN_PER_CLASS
     measured = True
-    """Whether `docs/reports.md` has its coverage."""
+    """Whether `docs/calibration.md` has its coverage."""
 
     def of(self, sample: Resampled) -> Limits:
         """The interval of one sample; raises `NoInterval`."""

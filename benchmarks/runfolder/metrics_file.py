@@ -40,7 +40,7 @@ class Bootstrap(TypedDict):
 
 @with_config(LENIENT)
 class IntervalFacts(TypedDict):
-    """How intervals are made, or why there are none; measured: whether `docs/reports.md` has their coverage."""
+    """How intervals are made, or why there are none; measured: whether `docs/calibration.md` has their coverage."""
 
     method: str
     measured: bool

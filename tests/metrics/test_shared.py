@@ -12,38 +12,15 @@ import scipy.stats
 from PIL import Image
 
 from benchmarks.metrics.bootstrap import generator, replicates
-from benchmarks.metrics.cell import Measurement, measure
-from benchmarks.metrics.intervals import way_of
-from benchmarks.metrics.means import mean_estimate
 from benchmarks.metrics.ranking import ap, auroc, tpr_at_fpr_1
 from benchmarks.metrics.shared import SharedPictures
-from benchmarks.reports.statistics.paired import bootstrap_p
 from benchmarks.runfolder.sharing import find_sharing
 from tests.conftest import Invoked
-
-SETS, PICTURES = 7, 100
-TRUE = float(scipy.stats.norm.cdf(1 / np.sqrt(2)))
-"""AUROC of N(1, 1) against N(0, 1)."""
 
 
 def identities(count: int, offset: int = 0) -> np.ndarray:
     rng = np.random.default_rng(12345 + offset)
     return rng.integers(0, 2**64, count, np.uint64)
-
-
-def measured(
-    real: np.ndarray, fakes: np.ndarray, resamples: int, seed: int, shared: bool
-) -> list[Measurement]:
-    """AUROC on sets with common real pictures: real (N,), fakes (S, N)."""
-    labels = np.repeat([0, 1], len(real))
-    parts = []
-    for number, fake in enumerate(fakes):
-        names = np.concatenate([identities(len(real)), identities(len(real), 1 + number)])
-        common = SharedPictures(seed, names, (0,)) if shared else None
-        rng = generator(seed, f"set {number}")
-        logits = np.concatenate([real, fake])
-        parts.append(measure({"auroc": auroc}, labels, logits, resamples, rng, common))
-    return parts
 
 
 def test_a_picture_is_drawn_alike_wherever_it_stands() -> None:
@@ -109,39 +86,6 @@ def test_one_set_alone_varies_as_much_either_way() -> None:
         )
         assert weighed.std() == pytest.approx(plain.std(), rel=0.08)
         assert weighed.mean() == pytest.approx(plain.mean(), abs=0.1 * plain.std())
-
-
-@pytest.mark.slow
-@pytest.mark.parametrize(("shared", "low", "high"), [(True, 0.92, 0.98), (False, 0.0, 0.80)])
-def test_the_interval_of_a_mean_over_common_real_pictures_covers(
-    shared: bool, low: float, high: float
-) -> None:
-    """Drawn set by set (False), as before, it covers far too seldom: the test can fail."""
-    rng = np.random.default_rng(0)
-    covered = []
-    for number in range(400):
-        real, fakes = rng.normal(0, 1, PICTURES), rng.normal(1, 1, (SETS, PICTURES))
-        found = mean_estimate("auroc", way_of(auroc), measured(real, fakes, 300, number, shared))
-        assert found is not None
-        covered.append(found.low <= TRUE <= found.high)
-    assert low <= np.mean(covered) <= high
-
-
-@pytest.mark.slow
-def test_equal_detectors_differ_significantly_as_often_as_they_may() -> None:
-    rng = np.random.default_rng(1)
-    rejected = []
-    for number in range(400):
-        replicated, values = [], []
-        pictures = rng.normal(0, 1, (1 + SETS, PICTURES)) + np.r_[0, np.ones(SETS)][:, None]
-        for _ in range(2):
-            scores = pictures + rng.normal(0, 1, pictures.shape)
-            sets = measured(scores[0], scores[1:], 200, number, True)
-            replicated.append(np.mean([one.replicates["auroc"] for one in sets], axis=0))
-            values.append(np.mean([one.values["auroc"] for one in sets]))
-        p = bootstrap_p(np.asarray(values[0] - values[1]), replicated[0] - replicated[1], PICTURES)
-        rejected.append(p < 0.05)
-    assert np.mean(rejected) <= 0.07
 
 
 def test_a_run_knows_what_its_sets_share(tmp_path: Path, invoke: type[Invoked]) -> None:
