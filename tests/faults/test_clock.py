@@ -10,7 +10,6 @@ import pytest
 
 from tests.faults import children
 from tests.faults.clock import times, write_as_of
-from tests.faults.counts import Counts
 from tests.pictures import make_test_sets
 from tests.runner.test_run import PLUGIN
 
@@ -29,9 +28,7 @@ def metrics(run: Path) -> dict[str, object]:
     [(0.0, -DAYS), (DAYS, 0.0), (0.0, DAYS), (-DAYS, 0.0)],
     ids=["back", "corrected back", "forward", "corrected forward"],
 )
-def test_old_metrics_are_never_shown_as_current(
-    first: float, then: float, tmp_path: Path, counts: Counts
-) -> None:
+def test_old_metrics_are_never_shown_as_current(first: float, then: float, tmp_path: Path) -> None:
     data, log, out = make_test_sets(tmp_path / "data", 4), tmp_path / "log", tmp_path / "run"
 
     def at(seconds: float, *arguments: str | Path, killed: bool = False) -> int:
@@ -59,4 +56,3 @@ def test_old_metrics_are_never_shown_as_current(
     for now in (first, then):
         assert at(now, "report", out, "--format", "md") == 0, log.read_text()
     assert times(out)[out / "metrics.json"] == written, "nothing is computed again for a clock"
-    counts.add("clock jumps", "run, kill, report")
