@@ -136,7 +136,7 @@ def silent(handler: Handler, number: int, data: bytes) -> None:
 
 
 def status(code: int, **headers: str) -> Answer:
-    return lambda handler, number, data: handler.say(code, **headers)
+    return lambda handler, number, data: handler.say(code, b"", None, **headers)
 
 
 def wrong(handler: Handler, number: int, data: bytes) -> None:
