@@ -41,7 +41,11 @@ def test_released_layout_has_no_counter_so_delta_is_off(tmp_path):
 
 
 @pytest.mark.parametrize(
-    ("name", "files"), [("best.safetensors", ["best.json", "best.safetensors"]), ("best.pth", ["best.pth"])]
+    ("name", "files"),
+    [
+        ("best.safetensors", ["best.json", "best.safetensors"]),
+        ("best.pth", ["best.pth", "best.pth.converted.safetensors"]),
+    ],
 )
 def test_own_files_keep_everything(tmp_path, name, files):
     source = small_d3qe(seed=1)

@@ -35,7 +35,7 @@ def test_the_effect_of_a_precision_is_that_of_its_scores() -> None:
         {"data": ["mini"], "limit": 5, "detectors": [{"name": "d3qe_mini"}, {"name": "cnnspot_mini"}]}
     )
     tokens, none = effects(settings, "bfloat16")
-    assert (tokens.pictures, none.pictures) == (40, 40)
+    assert (tokens.pictures, none.pictures) == (60, 60)
     assert tokens.logit > 0
     assert tokens.flipped is not None
     assert 0 < tokens.flipped < 0.05
