@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import partial
+from itertools import chain
 from pathlib import Path
 
 from registry.dataset import Picture, TestSet
@@ -15,6 +16,8 @@ from registry.weights import sha256
 
 METHODS = ("content", "names")
 _UNREADABLE = "unreadable: "
+_TOGETHER = 64
+"""Pictures that are handed to a thread at once: to hand over one takes longer than to look up a digest that is known."""
 
 
 @dataclass(frozen=True)
@@ -42,16 +45,21 @@ def fingerprint(test_set: TestSet, how: str = "content", threads: int = 4) -> Fi
         raise UserError(
             f"fingerprint {how!r} does not exist{nearest(how, METHODS)} (known: {', '.join(METHODS)})"
         )
-    describe = partial(_describe, _digest if how == "content" else _size, test_set.root)
+    describe = partial(_described, _digest if how == "content" else _size, test_set.root)
     pictures = sorted(test_set.pictures, key=lambda picture: (picture.path, picture.label))
     total = hashlib.sha256()
     known: dict[str, str] = {}
+    parts = [pictures[start : start + _TOGETHER] for start in range(0, len(pictures), _TOGETHER)]
     with ThreadPoolExecutor(threads) as pool:
-        for picture, text in zip(pictures, pool.map(describe, pictures), strict=True):
+        for picture, text in zip(pictures, chain.from_iterable(pool.map(describe, parts)), strict=True):
             total.update(f"{picture.path}\0{picture.label}\0{text}\n".encode())
             if how == "content" and not text.startswith(_UNREADABLE):
                 known[picture.path] = text
     return Fingerprint(total.hexdigest(), known)
+
+
+def _described(measure: Callable[[Path, Picture], str], root: Path, pictures: Sequence[Picture]) -> list[str]:
+    return [_describe(measure, root, picture) for picture in pictures]
 
 
 def _describe(measure: Callable[[Path, Picture], str], root: Path, picture: Picture) -> str:

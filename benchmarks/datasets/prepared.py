@@ -166,7 +166,9 @@ def read_index(index: Path, name: str) -> Index:
         UserError: there is none, or it is damaged or of a newer version.
     """
     try:
-        table = pq.read_table(index, page_checksum_verification=True)
+        # read_table would load pandas
+        with pq.ParquetFile(index, page_checksum_verification=True) as file:
+            table = file.read()
         note = json.loads((table.schema.metadata or {})[_META])
         if note["schema"] > SCHEMA:
             raise UserError(f"{index} has schema {note['schema']}, this version reads up to {SCHEMA}")

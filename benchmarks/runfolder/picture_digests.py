@@ -8,11 +8,12 @@ which reads none, and not by versions before there were any.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
 from urllib.parse import quote, unquote
 
+import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
@@ -32,13 +33,27 @@ def write_picture_digests(run: Path, fingerprints: Iterable[tuple[TestSet, Finge
     """Write those of each test set whose files were hashed, atomically."""
     for test_set, fingerprint in fingerprints:
         if fingerprint.pictures:
-            digests = [bytes.fromhex(digest) for digest in fingerprint.pictures.values()]
-            table = pa.table({"path": list(fingerprint.pictures), "sha256": digests}, _SCHEMA)
+            table = _table(fingerprint.pictures)
             with atomic(Path(run, "pictures", f"dataset={quote(test_set.name, safe='')}", _FILE)) as draft:
                 # paths and digests hardly repeat: a dictionary of them would only be written twice
                 pq.write_table(
                     table, draft, use_dictionary=False, compression="zstd", write_page_checksum=True
                 )
+
+
+def _table(pictures: Mapping[str, str]) -> pa.Table:
+    """From buffers: pyarrow loads pandas for lists, half a second before a run's first score."""
+    paths = [path.encode() for path in pictures]
+    ends = np.cumsum([0, *map(len, paths)]).astype(np.int32)
+    columns = [
+        pa.StringArray.from_buffers(len(paths), pa.py_buffer(ends), pa.py_buffer(b"".join(paths))),
+        pa.Array.from_buffers(
+            _SCHEMA.field("sha256").type,
+            len(paths),
+            [None, pa.py_buffer(bytes.fromhex("".join(pictures.values())))],
+        ),
+    ]
+    return pa.table(columns, _SCHEMA)
 
 
 def picture_digests(run: Path) -> pd.DataFrame | None:
@@ -53,11 +68,21 @@ def picture_digests(run: Path) -> pd.DataFrame | None:
     import pandas as pd
 
     frames = []
-    for file in sorted(Path(run, "pictures").glob(f"dataset=*/{_FILE}")):
-        try:
-            frame = pq.ParquetFile(file, page_checksum_verification=True).read().cast(_SCHEMA).to_pandas()
-        except (pa.ArrowException, OSError, KeyError, ValueError, TypeError) as error:
-            raise UserError(f"{file} cannot be read as digests of pictures: {error}") from error
-        frame.insert(0, "dataset", unquote(file.parent.name.split("=", 1)[1]))
+    for dataset, table in digests_by_set(run).items():
+        frame = table.to_pandas()
+        frame.insert(0, "dataset", dataset)
         frames.append(frame)
     return pd.concat(frames, ignore_index=True) if frames else None
+
+
+def digests_by_set(run: Path) -> dict[str, pa.Table]:
+    """Test set → its pictures' `path` and `sha256`, as `picture_digests`; needs no pandas."""
+    tables = {}
+    for file in sorted(Path(run, "pictures").glob(f"dataset=*/{_FILE}")):
+        try:
+            with pq.ParquetFile(file, page_checksum_verification=True) as opened:
+                table = opened.read().cast(_SCHEMA)
+        except (pa.ArrowException, OSError, KeyError, ValueError, TypeError) as error:
+            raise UserError(f"{file} cannot be read as digests of pictures: {error}") from error
+        tables[unquote(file.parent.name.split("=", 1)[1])] = table
+    return tables

@@ -13,7 +13,6 @@ from typing import Any
 
 import torch
 from torch import nn
-from torch.utils.flop_counter import FlopCounterMode
 
 from benchmarks.loading import Session
 from benchmarks.loading.samples import Prepared, prepare
@@ -53,6 +52,9 @@ def measure_costs(
 
 def _measure(session: Session, name: str, batch: Sequence[Prepared]) -> dict[str, Any] | None:
     """None where a picture cannot be scored: its error is for the run to tell."""
+    # which loads a compiler that no other run needs
+    from torch.utils.flop_counter import FlopCounterMode
+
     pipeline, device = session.pipeline, session.pipeline.device
     before = _in_use(device)
     if any(one.error for one in score_prepared(pipeline, batch, [name])):

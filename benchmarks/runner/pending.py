@@ -8,7 +8,10 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from benchmarks.runfolder.picture_digests import picture_digests
+import numpy as np
+import pyarrow as pa
+
+from benchmarks.runfolder.picture_digests import digests_by_set
 from benchmarks.runfolder.scores import Cell, read_cell
 from registry import Picture, TestSet
 
@@ -102,15 +105,19 @@ def same_pictures(run: Path, test_sets: Iterable[TestSet]) -> dict[Place, Place]
     By the digests of their files, so nothing where a run has none, and only among sets in the same fair view.
     """
     sets = list(test_sets)
-    table = picture_digests(run)
-    if table is None:
-        return {}
-    views = {test_set.name: str(test_set.prepare or "") for test_set in sets}
-    table = table[table["dataset"].isin(list(views))]
-    table = table.assign(view=table["dataset"].map(views))
-    table = table[table.duplicated(["sha256", "view"], keep=False)]
-    columns = (table[name].tolist() for name in ("dataset", "path", "sha256", "view"))
-    contents = {(name, path): (digest, view) for name, path, digest, view in zip(*columns, strict=True)}
+    tables = digests_by_set(run)
+    views: dict[str, dict[str, pa.Table]] = defaultdict(dict)
+    for test_set in sets:
+        if test_set.name in tables:
+            views[str(test_set.prepare or "")][test_set.name] = tables[test_set.name]
+    contents: dict[Place, tuple[bytes, str]] = {}
+    for view, of_view in views.items():
+        names = np.repeat(list(of_view), [len(table) for table in of_view.values()])
+        paths, digests = pa.concat_tables(of_view.values()).combine_chunks().columns
+        # numpy's, because arrow's own comparisons load pandas before the first score
+        _, number, count = np.unique(_fixed(digests), return_inverse=True, return_counts=True)
+        for row in np.flatnonzero(count[number] > 1).tolist():
+            contents[str(names[row]), paths[row].as_py()] = digests[row].as_py(), view
     found: dict[tuple[bytes, str], Place] = {}
     repeats = {}
     for test_set in sets if contents else ():
@@ -119,6 +126,18 @@ def same_pictures(run: Path, test_sets: Iterable[TestSet]) -> dict[Place, Place]
             if place in contents and (first := found.setdefault(contents[place], place)) != place:
                 repeats[place] = first
     return repeats
+
+
+def _fixed(digests: pa.ChunkedArray) -> np.ndarray:
+    """Digests of equal length as numpy's byte strings; all have one chunk, or none where there are no rows."""
+    size = digests.type.byte_width
+    return np.concatenate(
+        [np.empty(0, f"S{size}")]
+        + [
+            np.frombuffer(chunk.buffers()[1], f"S{size}")[chunk.offset : chunk.offset + len(chunk)]
+            for chunk in digests.chunks
+        ]
+    )
 
 
 def _missing_blocks(
@@ -138,5 +157,7 @@ def _missing_blocks(
 
 
 def _scored(run: Path, cell: Cell) -> frozenset[str]:
+    if not any(cell.folder(run).glob("*.parquet")):
+        return frozenset()  # a table without rows, too, loads pandas
     frame = read_cell(run, cell)
     return frozenset(frame.loc[frame["error"].isna(), "path"])

@@ -36,8 +36,8 @@ def test_what_is_for_tables_and_figures_is_not_loaded_before_the_first_score(
     )  # fmt: skip
     loaded = set((tmp_path / "loaded").read_text().split())
     assert "torch" in loaded
-    # pyarrow loads pandas by itself
     late = {
+        "pandas",
         "benchmarks.runfolder.evaluate",
         "sklearn",
         "scipy.stats",
