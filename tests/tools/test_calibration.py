@@ -151,4 +151,6 @@ def test_intervals_simulated_anew(name: str, signal: float) -> None:
     hits, counts, _ = simulate(name, 100, signal, range(1000, 1150))
     low = {key: hits[key] / n for key, n in counts.items() if key[0] == INTERVAL and hits[key] / n < 0.87}
     assert not low
-    assert np.mean([hits[key] / n for key, n in counts.items() if key[0] == TEST]) < 0.07
+    rejected = [hits[key] / n for key, n in counts.items() if key[0] == TEST]
+    assert bool(rejected) is (name != "own"), "the scenario of one detector makes no test"
+    assert not rejected or np.mean(rejected) < 0.07
