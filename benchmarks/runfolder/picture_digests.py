@@ -86,3 +86,13 @@ def digests_by_set(run: Path) -> dict[str, pa.Table]:
             raise UserError(f"{file} cannot be read as digests of pictures: {error}") from error
         tables[unquote(file.parent.name.split("=", 1)[1])] = table
     return tables
+
+
+def byte_strings(digests: pa.ChunkedArray) -> np.ndarray:
+    """The column `sha256` as numpy's byte strings, (rows,), without loading pandas."""
+    kind = f"S{digests.type.byte_width}"
+    chunks = [
+        np.frombuffer(chunk.buffers()[1], kind)[chunk.offset : chunk.offset + len(chunk)]
+        for chunk in digests.chunks
+    ]
+    return np.concatenate([np.empty(0, kind), *chunks])

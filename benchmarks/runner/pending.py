@@ -11,7 +11,7 @@ from pathlib import Path
 import numpy as np
 import pyarrow as pa
 
-from benchmarks.runfolder.picture_digests import digests_by_set
+from benchmarks.runfolder.picture_digests import byte_strings, digests_by_set
 from benchmarks.runfolder.scores import Cell, read_cell
 from registry import Picture, TestSet
 
@@ -115,7 +115,7 @@ def same_pictures(run: Path, test_sets: Iterable[TestSet]) -> dict[Place, Place]
         names = np.repeat(list(of_view), [len(table) for table in of_view.values()])
         paths, digests = pa.concat_tables(of_view.values()).combine_chunks().columns
         # numpy's, because arrow's own comparisons load pandas before the first score
-        _, number, count = np.unique(_fixed(digests), return_inverse=True, return_counts=True)
+        _, number, count = np.unique(byte_strings(digests), return_inverse=True, return_counts=True)
         for row in np.flatnonzero(count[number] > 1).tolist():
             contents[str(names[row]), paths[row].as_py()] = digests[row].as_py(), view
     found: dict[tuple[bytes, str], Place] = {}
@@ -126,18 +126,6 @@ def same_pictures(run: Path, test_sets: Iterable[TestSet]) -> dict[Place, Place]
             if place in contents and (first := found.setdefault(contents[place], place)) != place:
                 repeats[place] = first
     return repeats
-
-
-def _fixed(digests: pa.ChunkedArray) -> np.ndarray:
-    """Digests of equal length as numpy's byte strings; all have one chunk, or none where there are no rows."""
-    size = digests.type.byte_width
-    return np.concatenate(
-        [np.empty(0, f"S{size}")]
-        + [
-            np.frombuffer(chunk.buffers()[1], f"S{size}")[chunk.offset : chunk.offset + len(chunk)]
-            for chunk in digests.chunks
-        ]
-    )
 
 
 def _missing_blocks(

@@ -4,11 +4,9 @@ from __future__ import annotations
 
 import contextlib
 import importlib
-import multiprocessing
 import os
 import sys
 from collections.abc import Callable, Mapping
-from multiprocessing import forkserver
 from multiprocessing.context import ForkServerProcess
 from pathlib import Path
 
@@ -20,9 +18,7 @@ import benchmarks.datasets
 import benchmarks.reports
 import benchmarks.runner.run
 import benchmarks.training.trainer
-from tests.conftest import ROOT
-
-_CONTEXT = multiprocessing.get_context("forkserver")
+from tests.forked import start_forked
 
 Setup = tuple[str, tuple[object, ...]]
 """`module:function` and its arguments: called in the child before the command."""
@@ -35,18 +31,7 @@ def start(
     setup: Setup | None = None,
 ) -> ForkServerProcess:
     """Run `d3qe-bench ARGUMENTS…` in a new process; what it prints goes to `log`, its exit code is the command's."""
-    _CONTEXT.set_forkserver_preload([__name__])
-    path = os.environ.get("PYTHONPATH")
-    os.environ["PYTHONPATH"] = str(ROOT)
-    try:
-        forkserver.ensure_running()
-    finally:
-        os.environ.pop("PYTHONPATH") if path is None else os.environ.update(PYTHONPATH=path)
-    process = _CONTEXT.Process(
-        target=_command, args=([*map(str, arguments)], log, dict(environment or {}), setup)
-    )
-    process.start()
-    return process
+    return start_forked(_command, [*map(str, arguments)], log, dict(environment or {}), setup)
 
 
 def finish(process: ForkServerProcess, seconds: float = 120) -> int:

@@ -18,6 +18,7 @@ from benchmarks.training.checkpoints import newest
 from tests.conftest import Invoke, Invoked
 from tests.faults.counts import Counts
 from tests.faults.mutations import mutated
+from tests.faults.scoring import scoring
 from tests.pictures import make_class_folders
 from tests.runner.test_run import PLUGIN
 from tests.training.conftest import same, write_config
@@ -114,10 +115,7 @@ def test_manifests(tmp_path: Path, data: Path, tried: Callable[..., Invoked], co
     for seed in range(EACH):
         manifest, out = data / "pictures.csv", tmp_path / f"run {seed}"
         manifest.write_bytes(mutated(text.encode(), seed))
-        done = tried(
-            *("run", "--data", manifest, "--plugin", PLUGIN, "--detectors", "brightness"),
-            *("--bootstrap", "0", "--out", out),
-        )
+        done = tried(*scoring(manifest, out))
         refused += done.code == 2
         if done.code != 2:
             rows = read_scores(out)
@@ -135,19 +133,7 @@ def test_run_folders(
     name: str, tmp_path: Path, data: Path, tried: Callable[..., Invoked], counts: Counts
 ) -> None:
     run = tmp_path / "run"
-    arguments = (
-        "run",
-        "--data",
-        data,
-        "--plugin",
-        PLUGIN,
-        "--detectors",
-        "brightness",
-        "--bootstrap",
-        "0",
-        "--out",
-        run,
-    )
+    arguments = scoring(data, run)
     assert tried(*arguments).code == 0
     expected = cells(run)
     file = run / name if name == "run.json" else next((run / "scores").rglob("*.parquet"))

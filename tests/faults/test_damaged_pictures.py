@@ -14,8 +14,8 @@ from benchmarks.runfolder.scores import read_scores
 from tests.faults import children
 from tests.faults.counts import Counts
 from tests.faults.mutations import mutated
+from tests.faults.scoring import scoring
 from tests.pictures import make_picture
-from tests.runner.test_run import PLUGIN
 
 pytestmark = pytest.mark.faults
 
@@ -53,20 +53,7 @@ def test_each_is_scored_or_named(data: Path, tmp_path: Path, counts: Counts) -> 
     assert len(given) == PICTURES + 4 * len(FORMATS)
 
     out, log = tmp_path / "run", tmp_path / "log"
-    arguments = [
-        "run",
-        "--data",
-        data,
-        "--plugin",
-        PLUGIN,
-        "--detectors",
-        "brightness",
-        "--bootstrap",
-        "0",
-        "--out",
-        out,
-    ]
-    code, said = children.run(*arguments, log=log)
+    code, said = children.run(*scoring(data, out), log=log)
 
     assert code == 1, "the broken ones are said"
     assert "Traceback" not in said

@@ -14,8 +14,8 @@ from benchmarks.training.checkpoints import newest
 from tests.datasets.test_published import arforensics, in_parts
 from tests.faults import children
 from tests.faults.counts import Counts
+from tests.faults.scoring import scoring
 from tests.pictures import make_test_sets
-from tests.runner.test_run import PLUGIN
 from tests.training.conftest import same, write_config
 from tests.training.toy import write_pictures
 
@@ -25,21 +25,7 @@ pytestmark = pytest.mark.faults
 @pytest.fixture
 def run(tmp_path: Path) -> Callable[[Path], list[str | Path]]:
     data = make_test_sets(tmp_path / "data", 2)
-    return lambda out: [
-        *(
-            "run",
-            "--data",
-            data,
-            "--plugin",
-            PLUGIN,
-            "--detectors",
-            "brightness",
-            "--bootstrap",
-            "5",
-            "--out",
-            out,
-        )
-    ]
+    return lambda out: scoring(data, out, resamples=5)
 
 
 @pytest.fixture

@@ -58,14 +58,20 @@ def test_raster_logits_see_earlier_tokens_only() -> None:
     assert moved[101]
 
 
+def decoded_by(generator: ScaleGenerator | BitwiseGenerator) -> list[Tensor]:
+    """What a generator's decoder is given from now on."""
+    drawn: list[Tensor] = []
+    decode = generator.tokenizer.decoder.forward
+    generator.tokenizer.decoder.forward = lambda total: drawn.append(total) or decode(total)  # type: ignore[func-returns-value]
+    return drawn
+
+
 @torch.no_grad()
 def test_next_scale_sampling_with_a_cache_follows_the_trained_network() -> None:
     generator = ScaleGenerator(3).double()
     generator.transformer.head.weight.mul_(20)
     classes = torch.tensor([0, 2])
-    drawn: list[Tensor] = []
-    decode = generator.tokenizer.decoder.forward
-    generator.tokenizer.decoder.forward = lambda total: drawn.append(total) or decode(total)  # type: ignore[func-returns-value]
+    drawn = decoded_by(generator)
     generator.sample(classes, torch.Generator(), top_k=1)
     tokens = torch.zeros(2, sum(LENGTHS), dtype=torch.int64)
     start = 0
@@ -82,9 +88,7 @@ def test_bitwise_sampling_with_a_cache_follows_the_trained_network() -> None:
     generator = BitwiseGenerator(3).double()
     generator.transformer.head.weight.mul_(20)
     classes = torch.tensor([0, 2])
-    drawn: list[Tensor] = []
-    decode = generator.tokenizer.decoder.forward
-    generator.tokenizer.decoder.forward = lambda total: drawn.append(total) or decode(total)  # type: ignore[func-returns-value]
+    drawn = decoded_by(generator)
     # almost no randomness is left at these temperatures
     generator.sample(classes, torch.Generator().manual_seed(0), temperatures=[1e-9] * 6)
     lengths = [side * side for side in generator.tokenizer.scales]

@@ -6,36 +6,23 @@ A server imports everything once; each process is forked from it before anything
 from __future__ import annotations
 
 import importlib
-import multiprocessing
 import os
 import signal
 import socket
 import sys
 from collections.abc import Callable
-from multiprocessing import forkserver
 from multiprocessing.context import ForkServerProcess
 from pathlib import Path
 
 import torch
 
 from benchmarks.training.trainer import train_all
-from tests.conftest import ROOT
-
-_CONTEXT = multiprocessing.get_context("forkserver")
+from tests.forked import start_forked
 
 
 def start(target: Callable[..., None], *arguments: object, log: Path) -> ForkServerProcess:
     """Call a function of this module in a process whose standard error goes to `log`."""
-    _CONTEXT.set_forkserver_preload([__name__])
-    path = os.environ.get("PYTHONPATH")
-    os.environ["PYTHONPATH"] = str(ROOT)
-    try:
-        forkserver.ensure_running()
-    finally:
-        os.environ.pop("PYTHONPATH") if path is None else os.environ.update(PYTHONPATH=path)
-    process = _CONTEXT.Process(target=_logged, args=(target, arguments, log))
-    process.start()
-    return process
+    return start_forked(_logged, target, arguments, log)
 
 
 def _logged(target: Callable[..., None], arguments: tuple[object, ...], log: Path) -> None:
