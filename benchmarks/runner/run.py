@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any
 from mmengine.runner import Runner
 from rich.console import Console
 
-from benchmarks.config import RunSettings
+from benchmarks.config import PROBE, RunSettings
 from benchmarks.datasets import fingerprint, requested_test_sets
 from benchmarks.loading import Locator, Session, load_catalogs, open_session
 from benchmarks.loading.feeds import add_feeds, parse_feeds
@@ -37,6 +37,7 @@ from benchmarks.runner.claims import Claims, shared_claims
 from benchmarks.runner.conditions_asked import conditions_asked
 from benchmarks.runner.cost_probe import measure_costs
 from benchmarks.runner.loop import EvaluationLoop, ScoringRunner, pictures_of_batch
+from benchmarks.runner.micro_batches import choose_micro_batches
 from benchmarks.runner.model import ScoringModel
 from benchmarks.runner.pending import Job, pending_jobs, same_pictures
 from benchmarks.runner.run_progress import RunProgress
@@ -74,9 +75,10 @@ def run_benchmark(settings: RunSettings, command: Sequence[str], console: Consol
     """
     with joined(settings.launcher, settings.device) as processes, _own(settings, processes) as owner:
         plan = make_plan(settings, processes)
-        if settings.cost and processes.first:
-            _add_costs(plan)
         processes.agree(_record_problem(plan, command) if processes.first else None)
+        # what the first one chose, which may be by a measurement
+        for variant, pictures in processes.gather(plan.session.encoders.micro_batches)[0].items():
+            plan.session.encoders.run_at_once(variant, pictures)
         stopped = score_pending(plan, console)
         failed: dict[str, str] = {}
         for of_rank in processes.gather({**plan.session.failed, **stopped}):
@@ -149,19 +151,25 @@ def _record_problem(plan: Plan, command: Sequence[str]) -> str | None:
     """Write run.json; the reason if the folder's rows do not fit this plan."""
     settings = plan.settings
     fingerprints = [(test_set, fingerprint(test_set, settings.fingerprint)) for test_set in plan.test_sets]
-    record = new_record(
-        settings,
-        command,
-        plan.session.catalogs,
-        plan.session.records,
-        fingerprints,
-        list(plan.perturbations),
-        plan.session.device,
-        **_named(plan),
-    )
     try:
         with one_at_a_time(settings.out / RECORD_FILE):
-            write_record(settings.out, merged_record(find_record(settings.out), record, settings.out))
+            old = find_record(settings.out)
+            if settings.micro_batch == PROBE:
+                choose_micro_batches(plan.session, plan.test_sets, old)
+            if settings.cost:
+                _add_costs(plan)
+            record = new_record(
+                settings,
+                command,
+                plan.session.catalogs,
+                plan.session.records,
+                fingerprints,
+                list(plan.perturbations),
+                plan.session.device,
+                micro_batches=plan.session.encoders.micro_batches,
+                **_named(plan),
+            )
+            write_record(settings.out, merged_record(old, record, settings.out))
             write_picture_digests(settings.out, fingerprints)
     except UserError as error:
         return str(error)
