@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from benchmarks.datasets import parquet_pictures, tar_shards
-from benchmarks.datasets.shards import Kind, ShardStore, open_store
+from benchmarks.datasets.shards import ShardKind, ShardStore, open_store
 from benchmarks.storage import Folder, Matched
 
 
@@ -15,7 +15,7 @@ def unlabelled(root: Folder) -> ShardStore | None:
         LayoutMismatch: no column of it holds pictures.
     """
     first = next(root.iterdir()) if isinstance(root, Matched) else root
-    kind: Kind | None = None
+    kind: ShardKind | None = None
     if first.is_file() and first.suffix.lower() == tar_shards.SUFFIX:
         kind = tar_shards.kind(labelled=False)
     elif first.is_file() and first.suffix.lower() == parquet_pictures.SUFFIX:

@@ -19,7 +19,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from benchmarks.datasets.labelled import FACTS, parse_label
-from benchmarks.datasets.shards import NO_BYTES, UNLABELLED, Kind, Row, shards_in, test_sets
+from benchmarks.datasets.shards import NO_BYTES, UNLABELLED, ShardKind, ShardRow, shards_in, test_sets
 from benchmarks.storage import Folder, Version, open_file, version_of
 from registry.dataset import TestSet
 from registry.errors import LayoutMismatch, UserError, nearest
@@ -42,10 +42,10 @@ def scan(root: Folder, *, image: str = "", label: str = "label") -> list[TestSet
     return test_sets(root, kind(root, image, label))
 
 
-def kind(root: Folder, image: str = "", label: str = "") -> Kind:
+def kind(root: Folder, image: str = "", label: str = "") -> ShardKind:
     """How the Parquet files in `root` are read: without a column of labels, none are looked for. Raises as `scan`."""
     image = image or _only_picture(_schema(shards_in(root, (SUFFIX,))[0]))
-    return Kind(
+    return ShardKind(
         "parquet",
         (SUFFIX,),
         partial(_rows, image=image, label=label),
@@ -93,13 +93,13 @@ def _is_image(kind: pa.DataType) -> bool:
     )
 
 
-def _rows(shard: Folder, version: Version, *, image: str, label: str) -> Iterator[Row]:
+def _rows(shard: Folder, version: Version, *, image: str, label: str) -> Iterator[ShardRow]:
     try:
         with open_file(shard) as stream, pq.ParquetFile(stream) as file:
             _check_columns(file.schema_arrow, image, label, str(shard))
             names = _label_names(file.schema_arrow, label)
             columns = [name for name in (image, label, "path", *FACTS) if name in file.schema_arrow.names]
-            found: list[Row] = []
+            found: list[ShardRow] = []
             for group in range(file.num_row_groups):
                 table = file.read_row_group(group, columns=columns)
                 found += _rows_of_group(table, len(found), image, label, names, str(shard))
@@ -137,7 +137,7 @@ def _label_names(schema: pa.Schema, label: str) -> list[str]:
 
 def _rows_of_group(
     table: pa.Table, before: int, image: str, label: str, names: list[str], where: str
-) -> Iterator[Row]:
+) -> Iterator[ShardRow]:
     """Each picture of a row group, by the name it was given. before: rows of the file that come before the group."""
     pictures = _bytes_of(table, image)
     given = _given_names(table, image)
@@ -150,7 +150,7 @@ def _rows_of_group(
         known = UNLABELLED if not labels[number] else parse_label(_named(labels[number], names, said), said)
         content = pictures[number].as_buffer()
         dataset, generator, paradigm = (column[number] for column in facts)
-        yield Row(
+        yield ShardRow(
             path=_clean(given[number]),
             label=known,
             dataset=dataset,

@@ -56,7 +56,7 @@ Read = Callable[[Folder, int, int], bytes]
 """The bytes of one picture of a shard, by its place and size; raises `OSError` where they cannot be had."""
 
 
-class Row(NamedTuple):
+class ShardRow(NamedTuple):
     """One row of an index, as `ROWS`."""
 
     path: str
@@ -71,7 +71,7 @@ class Row(NamedTuple):
 
 
 @dataclass(frozen=True)
-class Kind:
+class ShardKind:
     """A kind of shard. name: of the layout. suffixes: of its files, in small letters.
 
     rows: reads all of a shard for its index; raises `UserError` where it is damaged or has no labels. how: what else rows depend on.
@@ -79,7 +79,7 @@ class Kind:
 
     name: str
     suffixes: tuple[str, ...]
-    rows: Callable[[Folder, Version], Iterator[Row]]
+    rows: Callable[[Folder, Version], Iterator[ShardRow]]
     read: Read
     how: Mapping[str, str] = field(default_factory=dict)
 
@@ -108,7 +108,7 @@ def shards_in(root: Folder, suffixes: Sequence[str]) -> list[Folder]:
 class ShardStore:
     """The pictures of some shards, as `registry.Store`.
 
-    address: of the folder that they lie in. names: of the shards, as picture paths begin. read_one: as `Kind.read`. rows: of all
+    address: of the folder that they lie in. names: of the shards, as picture paths begin. read_one: as `ShardKind.read`. rows: of all
     shards, in their order. starts: of these, the first of each shard.
     """
 
@@ -163,7 +163,7 @@ class ShardStore:
         return found
 
 
-def open_store(root: Folder, kind: Kind) -> ShardStore:
+def open_store(root: Folder, kind: ShardKind) -> ShardStore:
     """The shards of a folder, pattern or file, indexed now where they were not.
 
     Raises:
@@ -185,7 +185,7 @@ def open_store(root: Folder, kind: Kind) -> ShardStore:
     return ShardStore(address, names, tuple(shards), kind.read, rows, starts)
 
 
-def test_sets(root: Folder, kind: Kind) -> list[TestSet]:
+def test_sets(root: Folder, kind: ShardKind) -> list[TestSet]:
     """The test sets of labelled shards, as `labelled_sets` makes them.
 
     Raises:
@@ -219,7 +219,7 @@ def _local(shard: Folder) -> Path:
     return shard.parent if isinstance(shard, Path) else Path()
 
 
-def _indexed(shard: Folder, kind: Kind) -> pa.Table:
+def _indexed(shard: Folder, kind: ShardKind) -> pa.Table:
     """The index of one shard: as it was kept, or made now."""
     try:
         version = version_of(shard)

@@ -18,7 +18,7 @@ from pathlib import PurePosixPath
 from typing import IO, Any
 
 from benchmarks.datasets.labelled import FACTS, parse_label
-from benchmarks.datasets.shards import NO_BYTES, UNLABELLED, Kind, Row, test_sets
+from benchmarks.datasets.shards import NO_BYTES, UNLABELLED, ShardKind, ShardRow, test_sets
 from benchmarks.pictures import is_picture
 from benchmarks.storage import Folder, Version, open_file, read_part
 from registry.dataset import TestSet
@@ -48,9 +48,11 @@ def scan(root: Folder) -> list[TestSet]:
     return test_sets(root, kind())
 
 
-def kind(*, labelled: bool = True) -> Kind:
+def kind(*, labelled: bool = True) -> ShardKind:
     """How tar shards are read; unlabelled, nothing beside the pictures is looked at."""
-    return Kind("tar", (SUFFIX,), partial(_rows, labelled=labelled), read_part, {"labelled": str(labelled)})
+    return ShardKind(
+        "tar", (SUFFIX,), partial(_rows, labelled=labelled), read_part, {"labelled": str(labelled)}
+    )
 
 
 @dataclass
@@ -61,7 +63,7 @@ class _Sample:
     facts: dict[str, str] = field(default_factory=dict)
 
 
-def _rows(shard: Folder, version: Version, *, labelled: bool) -> Iterator[Row]:
+def _rows(shard: Folder, version: Version, *, labelled: bool) -> Iterator[ShardRow]:
     samples: dict[str, _Sample] = {}
     others: Counter[str] = Counter()
     seen: set[str] = set()
@@ -85,7 +87,7 @@ def _rows(shard: Folder, version: Version, *, labelled: bool) -> Iterator[Row]:
     for key, sample in samples.items():
         label, facts = _told(sample.facts, f"{shard}: {key}")
         for name, place, size, digest, problem in sample.pictures:
-            yield Row(name, label, *facts, place, size, digest, problem)
+            yield ShardRow(name, label, *facts, place, size, digest, problem)
 
 
 def _clean(name: str, shard: Folder) -> str:
