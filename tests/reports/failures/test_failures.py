@@ -264,10 +264,10 @@ def test_pictures_are_found_beside_sets_that_the_run_did_not_ask_for(run: Path, 
     }
     record = make_record({**content, "datasets": sets, "fair": ["size:16"], "config": config})
     found = find_again(made, record)
-    assert set(found.roots) == {"AR/VAR@size:16", "AR/RAR@size:16"}
+    assert set(found.sets) == {"AR/VAR@size:16", "AR/RAR@size:16"}
     # data that holds only one of them now still has its pictures
     shutil.rmtree(data / "RAR")
-    assert set(find_again(made, record).roots) == {"AR/VAR@size:16"}
+    assert set(find_again(made, record).sets) == {"AR/VAR@size:16"}
 
 
 def test_what_the_user_knows_makes_slices_with_and_without_the_pictures(run: Path, tmp_path: Path) -> None:
