@@ -40,7 +40,8 @@ def timeline(given: dict[str, Any]) -> None:
 
     settings = parse_settings(TimelineSettings, given, options=given)
     (run,) = read_runs([settings.run])
-    found = make_timeline(run, _months(settings.until, run.detectors), settings.metric, settings.released)
+    until = _months(settings.until, run.fed_by_default().detectors)
+    found = make_timeline(run, until, settings.metric, settings.released)
     print_table(
         [
             [
