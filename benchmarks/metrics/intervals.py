@@ -17,7 +17,7 @@ from benchmarks.metrics.delong import delong
 from benchmarks.metrics.tally import MIN_PER_CLASS, Floats, Tally
 
 LEVEL = 0.95
-FEW = 20
+FEW = 10
 """With fewer pictures on the wrong side of the best threshold, their variance cannot be trusted."""
 _TAIL = (1 - LEVEL) / 2
 
