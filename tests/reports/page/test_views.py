@@ -167,7 +167,7 @@ def test_the_first_screen_says_who_wins_and_how_sure_that_is(page: Chrome, metri
         if one["scope"] == "AR" and one["detector"] == "strong"
     )
     assert f"{value:.4f} [" in ar
-    assert "Significantly better than all 1 others (paired bootstrap)." in ar
+    assert f"Significantly better than {ODD} (paired bootstrap)." in ar
     assert page.find_element(By.CSS_SELECTOR, ".winners").rect["y"] < 700
 
 
