@@ -18,7 +18,7 @@ it makes them, and what is presumed is not known."""
 UNKNOWN_PARADIGM = "unknown"
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Picture:
     """One picture file. path: POSIX, relative to the test set's root. label: 0 real, 1 generated.
 

@@ -34,11 +34,15 @@ Key = tuple[str, str, str, str, str]
 METRICS = ("ap", "acc", "auroc", "tpr_at_fpr_1")
 
 
-def expected(metrics: dict[str, Any]) -> dict[Key, tuple[float | None, list[float] | None]]:
-    """(metric, perturbation, detector, group, column) → value and interval."""
+def expected(
+    metrics: dict[str, Any], repeats: bool = False
+) -> dict[Key, tuple[float | None, list[float] | None]]:
+    """(metric, perturbation, detector, group, column) → value and interval. repeats: means over one set, too."""
     found = {}
     for item in [*metrics["cells"], *metrics["means"]]:
         if "scope" in item:
+            if item["n_sets_expected"] == 1 and not repeats:
+                continue
             group, label = item["scope"], f"mean of {item['n_sets_expected']}"
         else:
             group, label = item["paradigm"], item["dataset"].split("/", 1)[1]
@@ -116,7 +120,7 @@ def test_csv_equals_metrics_json_at_full_precision(folder: Path, metrics: dict[s
         )
         for r in lines
     }
-    assert found == expected(metrics)
+    assert found == expected(metrics, repeats=True)
     assert len(lines) == len(found)
     assert {r["detector"] for r in lines if r["untrained"] == "true"} == {"fresh_one"}
     assert {r["status"] for r in lines} == {"complete", "partial", "failed"}
@@ -182,7 +186,7 @@ def test_only_what_was_tested_is_marked(run: Path, tmp_path: Path, invoke: Invok
         if metric == "ap" or column == "mean of 2":
             assert not any(mark in cell for mark in marks)
     assert any("**" in cell for (metric, *_), cell in found.items() if metric == "auroc")
-    by_delong = "Tested by DeLong on 3 test sets and 1 mean; what no test decides, on 1 mean, is unmarked"
+    by_delong = "Tested by DeLong on 3 test sets; what no test decides, on 1 mean, is unmarked"
     for text in (
         done.out,
         *((tmp_path / "none" / f"leaderboard.{kind}").read_text("utf-8") for kind in ("md", "tex", "html")),
@@ -315,7 +319,7 @@ def test_intervals_say_how_they_are_made_and_why_there_are_none(run: Path, tmp_p
     assert "- Intervals: score interval, DeLong's variance." in sections["auroc"]
     assert "°" not in sections["auroc"]
     assert (
-        "- ° no interval: 30 real pictures, at least 72 are needed for an interval\n"
+        "- ° no interval: 29 to 30 real pictures, at least 72 are needed for an interval\n"
         in sections["tpr_at_fpr_5"]
     )
     assert "(on 1 of 4 test sets)" in sections["tpr_at_fpr_5"], "the mean over all sets has none either"
@@ -328,6 +332,20 @@ def test_intervals_say_how_they_are_made_and_why_there_are_none(run: Path, tmp_p
     assert {line["interval"] for line in lines if line["metric"] == "auroc" and line["value"]} == {
         "score interval, DeLong's variance"
     }
+
+
+def test_reasons_for_no_interval_that_differ_in_a_count_are_one_line(metrics: dict[str, Any]) -> None:
+    few = copy.deepcopy(metrics)
+    why = "real pictures, at least 100 are needed for an interval"
+    for number, cell in enumerate(cell for cell in few["cells"] if cell["status"] == "complete"):
+        cell.setdefault("no_interval", {})["ap"] = f"{30 + number} {why}"
+    for mean in few["means"]:
+        mean.setdefault("no_interval", {})["ap"] = f"30 {why} (on 2 of 2 test sets)"
+    (board, *_) = boards([Run("", few)], ["ap"])
+    counts = [int(entry.no_interval.split()[0]) for entry in board.entries.values() if entry.no_interval]
+    found = [text for sign, text in interval_notes(board) if sign == "°"]
+    assert min(counts) < max(counts)
+    assert found == [f"no interval: {min(counts)} to {max(counts)} {why}"]
 
 
 def test_intervals_of_unknown_coverage_are_marked(metrics: dict[str, Any]) -> None:

@@ -7,6 +7,7 @@ Traits are read once and kept beside the digests of the pictures.
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
 from functools import cached_property
@@ -91,9 +92,11 @@ class PicturesAtHand:
                     {str(key): None if value != value else value for key, value in row.items()}
                     for row in [*known.reset_index().astype(object).to_dict("records"), *fresh]
                 ]
-                with atomic(kept) as draft:
-                    pq.write_table(pa.Table.from_pylist(rows, _SCHEMA), draft)
-                known = _read(kept)
+                table = pa.Table.from_pylist(rows, _SCHEMA)
+                if os.access(self.run, os.W_OK):  # else they are read again the next time
+                    with atomic(kept) as draft:
+                        pq.write_table(table, draft)
+                known = _indexed(table)
         return known.reindex([path for path in paths if path in known.index])
 
     def _traits(self, dataset: str, path: str) -> Traits | None:
@@ -106,11 +109,15 @@ class PicturesAtHand:
 
 def _read(file: Path) -> pd.DataFrame:
     if not file.is_file():
-        return _SCHEMA.empty_table().to_pandas().set_index("path")
+        return _indexed(_SCHEMA.empty_table())
     try:
-        return pq.ParquetFile(file).read().cast(_SCHEMA).to_pandas().set_index("path")
+        return _indexed(pq.ParquetFile(file).read().cast(_SCHEMA))
     except (pa.ArrowInvalid, OSError) as error:
         raise UserError(f"{file} cannot be read as traits of pictures, delete it: {error}") from error
+
+
+def _indexed(table: pa.Table) -> pd.DataFrame:
+    return table.to_pandas().set_index("path")
 
 
 def find_again(run: Path, record: RunRecord, data: Sequence[str] = ()) -> PicturesAtHand:
