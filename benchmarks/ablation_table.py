@@ -206,7 +206,9 @@ def differences(run: Run, reference: str) -> Iterator[PairedDifference]:
 
 def _columns(columns: Sequence[Column]) -> list[Column]:
     """Single test sets, and what is over all of them."""
-    return [column for column in columns if column.group == "all" or not column.is_mean]
+    return [
+        column for column in columns if not column.is_mean or (column.group == "all" and not column.repeats)
+    ]
 
 
 def differences_markdown(run: Run, reference: str) -> str:

@@ -157,7 +157,7 @@ class DataSettings(Settings):
     """Which pictures, and what is known of them."""
 
     data: Annotated[list[str], Option(metavar="DATA", commas=False)] = Field(
-        [], description="folder, manifest, NAME=FOLDER, or a registered data set"
+        [], description="folder, manifest, tar shards, Parquet files, NAME=FOLDER, or a registered data set"
     )
     layout: str = Field("", description="on-disk layout of the data; found from the folder if not given")
     data_options: Annotated[dict[str, Any], Option("--data-option", "KEY=VALUE")] = Field(

@@ -1,16 +1,18 @@
-"""Draws the figures that plugins register, each as PNG, SVG and the numbers in it."""
+"""Draws the figures that plugins register, each as PNG and SVG, and the numbers in it as JSON and CSV."""
 
 from __future__ import annotations
 
 import functools
 import io
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 import torch
 
-from benchmarks.files import write_json
+from benchmarks.files import write_json, write_texts
 from benchmarks.pictures import open_member
+from benchmarks.text import csv_text
 from registry import (
     Catalogs,
     Detector,
@@ -73,7 +75,7 @@ def draw_figures(
     out: Path,
     batch_size: int = 16,
 ) -> list[Path]:
-    """Draw and save; returns the files written, three per figure."""
+    """Draw and save; returns the files written, four per figure."""
     batches = functools.partial(shown_batches, detector.eval(), encoders, test_sets, batch_size)
     subject = Subject(detector, title, batches)
     written = []
@@ -84,10 +86,10 @@ def draw_figures(
 
 
 def save(drawing: Drawing, stem: Path) -> list[Path]:
-    """Write `stem`.png, .svg and .json, each whole or not at all; equal figures give equal SVG files."""
+    """Write `stem`.png, .svg, .json and .csv, each whole or not at all; equal figures give equal SVG files."""
     import matplotlib as mpl
 
-    paths = [stem.with_name(f"{stem.name}.{kind}") for kind in ("png", "svg", "json")]
+    paths = [stem.with_name(f"{stem.name}.{kind}") for kind in ("png", "svg", "json", "csv")]
     with mpl.rc_context({"svg.hashsalt": stem.name, "svg.fonttype": "none"}):
         for path in paths[:2]:
             stream = io.BytesIO()
@@ -102,4 +104,19 @@ def save(drawing: Drawing, stem: Path) -> list[Path]:
             with atomic(path) as draft:
                 draft.write_bytes(stream.getvalue())
     write_json(paths[2], dict(drawing.numbers))
+    rows = ({"number": name, "value": value} for name, value in flat(drawing.numbers))
+    write_texts(stem.parent, {paths[3].name: csv_text(["number", "value"], rows)})
     return paths
+
+
+def flat(numbers: Any, name: str = "") -> Iterator[tuple[str, Any]]:
+    """Single values with the keys and places that lead to them, joined by dots: `real.pictures`, `labels.0`."""
+    if isinstance(numbers, Mapping):
+        members = list(numbers.items())
+    elif isinstance(numbers, list | tuple):
+        members = list(enumerate(numbers))
+    else:
+        yield name, numbers
+        return
+    for key, value in members:
+        yield from flat(value, f"{name}.{key}" if name else str(key))

@@ -8,12 +8,12 @@ import warnings
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from functools import lru_cache
-from pathlib import Path, PurePath
+from pathlib import PurePath
 
 import numpy as np
 from PIL import Image, ImageFile, UnidentifiedImageError
 
-from registry.dataset import Picture, TestSet
+from registry.dataset import Picture, PictureFile, StoredFile, TestSet
 
 MAX_PIXELS = 100_000_000
 """Default limit of width × height; one RGB picture of this size takes 300 MB."""
@@ -33,7 +33,7 @@ class PictureError(Exception):
 
 
 def open_picture(
-    path: Path,
+    path: PictureFile,
     max_pixels: int = MAX_PIXELS,
     prepare: Callable[[Image.Image], Image.Image] | None = None,
 ) -> Image.Image:
@@ -65,11 +65,11 @@ def open_member(test_set: TestSet, picture: Picture, max_pixels: int = MAX_PIXEL
     Raises:
         PictureError: it cannot be decoded or brought into that view.
     """
-    return open_picture(test_set.root / picture.path, max_pixels, test_set.prepare)
+    return open_picture(test_set.file(picture), max_pixels, test_set.prepare)
 
 
 @contextmanager
-def picture_file(path: Path, max_pixels: int = MAX_PIXELS) -> Iterator[ImageFile.ImageFile]:
+def picture_file(path: PictureFile, max_pixels: int = MAX_PIXELS) -> Iterator[ImageFile.ImageFile]:
     """Pillow's image of a file, its header read and checked, its pixels not yet decoded.
 
     Pillow's warnings are silenced and its errors become `PictureError` for the whole block, so that
@@ -81,7 +81,7 @@ def picture_file(path: Path, max_pixels: int = MAX_PIXELS) -> Iterator[ImageFile
     # much research code switches this on for the whole process; half a picture must not be scored
     ImageFile.LOAD_TRUNCATED_IMAGES = False
     try:
-        with open(path, "rb") as stream, _quiet(), Image.open(stream, formats=_formats()) as image:
+        with path.open("rb") as stream, _quiet(), Image.open(stream, formats=_formats()) as image:
             _check_size(image.size, max_pixels)
             yield image
     except PictureError:
@@ -137,8 +137,13 @@ def _line(error: Exception) -> str:
     return " ".join(str(error).split())[:200]
 
 
-def _what_it_is(path: Path) -> str:
-    with open(path, "rb") as stream:
+def file_size(path: PictureFile) -> int:
+    """Bytes of a picture's file; raises `OSError` where it is gone."""
+    return path.store.size(path.path) if isinstance(path, StoredFile) else path.stat().st_size
+
+
+def _what_it_is(path: PictureFile) -> str:
+    with path.open("rb") as stream:
         start = stream.read(16)
     return (
         f"not a picture, or its header is damaged (starts with {start!r})"

@@ -90,6 +90,12 @@ def register_datasets(register: Register) -> None:
     }
     for name, (module, summary) in layouts.items():
         register(name, f"benchmarks.datasets.{module}:scan", summary=summary, layout=True)
+    shards = {
+        "tar": ("tar_shards", "tar shards: <key>.jpg beside <key>.cls or <key>.json"),
+        "parquet": ("parquet_pictures", "Parquet with a column of pictures beside label"),
+    }
+    for name, (module, summary) in shards.items():
+        register(name, f"benchmarks.datasets.{module}:scan", summary=summary, layout=True, anywhere=True)
     for facts in source_facts():
         name = facts["name"]
         card = {key: facts[key] for key in ("summary", "paper", "licence")}

@@ -104,12 +104,15 @@ def json_text(content: object) -> str:
     return json.dumps(content, indent=2, allow_nan=False).replace("\x7f", "\\u007f") + "\n"
 
 
-def page_environment(package: str, folder: str, **options: Any) -> Environment:
-    """Jinja for HTML pages: everything that is not `Markup` is `plain` and escaped, and a missing name is an error."""
-    from jinja2 import Environment, PackageLoader, StrictUndefined
+def page_environment(*folders: tuple[str, str], **options: Any) -> Environment:
+    """Jinja for HTML pages: everything that is not `Markup` is `plain` and escaped, and a missing name is an error.
+
+    folders: (package, folder within it) with templates; where two have one of a name, the first counts.
+    """
+    from jinja2 import ChoiceLoader, Environment, PackageLoader, StrictUndefined
 
     return Environment(
-        loader=PackageLoader(package, folder),
+        loader=ChoiceLoader([PackageLoader(package, folder) for package, folder in folders]),
         autoescape=True,
         undefined=StrictUndefined,
         finalize=_in_page,

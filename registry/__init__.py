@@ -20,7 +20,7 @@ from registry.card import (
     Reported,
 )
 from registry.catalog import Catalogs, PluginRecord
-from registry.dataset import PARADIGMS, Picture, TestSet
+from registry.dataset import PARADIGMS, Picture, PictureFile, Store, StoredFile, TestSet
 from registry.errors import LayoutMismatch, LoadError, UserError, WeightsError
 from registry.hookspecs import hookimpl
 from registry.plugins import load_plugins
@@ -63,11 +63,14 @@ __all__ = [
     "MetricCard",
     "PerturbationCard",
     "Picture",
+    "PictureFile",
     "Pipeline",
     "PluginRecord",
     "PublishedWeights",
     "Reported",
     "ShownBatch",
+    "Store",
+    "StoredFile",
     "Subject",
     "TestSet",
     "UserError",

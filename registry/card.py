@@ -96,9 +96,11 @@ class DatasetCard(Card):
 
     layout: True for an on-disk layout that reads any folder it recognises, and so takes part in
         detection; False for a named data set that knows where its pictures are.
+    anywhere: True for a layout that reads more than folders and files of this machine: what a pattern names.
     """
 
     layout: bool = False
+    anywhere: bool = False
 
 
 @dataclass(frozen=True)

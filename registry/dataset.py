@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from pathlib import Path
-from typing import TYPE_CHECKING
+from io import BytesIO
+from pathlib import Path, PurePosixPath
+from typing import TYPE_CHECKING, Protocol
 
 if TYPE_CHECKING:
     from PIL.Image import Image
@@ -17,7 +18,7 @@ it makes them, and what is presumed is not known."""
 UNKNOWN_PARADIGM = "unknown"
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Picture:
     """One picture file. path: POSIX, relative to the test set's root. label: 0 real, 1 generated.
 
@@ -30,11 +31,63 @@ class Picture:
     size: int = field(default=-1, compare=False)
 
 
+class Store(Protocol):
+    """Where pictures lie that are no files of a folder: in tar shards, in a Parquet column, in a bucket.
+
+    It is pickled to decoding processes, and read by several threads at once. `str` of it is the address.
+    """
+
+    def read(self, path: str) -> bytes:
+        """All bytes of the picture with this path.
+
+        Raises:
+            OSError: they cannot be had, or are not those that an index recorded; `strerror` says why in one line.
+        """
+
+    def size(self, path: str) -> int:
+        """The number of these bytes; raises `OSError` as `read`."""
+
+
+@dataclass(frozen=True)
+class StoredFile:
+    """A picture in a store, with what `pathlib.Path` calls the same."""
+
+    store: Store
+    path: str
+
+    def __str__(self) -> str:
+        return f"{self.store}/{self.path}"
+
+    @property
+    def name(self) -> str:
+        """The last part of its path."""
+        return PurePosixPath(self.path).name
+
+    def as_posix(self) -> str:
+        """The store's address and the path in it."""
+        return str(self)
+
+    def read_bytes(self) -> bytes:
+        """All of it; raises `OSError` as `Store.read`."""
+        return self.store.read(self.path)
+
+    def open(self, mode: str = "rb") -> BytesIO:
+        """A stream over all of it; raises `OSError` as `Store.read`."""
+        if mode != "rb":
+            raise ValueError(f"a stored picture is only read: mode {mode!r}")
+        return BytesIO(self.read_bytes())
+
+
+PictureFile = Path | StoredFile
+"""What holds the bytes of one picture."""
+
+
 @dataclass(frozen=True)
 class TestSet:
     """Real and generated pictures that are scored together and get one row of a table.
 
     name: unique in a run, for example `AR/VAR`. root: the folder that picture paths start from.
+    store: what they are read from instead, where they are no files.
     generator: what made the generated pictures. paradigm: one of `PARADIGMS`, or `unknown`.
     absent: published files of the data set that were not fetched, where the set may be no more than a part for it.
     prepare: done to every decoded RGB picture before anything else, as part of what the set is (a fair
@@ -48,9 +101,19 @@ class TestSet:
     pictures: tuple[Picture, ...]
     prepare: Callable[[Image], Image] | None = None
     absent: tuple[str, ...] = ()
+    store: Store | None = None
 
     __test__ = False  # not a pytest class
 
     def count(self, label: int) -> int:
         """Number of pictures with this label."""
         return sum(picture.label == label for picture in self.pictures)
+
+    def file(self, picture: Picture) -> PictureFile:
+        """Where the bytes of one of its pictures are."""
+        return self.root / picture.path if self.store is None else StoredFile(self.store, picture.path)
+
+    @property
+    def place(self) -> str:
+        """The folder or address that its pictures lie in."""
+        return str(self.root if self.store is None else self.store)

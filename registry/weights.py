@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from registry.converted import through_conversion
+from registry.dataset import PictureFile
 from registry.errors import WeightsError
 from registry.files import atomic
 
@@ -26,9 +27,9 @@ _TRAINING = "d3qe_bench.training"
 """Key in a safetensors file's metadata."""
 
 
-def sha256(path: Path) -> str:
+def sha256(path: PictureFile) -> str:
     """Hex digest of a file's bytes."""
-    with open(path, "rb") as stream:
+    with path.open("rb") as stream:
         return hashlib.file_digest(stream, "sha256").hexdigest()
 
 

@@ -82,7 +82,7 @@ def _read_all(part: str, test_set: TestSet, max_pixels: int, on_picture: Callabl
     def work(picture: Picture) -> _Read:
         member = Member(part, test_set.name, picture.path, picture.label)
         try:
-            return _Read(member, read_facts(test_set.root / picture.path, max_pixels, test_set.prepare))
+            return _Read(member, read_facts(test_set.file(picture), max_pixels, test_set.prepare))
         except PictureError as error:
             return _Read(member, None, str(error))
 

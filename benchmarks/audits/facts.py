@@ -6,7 +6,6 @@ import hashlib
 from collections.abc import Callable
 from dataclasses import dataclass
 from io import BytesIO
-from pathlib import Path
 from typing import Any
 
 import imagehash
@@ -18,7 +17,8 @@ from benchmarks.audits.block_grid import grid_strength
 from benchmarks.audits.jpeg_past import lattice_strength
 from benchmarks.audits.jpeg_quality import estimate_quality
 from benchmarks.audits.resampling import resampling_strength
-from benchmarks.pictures import MAX_PIXELS, picture_file, pixel_digest, to_rgb
+from benchmarks.pictures import MAX_PIXELS, file_size, picture_file, pixel_digest, to_rgb
+from registry.dataset import PictureFile
 
 _METADATA = (
     "exif",
@@ -66,7 +66,9 @@ class Facts:
 
 
 def read_facts(
-    path: Path, max_pixels: int = MAX_PIXELS, prepare: Callable[[Image.Image], Image.Image] | None = None
+    path: PictureFile,
+    max_pixels: int = MAX_PIXELS,
+    prepare: Callable[[Image.Image], Image.Image] | None = None,
 ) -> Facts:
     """The facts of one file.
 
@@ -78,7 +80,7 @@ def read_facts(
     """
     with picture_file(path, max_pixels) as image:
         if prepare is None:
-            return _facts(image, path.stat().st_size)
+            return _facts(image, file_size(path))
         buffer = BytesIO()
         prepare(to_rgb(image)).save(buffer, "PNG")
         with Image.open(buffer, formats=["PNG"]) as seen:

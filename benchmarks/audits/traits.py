@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from pathlib import Path
 
 import numpy as np
 from PIL.Image import Resampling
 
 from benchmarks.audits.jpeg_quality import estimate_quality
 from benchmarks.pictures import MAX_PIXELS, picture_file
+from registry.dataset import PictureFile
 
 GLANCE = 64
 """Side in pixels at which colours are looked at; a JPEG is decoded at no more than it takes."""
@@ -29,7 +29,7 @@ class Traits:
     saturation: float
 
 
-def read_traits(path: Path, max_pixels: int = MAX_PIXELS) -> Traits:
+def read_traits(path: PictureFile, max_pixels: int = MAX_PIXELS) -> Traits:
     """The traits of one file; raises `PictureError` where it cannot be decoded."""
     with picture_file(path, max_pixels) as image:
         width, height = image.size

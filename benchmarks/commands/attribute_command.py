@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
     from benchmarks.loading.session import Session
-    from registry import TestSet
+    from registry import PictureFile, TestSet
 
 MINI = SHIPPED / "attribute.yaml"
 """What is asked where no detectors are named: the mini benchmark's white boxes."""
@@ -75,12 +75,13 @@ def attribute(given: dict[str, Any]) -> None:
     calibration = find_test_sets(datasets, [settings.calibrate_on], options=settings.calibrate_options)
     real = [path for one in calibration for path, label in _paths(one) if label == LABEL]
     files = find_pictures(settings.pictures) if settings.pictures else []
-    truth = dict.fromkeys(files, "")
+    truth: dict[PictureFile, str] = dict.fromkeys(files, "")
     for one in find_test_sets(datasets, settings.data) if settings.data else []:
         truth |= {path: REAL if label == LABEL else one.generator for path, label in _paths(one)}
+    made_by = {path.as_posix(): name for path, name in truth.items()}
     scores, known = (session.score(list(paths), workers=settings.workers) for paths in (truth, real))
     table = attributed(scores, known, generators, settings.false_positive_rate)
-    table.insert(1, "made_by", [truth[Path(path)] for path in table["path"]])
+    table.insert(1, "made_by", [made_by[path] for path in table["path"]])
     labelled = table[table["made_by"] != ""]
     matrix = confusion(labelled["made_by"], labelled["attributed"], generators)
     if settings.out is not None:
@@ -122,8 +123,8 @@ def _generators(session: Session) -> dict[str, str]:
     return found
 
 
-def _paths(test_set: TestSet) -> list[tuple[Path, int]]:
-    return [(Path((test_set.root / one.path).as_posix()), one.label) for one in test_set.pictures]
+def _paths(test_set: TestSet) -> list[tuple[PictureFile, int]]:
+    return [(test_set.file(one), one.label) for one in test_set.pictures]
 
 
 def _write(folder: Path, table: pd.DataFrame, matrix: pd.DataFrame) -> None:

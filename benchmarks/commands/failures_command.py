@@ -115,7 +115,9 @@ def _show(found: Failures, console: Console) -> None:
         console=console,
     )
     if found.fusion is not None:
-        say(f"\n⊕: fusion, fitted on {found.validation}; mean over {len(found.scored.sets)} other test sets")
+        names = [one.dataset for one in found.scored.sets]
+        over = names[0] if len(names) == 1 else f"mean over {len(names)} other test sets"
+        say(f"\n⊕: fusion, fitted on {found.validation}; {over}")
         print_table(
             [
                 [

@@ -23,10 +23,10 @@ class FiguresSettings(SessionSettings):
         min_length=1, max_length=1, description="detector to draw"
     )
     data: Annotated[list[str], Option(metavar="DATA", commas=False)] = Field(
-        [], description="folder, manifest, NAME=FOLDER, or a registered data set"
+        [], description="folder, manifest, tar shards, Parquet files, NAME=FOLDER, or a registered data set"
     )
     limit: Limit = None
-    out: Path = Field(Path("figures"), description="folder for NAME.png, NAME.svg and NAME.json")
+    out: Path = Field(Path("figures"), description="folder for NAME.png, NAME.svg, NAME.json and NAME.csv")
     seed: Seed = Field(0, description="random seed of untrained weights, as in run")
 
 
@@ -34,7 +34,7 @@ class FiguresSettings(SessionSettings):
 def figures(given: dict[str, Any]) -> None:
     """Draw what a plugin shows of its detector.
 
-    Each figure as PNG and SVG, and its numbers as JSON."""
+    Each figure as PNG and SVG, and its numbers as JSON and CSV."""
     from benchmarks.datasets import find_test_sets
     from benchmarks.drawing import choose_figures, draw_figures
     from benchmarks.loading import load_catalogs, open_session

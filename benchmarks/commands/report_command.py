@@ -42,6 +42,9 @@ class ReportSettings(Settings):
     recompute: StrictBool = Field(False, description="compute metrics.json anew from the score files")
     calibrate_on: CalibrateOn = None
     fpr: FalsePositiveRate = None
+    ways: StrictBool = Field(
+        False, description="show detectors that run --feed fed in other ways as rows, too"
+    )
     pictures: Path | None = Field(
         None, description="data folder of the run: shows the most wrong pictures on the page"
     )

@@ -100,15 +100,14 @@ def _print(found: SensitivityReport, chosen: list[Chosen], validation: str) -> N
     from benchmarks.tables import print_table
 
     for one in found.detectors:
-        say(
-            f"{one.detector}, {found.metric}, mean over {len(found.datasets)} test sets and difference from the default"
-        )
+        over = found.single or f"mean over {len(found.datasets)} test sets"
+        say(f"{one.detector}, {found.metric}, {over} and difference from the default")
         print_table(
             [
                 [row.feed, number(row.mean.value), "" if number_of == 0 else moved_text(row.mean)]
                 for number_of, row in enumerate(one.rows)
             ],
-            head=["way", "mean", "difference"],
+            head=["way", found.metric if found.single else MEAN, "difference"],
         )
         say("")
         print_table(
@@ -121,7 +120,10 @@ def _print(found: SensitivityReport, chosen: list[Chosen], validation: str) -> N
                     number(each.range),
                     f"{each.significant} of {each.compared}",
                 ]
-                for name, each in {**one.sets, **({MEAN: one.mean} if one.mean else {})}.items()
+                for name, each in {
+                    **one.sets,
+                    **({MEAN: one.mean} if one.mean and not found.single else {}),
+                }.items()
             ],
             head=["test set", "default", "worst", "best", "range", "differ"],
         )

@@ -153,7 +153,7 @@ def _size_step(test_set: TestSet, floor: int) -> tuple[list[Picture], tuple[str,
 def _size(test_set: TestSet, picture: Picture) -> tuple[int, int] | None:
     """Width and height in pixels by the file's header, None if it cannot be read."""
     try:
-        with picture_file(test_set.root / picture.path) as image:
+        with picture_file(test_set.file(picture)) as image:
             return image.size
     except PictureError:
         return None

@@ -8,16 +8,18 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import partial
 from itertools import chain
-from pathlib import Path
 
-from registry.dataset import Picture, TestSet
+from benchmarks.pictures import file_size
+from registry.dataset import Picture, PictureFile, TestSet
 from registry.errors import UserError, nearest
 from registry.weights import sha256
 
 METHODS = ("content", "names")
 _UNREADABLE = "unreadable: "
 _TOGETHER = 64
-"""Pictures that are handed to a thread at once: to hand over one takes longer than to look up a digest that is known."""
+"""Pictures that are handed to a thread at once, if they have to be read."""
+_TOGETHER_KNOWN = 4096
+"""The same of pictures whose digest is known: to hand over a few takes longer than to look at the size of their files."""
 
 
 @dataclass(frozen=True)
@@ -45,11 +47,12 @@ def fingerprint(test_set: TestSet, how: str = "content", threads: int = 4) -> Fi
         raise UserError(
             f"fingerprint {how!r} does not exist{nearest(how, METHODS)} (known: {', '.join(METHODS)})"
         )
-    describe = partial(_described, _digest if how == "content" else _size, test_set.root)
+    describe = partial(_described, _digest if how == "content" else _size, test_set)
     pictures = sorted(test_set.pictures, key=lambda picture: (picture.path, picture.label))
     total = hashlib.sha256()
     known: dict[str, str] = {}
-    parts = [pictures[start : start + _TOGETHER] for start in range(0, len(pictures), _TOGETHER)]
+    size = _TOGETHER_KNOWN if how == "names" or all(one.sha256 for one in pictures) else _TOGETHER
+    parts = [pictures[start : start + size] for start in range(0, len(pictures), size)]
     with ThreadPoolExecutor(threads) as pool:
         for picture, text in zip(pictures, chain.from_iterable(pool.map(describe, parts)), strict=True):
             total.update(f"{picture.path}\0{picture.label}\0{text}\n".encode())
@@ -58,21 +61,23 @@ def fingerprint(test_set: TestSet, how: str = "content", threads: int = 4) -> Fi
     return Fingerprint(total.hexdigest(), known)
 
 
-def _described(measure: Callable[[Path, Picture], str], root: Path, pictures: Sequence[Picture]) -> list[str]:
-    return [_describe(measure, root, picture) for picture in pictures]
+def _described(
+    measure: Callable[[PictureFile, Picture], str], test_set: TestSet, pictures: Sequence[Picture]
+) -> list[str]:
+    return [_describe(measure, test_set, picture) for picture in pictures]
 
 
-def _describe(measure: Callable[[Path, Picture], str], root: Path, picture: Picture) -> str:
+def _describe(measure: Callable[[PictureFile, Picture], str], test_set: TestSet, picture: Picture) -> str:
     try:
-        return measure(root / picture.path, picture)
+        return measure(test_set.file(picture), picture)
     except OSError as error:
         return f"{_UNREADABLE}{type(error).__name__}"
 
 
-def _digest(path: Path, picture: Picture) -> str:
+def _digest(path: PictureFile, picture: Picture) -> str:
     if not picture.sha256:
         return sha256(path)
-    if (size := path.stat().st_size) != picture.size:
+    if (size := file_size(path)) != picture.size:
         raise UserError(
             f"{path} has {size:,} bytes, {picture.size:,} when its data set was indexed: `d3qe-bench data verify` "
             "names all that changed, `data prepare` indexes anew"
@@ -80,5 +85,5 @@ def _digest(path: Path, picture: Picture) -> str:
     return picture.sha256
 
 
-def _size(path: Path, picture: Picture) -> str:
-    return str(path.stat().st_size)
+def _size(path: PictureFile, picture: Picture) -> str:
+    return str(file_size(path))

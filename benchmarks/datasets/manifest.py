@@ -9,26 +9,17 @@ from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING
 
 from benchmarks.datasets.folders import check_inside
-from benchmarks.datasets.paradigms import check_paradigms, paradigm_of
-from registry.dataset import FAKE, REAL, Picture, TestSet
-from registry.errors import LayoutMismatch, UserError, nearest
+from benchmarks.datasets.labelled import FACTS, labelled_sets, parse_label
+from benchmarks.datasets.paradigms import check_paradigms
+from benchmarks.datasets.parquet_pictures import holds_pictures
+from registry.dataset import TestSet
+from registry.errors import LayoutMismatch, UserError
 
 if TYPE_CHECKING:
     import pandas as pd
 
 SUFFIXES = (".csv", ".parquet")
-COLUMNS = ("path", "label", "dataset", "generator", "paradigm")
-_LABELS = {
-    "0": REAL,
-    "real": REAL,
-    "false": REAL,
-    "0.0": REAL,
-    "1": FAKE,
-    "fake": FAKE,
-    "true": FAKE,
-    "1.0": FAKE,
-}
-MIXED = "mixed"
+COLUMNS = ("path", "label", *FACTS)
 
 
 def scan(root: Path, *, pictures: str | None = None, follow_links: bool = False) -> list[TestSet]:
@@ -45,16 +36,18 @@ def scan(root: Path, *, pictures: str | None = None, follow_links: bool = False)
     """
     if not root.is_file() or root.suffix.lower() not in SUFFIXES:
         raise LayoutMismatch(f"not a {' or '.join(SUFFIXES)} file")
+    if root.suffix.lower() == SUFFIXES[1] and holds_pictures(root):
+        raise LayoutMismatch("it holds the pictures themselves")
     base = Path(pictures) if pictures else root.parent
     if not base.is_dir():
         raise UserError(f"the picture folder {base} of {root} does not exist")
     table = _read(root)
-    table["label"] = [_label(value, row, root) for row, value in _rows(table["label"])]
+    table["label"] = [parse_label(value, f"{root} row {row}") for row, value in _rows(table["label"])]
     table["path"] = [_inside(value, row, base, root) for row, value in _rows(table["path"])]
     if not follow_links:
         _check_links(table["path"], base, root)
     check_paradigms({f"row {row}": value for row, value in _rows(table["paradigm"]) if value})
-    return [_make_set(name, rows, base, root) for name, rows in _groups(table, root.stem)]
+    return labelled_sets(table, root.stem, str(root), base)
 
 
 def _rows(column: pd.Series) -> Iterable[tuple[int, str]]:
@@ -83,15 +76,6 @@ def _read(manifest: Path) -> pd.DataFrame:
     if not len(table):
         raise UserError(f"{manifest} lists no pictures")
     return pd.DataFrame(columns)
-
-
-def _label(value: str, row: int, manifest: Path) -> int:
-    label = _LABELS.get(value.casefold())
-    if label is None:
-        raise UserError(
-            f"{manifest} row {row}: label {value!r} is not one of 0, 1, real, fake{nearest(value, ('real', 'fake'))}"
-        )
-    return label
 
 
 def _inside(value: str, row: int, base: Path, manifest: Path) -> str:
@@ -123,38 +107,3 @@ def _check_links(paths: pd.Series, base: Path, manifest: Path) -> None:
                 check_inside(suspect, base)
         except UserError as error:
             raise UserError(f"{manifest} row {row}: {error}") from error
-
-
-def _groups(table: pd.DataFrame, stem: str) -> list[tuple[str, pd.DataFrame]]:
-    if any(table["dataset"]):
-        return [(str(name or stem), rows) for name, rows in table.groupby("dataset", sort=True, dropna=False)]
-    generators = sorted(set(table["generator"]) - {""})
-    if not generators:
-        return [(stem, table)]
-    shared = (table["generator"] == "") & (table["label"] == REAL)
-    orphans = (table["generator"] == "") & (table["label"] == FAKE)
-    groups = [(name, table[(table["generator"] == name) | shared]) for name in generators]
-    return [*groups, (stem, table[orphans | shared])] if orphans.any() else groups
-
-
-def _make_set(name: str, rows: pd.DataFrame, base: Path, manifest: Path) -> TestSet:
-    for label, word in ((REAL, "real"), (FAKE, "fake")):
-        if not (rows["label"] == label).any():
-            raise UserError(f"{manifest}: test set {name!r} has no {word} pictures")
-    twice = rows["path"].duplicated(keep=False)
-    if twice.any():
-        first, second = rows.index[rows["path"] == rows["path"][twice].iloc[0]][:2] + 1
-        raise UserError(f"{manifest}: rows {first} and {second} of test set {name!r} are the same picture")
-    fakes = rows[rows["label"] == FAKE]
-    generator = _only(fakes["generator"], name)
-    paradigm = _only(fakes["paradigm"], paradigm_of(generator))
-    if paradigm == MIXED:
-        raise UserError(f"{manifest}: test set {name!r} mixes paradigms; give each a dataset of its own")
-    pictures = (Picture(path, int(label)) for path, label in zip(rows["path"], rows["label"], strict=True))
-    return TestSet(name, base, generator, paradigm, tuple(sorted(pictures, key=lambda p: p.path)))
-
-
-def _only(values: pd.Series, default: str) -> str:
-    """The one value that is given, `default` where none is, `mixed` where several are."""
-    given = set(values) - {""}
-    return given.pop() if len(given) == 1 else MIXED if given else default

@@ -15,6 +15,7 @@ import logging
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -51,6 +52,8 @@ empty where the picture cannot be read."""
 
 _META = b"d3qe_bench"
 _SHOWN = 3
+_TOGETHER = 1 << 16
+"""Rows that are made Python's at once: all of a large index would take several times its memory."""
 
 logger = logging.getLogger(__name__)
 
@@ -129,12 +132,15 @@ def write_index(
         for picture in one.pictures
     ]
     columns = list(zip(*rows, strict=True)) or [()] * len(COLUMNS)
-    table = pa.table(
-        [pa.array(list(column), field.type) for column, field in zip(columns, COLUMNS, strict=True)], COLUMNS
-    )
+    arrays = [pa.array(list(column), field.type) for column, field in zip(columns, COLUMNS, strict=True)]
+    write_rows(index, pa.table(arrays, COLUMNS), root, absent)
+
+
+def write_rows(index: Path, rows: pa.Table, root: Path, absent: Sequence[str] = ()) -> None:
+    """Write an index of rows that are known, whole or not at all. rows: with `COLUMNS`; absent: as `write_index`."""
     note = json.dumps({"schema": SCHEMA, "root": str(root.resolve()), "absent": list(absent)}).encode()
     with atomic(index) as draft:
-        noted = table.replace_schema_metadata({_META: note})
+        noted = rows.replace_schema_metadata({_META: note})
         pq.write_table(noted, draft, compression="zstd", write_page_checksum=True)
 
 
@@ -165,15 +171,20 @@ def read_index(index: Path, name: str) -> Index:
     Raises:
         UserError: there is none, or it is damaged or of a newer version.
     """
-    try:
-        # read_table would load pandas
-        with pq.ParquetFile(index, page_checksum_verification=True) as file:
-            table = file.read()
-        note = json.loads((table.schema.metadata or {})[_META])
-        if note["schema"] > SCHEMA:
-            raise UserError(f"{index} has schema {note['schema']}, this version reads up to {SCHEMA}")
-        rows = table.select(COLUMNS.names).cast(COLUMNS)
+    with _opened(index, name) as (file, note):
+        rows = file.read().select(COLUMNS.names).cast(COLUMNS)  # read_table would load pandas
         return Index(Path(note["root"]), rows, tuple(map(str, note.get("absent", ()))))
+
+
+@contextmanager
+def _opened(index: Path, name: str) -> Iterator[tuple[pq.ParquetFile, dict[str, Any]]]:
+    """The file of an index and what stands beside its rows; raises as `read_index`, for the whole block."""
+    try:
+        with pq.ParquetFile(index, page_checksum_verification=True) as file:
+            note = json.loads((file.schema_arrow.metadata or {})[_META])
+            if note["schema"] > SCHEMA:
+                raise UserError(f"{index} has schema {note['schema']}, this version reads up to {SCHEMA}")
+            yield file, note
     except FileNotFoundError:
         raise UserError(
             f"data set {name} is not here yet: `d3qe-bench data get {name}`, or "
@@ -204,9 +215,10 @@ def scan(name: str) -> list[TestSet]:
 def _test_sets(found: Index, name: str) -> list[TestSet]:
     expected = published_set(name).expected
     sets: dict[tuple[str, str, str], list[Picture]] = {}
-    for row in zip(*(column.to_pylist() for column in found.rows.itercolumns()), strict=True):
-        dataset, generator, paradigm, path, label, digest, size, _ = row
-        sets.setdefault((dataset, generator, paradigm), []).append(Picture(path, label, digest, size))
+    for rows in found.rows.to_batches(max_chunksize=_TOGETHER):
+        for row in zip(*(column.to_pylist() for column in rows.columns), strict=True):
+            dataset, generator, paradigm, path, label, digest, size, _ = row
+            sets.setdefault((dataset, generator, paradigm), []).append(Picture(path, label, digest, size))
     test_sets = []
     for (dataset, generator, paradigm), pictures in sets.items():
         one = TestSet(dataset, found.root, generator, paradigm, tuple(pictures))
@@ -273,12 +285,13 @@ _SHARING = ("universalfakedetect", "beside_real")
 
 
 def facts_of(published: PublishedSet) -> dict[str, Any]:
-    """Whether a data set is here, and how much of it."""
+    """Whether a data set is here, and how much of it; of an index only what it says of itself is read."""
     place = PreparedSet(published.name)
     if place.index.is_file():
         try:
-            found = read_index(place.index, published.name)
-            return {"state": "ready, in part" if found.absent else "ready", "pictures": found.rows.num_rows}
+            with _opened(place.index, published.name) as (file, note):
+                state = "ready, in part" if note.get("absent") else "ready"
+                return {"state": state, "pictures": file.metadata.num_rows}
         except UserError:
             return {"state": "damaged index", "pictures": 0}
     if place.downloads.is_dir() and any(place.downloads.iterdir()):

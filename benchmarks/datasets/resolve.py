@@ -11,6 +11,7 @@ from benchmarks.config import RunSettings
 from benchmarks.datasets.fair import check_fair_views, with_fair_view
 from benchmarks.datasets.paradigms import check_paradigms, same_generator
 from benchmarks.datasets.selection import limit_per_class
+from benchmarks.storage import Folder, find
 from registry.card import DatasetCard
 from registry.catalog import Catalog, Catalogs
 from registry.dataset import TestSet
@@ -60,7 +61,7 @@ def find_test_sets(
             earlier = found.get(test_set.name)
             if earlier is not None:
                 raise UserError(
-                    f"two test sets are called {test_set.name!r}, in {earlier.root} and in {test_set.root}: "
+                    f"two test sets are called {test_set.name!r}, in {earlier.place} and in {test_set.place}: "
                     "name the folders apart with --data NAME=PATH"
                 )
             found[test_set.name] = test_set
@@ -119,31 +120,39 @@ def _scan(
     return sorted(sets, key=lambda test_set: test_set.name)
 
 
-def _split(spec: str, catalog: Catalog[DatasetCard]) -> tuple[str, Path]:
-    """The name before `=`, or an empty one, and the path, which exists."""
-    path = Path(spec).expanduser()
-    if path.exists():
-        return "", path
+def _split(spec: str, catalog: Catalog[DatasetCard]) -> tuple[str, Folder]:
+    """The name before `=`, or an empty one, and the path, which exists, or the files that a pattern names."""
+    if whole := find(spec):
+        return "", whole
     prefix, equals, rest = spec.partition("=")
-    path = Path(rest if equals else spec).expanduser()
     if equals and not prefix:
         raise UserError(f"--data {spec!r}: no name before the '='")
-    if path.exists():
-        return prefix, path
+    given = rest if equals else spec
+    if found := find(given):
+        return prefix, found
     named = [entry.name for entry in catalog if not entry.card.layout]
     known = f" (data sets: {', '.join(named)})" if named else ""
-    raise UserError(f"no folder, manifest or data set {str(path)!r}{nearest(str(path), named)}{known}")
+    raise UserError(f"no folder, manifest or data set {given!r}{nearest(given, named)}{known}")
 
 
 def _layouts(catalog: Catalog[DatasetCard]) -> list[str]:
     return [entry.name for entry in catalog if entry.card.layout]
 
 
+def _reads(catalog: Catalog[DatasetCard], layout: str, path: Folder) -> bool:
+    return isinstance(path, Path) or catalog.entry(layout).card.anywhere
+
+
 def _scan_layout(
-    catalog: Catalog[DatasetCard], path: Path, layout: str, options: Mapping[str, object]
+    catalog: Catalog[DatasetCard], path: Folder, layout: str, options: Mapping[str, object]
 ) -> list[TestSet]:
     if layout not in _layouts(catalog):
         raise unknown_name("layout", layout, _layouts(catalog))
+    if not _reads(catalog, layout, path):
+        fitting = [name for name in _layouts(catalog) if _reads(catalog, name, path)]
+        raise UserError(
+            f"layout {layout!r} reads folders of this machine only, {path} can be {', '.join(fitting)}"
+        )
     try:
         return _call(catalog, layout, path, options)
     except LayoutMismatch as error:
@@ -151,7 +160,7 @@ def _scan_layout(
 
 
 def _call(
-    catalog: Catalog[DatasetCard], layout: str, path: Path, options: Mapping[str, object]
+    catalog: Catalog[DatasetCard], layout: str, path: Folder, options: Mapping[str, object]
 ) -> list[TestSet]:
     scan = catalog.entry(layout).load()
     catalog.check_options(layout, scan, dict(options))
@@ -161,9 +170,11 @@ def _call(
     return sets
 
 
-def _detect(catalog: Catalog[DatasetCard], path: Path, options: Mapping[str, object]) -> list[TestSet]:
+def _detect(catalog: Catalog[DatasetCard], path: Folder, options: Mapping[str, object]) -> list[TestSet]:
     reasons = []
     for layout in _layouts(catalog):
+        if not _reads(catalog, layout, path):
+            continue
         try:
             catalog.check_options(layout, catalog.entry(layout).load(), dict(options))
         except UserError as error:

@@ -10,14 +10,16 @@ import numpy as np
 from PIL import Image
 from torch.utils.data import Dataset
 
+from benchmarks.datasets.kinds import unlabelled
 from benchmarks.loading.samples import Prepared, prepare
 from benchmarks.perturbations import Perturbation
 from benchmarks.pictures import PictureError, is_picture, open_picture, to_rgb
-from registry import Picture, UserError, View
+from benchmarks.storage import find
+from registry import LayoutMismatch, Picture, PictureFile, StoredFile, UserError, View
 
 UNLABELLED = -1
 
-Given = str | Path | Image.Image
+Given = str | PictureFile | Image.Image
 
 
 class GivenPictures(Dataset[Prepared]):
@@ -48,21 +50,22 @@ class GivenPictures(Dataset[Prepared]):
     def __getitem__(self, index: int) -> Prepared:
         given = self.pictures[index]
         label = UNLABELLED if self.labels is None else int(self.labels[index])
-        name = Path(given).as_posix() if isinstance(given, str | Path) else f"picture {index}"
+        file = Path(given) if isinstance(given, str) else given
+        name = file.as_posix() if isinstance(file, PictureFile) else f"picture {index}"
         try:
-            decoded: Image.Image | PictureError = self._decoded(given)
+            decoded: Image.Image | PictureError = self._decoded(file)
         except PictureError as error:
             decoded = error
         return prepare(Picture(name, label), decoded, self.perturbations, self.views, seed=self.seed)
 
-    def _decoded(self, given: Given | np.ndarray) -> Image.Image:
-        if isinstance(given, str | Path):
-            return open_picture(Path(given), self.max_pixels)
+    def _decoded(self, given: PictureFile | Image.Image | np.ndarray) -> Image.Image:
+        if isinstance(given, PictureFile):
+            return open_picture(given, self.max_pixels)
         return to_rgb(Image.fromarray(given) if isinstance(given, np.ndarray) else given)
 
 
 def _checked(pictures: Sequence[Given] | np.ndarray) -> Sequence[Given] | np.ndarray:
-    if isinstance(pictures, str | Path | Image.Image):
+    if isinstance(pictures, str | PictureFile | Image.Image):
         raise UserError("give a list of pictures, even for one")
     if isinstance(pictures, np.ndarray) and (
         pictures.dtype != np.uint8 or pictures.ndim != 4 or pictures.shape[-1] != 3
@@ -73,13 +76,13 @@ def _checked(pictures: Sequence[Given] | np.ndarray) -> Sequence[Given] | np.nda
     return pictures
 
 
-def find_pictures(patterns: Sequence[str]) -> list[Path]:
-    """The picture files that paths, folders (searched to the bottom) and glob patterns name, sorted.
+def find_pictures(patterns: Sequence[str]) -> list[PictureFile]:
+    """The pictures that paths, folders (searched to the bottom), patterns, tar shards and Parquet files name, sorted.
 
     Raises:
         UserError: one of them names nothing.
     """
-    found: dict[Path, None] = {}
+    found: dict[PictureFile, None] = {}
     for pattern in patterns:
         here = list(_expand(pattern))
         if not here:
@@ -88,9 +91,16 @@ def find_pictures(patterns: Sequence[str]) -> list[Path]:
     return list(found)
 
 
-def _expand(pattern: str) -> Iterator[Path]:
+def _expand(pattern: str) -> Iterator[PictureFile]:
+    root = find(pattern)
+    try:
+        store = None if root is None else unlabelled(root)
+    except LayoutMismatch as error:
+        raise UserError(f"{pattern}: {error}") from error
     path = Path(pattern)
-    if path.is_file():
+    if store is not None:
+        yield from (StoredFile(store, path) for path in store.paths())
+    elif path.is_file():
         yield path
     elif path.is_dir():
         yield from sorted(file for file in path.rglob("*") if file.is_file() and is_picture(file))

@@ -6,7 +6,6 @@ import dataclasses
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from benchmarks.config import DetectorSettings, SessionSettings, parse_settings
@@ -22,7 +21,7 @@ if TYPE_CHECKING:
     from PIL.Image import Image
 
     from benchmarks.loading.scoring import PictureScore
-    from registry import Detector, EncoderPool, Pipeline
+    from registry import Detector, EncoderPool, PictureFile, Pipeline
 
 
 @dataclass
@@ -53,7 +52,7 @@ class Session:
 
     def score(
         self,
-        pictures: Sequence[str | Path | Image] | np.ndarray,
+        pictures: Sequence[str | PictureFile | Image] | np.ndarray,
         *,
         labels: Sequence[int] | None = None,
         perturbations: Sequence[str] = ("none",),
@@ -85,7 +84,7 @@ class Session:
 
     def _scores(
         self,
-        pictures: Sequence[str | Path | Image] | np.ndarray,
+        pictures: Sequence[str | PictureFile | Image] | np.ndarray,
         labels: Sequence[int] | None,
         perturbations: Sequence[str],
         workers: int,

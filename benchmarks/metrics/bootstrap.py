@@ -56,6 +56,7 @@ def replicates(
     found: dict[str, list[Floats]] = {name: [] for name in metrics}
     common = [shared is not None and kind in shared.classes for kind in (REAL, FAKE)]
     own = [np.empty(0, np.intp) if both else rows for rows, both in zip(kinds, common, strict=True)]
+    empty = Tally(distinct, *np.zeros((2, len(distinct))))
     begin = 0
     for drawn in _draws(own, resamples, rng, sum(map(len, kinds))):
         end = begin + len(drawn[0])
@@ -64,8 +65,7 @@ def replicates(
             for rows, both in zip(kinds, common, strict=True)
         ]
         begin = end
-        tally = Tally(
-            distinct,
+        tally = empty.recounted(
             *(
                 _count(index[rows], len(distinct))
                 if weights is None

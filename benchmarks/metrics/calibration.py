@@ -25,10 +25,9 @@ def ece(tally: Tally) -> Floats:
     all pictures (the l1 form; Guo et al., 2017, arXiv 1706.04599, for the positive class's score).
     It depends on the share of generated pictures in the test set.
     """
-    score = expit(tally.logits)
+    score, starts = tally.of_logits(expit), tally.of_logits(_bin_starts)
     excess = tally.fake * (1 - score) - tally.real * score
-    membership = np.eye(BINS)[bin_of(score)]
-    return np.abs(excess @ membership).sum(-1) / (tally.n_real + tally.n_fake)
+    return np.abs(np.add.reduceat(excess, starts, axis=-1)).sum(-1) / (tally.n_real + tally.n_fake)
 
 
 @counted(
@@ -40,8 +39,21 @@ def ece(tally: Tally) -> Floats:
 )
 def brier(tally: Tally) -> Floats:
     """Mean of (score − label)². Lower is better."""
-    squares = tally.real @ expit(tally.logits) ** 2 + tally.fake @ expit(-tally.logits) ** 2
+    squares = tally.real @ tally.of_logits(_square_if_real) + tally.fake @ tally.of_logits(_square_if_fake)
     return squares / (tally.n_real + tally.n_fake)
+
+
+def _square_if_real(logits: Floats) -> Floats:
+    return np.asarray(expit(logits) ** 2)
+
+
+def _square_if_fake(logits: Floats) -> Floats:
+    return np.asarray(expit(-logits) ** 2)
+
+
+def _bin_starts(logits: Floats) -> np.ndarray:
+    """Where each bin that is not empty starts: logits ascend."""
+    return np.flatnonzero(np.diff(bin_of(expit(logits)), prepend=-1))
 
 
 def bin_of(score: Floats) -> np.ndarray:

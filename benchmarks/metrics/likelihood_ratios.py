@@ -24,9 +24,17 @@ def cllr(tally: Tally) -> Floats:
     du Preez, "Application-independent evaluation of speaker detection", 2006). It does not depend on the shares of the
     classes, and has no upper bound: a single LR that is wrong by far costs its logarithm.
     """
-    generated = tally.fake @ np.logaddexp(0, -tally.logits) / tally.n_fake
-    real = tally.real @ np.logaddexp(0, tally.logits) / tally.n_real
+    generated = tally.fake @ tally.of_logits(_cost_if_fake) / tally.n_fake
+    real = tally.real @ tally.of_logits(_cost_if_real) / tally.n_real
     return (generated + real) / (2 * np.log(2))
+
+
+def _cost_if_fake(logits: Floats) -> Floats:
+    return np.asarray(np.logaddexp(0, -logits))
+
+
+def _cost_if_real(logits: Floats) -> Floats:
+    return np.asarray(np.logaddexp(0, logits))
 
 
 @counted(

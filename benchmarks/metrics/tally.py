@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -38,6 +38,17 @@ class Tally:
     logits: Floats
     real: Floats
     fake: Floats
+    _of_logits: dict[Callable[[Floats], NDArray[Any]], NDArray[Any]] = field(default_factory=dict, repr=False)
+
+    def of_logits(self, function: Callable[[Floats], NDArray[Any]]) -> NDArray[Any]:
+        """function(logits), (K,): found once for this tally and all that are made of it by `recounted`."""
+        if function not in self._of_logits:
+            self._of_logits[function] = function(self.logits)
+        return self._of_logits[function]
+
+    def recounted(self, real: Floats, fake: Floats) -> Tally:
+        """Other counts of the same logits."""
+        return Tally(self.logits, real, fake, self._of_logits)
 
     @classmethod
     def of(cls, labels: ArrayLike, logits: ArrayLike) -> Tally:

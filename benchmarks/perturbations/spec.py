@@ -55,6 +55,8 @@ class Perturbation:
         Raises:
             PictureError: the picture cannot be perturbed this way, for example larger than WebP allows.
         """
+        if self.name == CLEAN:
+            return picture
         try:
             return self.function(picture, seeded_rng(seed, self.name, key))
         except (OSError, ValueError) as error:

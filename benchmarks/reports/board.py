@@ -6,6 +6,7 @@ Two runs over different pictures therefore never share a column, and nothing is 
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
@@ -50,6 +51,11 @@ class Column:
 
     def __hash__(self) -> int:
         return hash((self.group, self.label, self.pictures))
+
+    @property
+    def repeats(self) -> bool:
+        """Whether it is the mean over a single test set, whose own column says the same."""
+        return self.is_mean and len(self.pictures) == 1
 
 
 @dataclass(frozen=True)
@@ -122,7 +128,7 @@ class BoardEntry:
 class Board:
     """The table of one metric under one perturbation. entries: by (row, column).
 
-    sharing: the test sets that hold pictures which others hold, too.
+    columns: all that there are, means over a single test set, too; tables for people show `shown`. sharing: the test sets that hold pictures which others hold, too.
     """
 
     metric: str
@@ -133,11 +139,22 @@ class Board:
     entries: dict[tuple[BoardRow, Column], BoardEntry] = field(default_factory=dict)
     sharing: frozenset[str] = frozenset()
 
+    @property
+    def shown(self) -> list[Column]:
+        """The columns without those that repeat another."""
+        return [column for column in self.columns if not column.repeats]
+
+    @property
+    def summary(self) -> list[Column]:
+        """Of each paradigm and of all test sets the mean; of a paradigm with a single test set that set."""
+        single = {(column.group, column.pictures) for column in self.columns if column.repeats}
+        return [c for c in self.shown if c.is_mean or (c.group, c.pictures) in single]
+
     def blocks(self, width: int) -> Iterator[list[Column]]:
-        """The columns in tables of at most `width`, whole groups together where they fit."""
+        """The columns to show in tables of at most `width`, whole groups together where they fit."""
         block: list[Column] = []
-        for group in dict.fromkeys(column.group for column in self.columns):
-            members = [column for column in self.columns if column.group == group]
+        for group in dict.fromkeys(column.group for column in self.shown):
+            members = [column for column in self.shown if column.group == group]
             if block and len(block) + len(members) > width:
                 yield block
                 block = []
@@ -176,7 +193,7 @@ def boards(runs: Sequence[Run], metrics: Sequence[str], judge: Judge | None = No
 
 
 def warnings(runs: Sequence[Run]) -> list[str]:
-    """What a reader must know before comparing rows of several runs."""
+    """What a reader must know before comparing rows."""
     fingerprints: dict[str, dict[str, list[str]]] = {}
     for run in runs:
         for dataset in dict.fromkeys(cell["dataset"] for cell in run.cells()):
@@ -188,6 +205,7 @@ def warnings(runs: Sequence[Run]) -> list[str]:
         for dataset, by_fingerprint in fingerprints.items()
         if len(by_fingerprint) > 1
     ]
+    found += [line for run in runs if (line := _left_out(run))]
     seeds: dict[Any, list[str]] = {}
     for run in runs:
         seeds.setdefault(run.record.seed, []).append(run.label)
@@ -195,6 +213,20 @@ def warnings(runs: Sequence[Run]) -> list[str]:
         listed = " and ".join(f"{seed} in {', '.join(labels)}" for seed, labels in seeds.items())
         found.append(f"The seed was {listed}: random perturbations changed the pictures in other ways.")
     return found
+
+
+def _left_out(run: Run) -> str:
+    """That detectors were fed in other ways, too, where their rows are not shown."""
+    shown = set(run.detectors)
+    fed = {name: facts for name, facts in run.record.detectors.items() if facts.feed and name not in shown}
+    ways = Counter(name for name, _ in dict.fromkeys((one.feed_of, one.feed) for one in fed.values()))
+    if not ways:
+        return ""
+    listed = ", ".join(f"{name} in {number}" for name, number in ways.items())
+    return (
+        f"{run.label} was fed in other ways, too ({listed}), which are left out here, as the best of several ways is no "
+        "result: `d3qe-bench sensitivity` compares them, `d3qe-bench report --ways` shows them as rows."
+    )
 
 
 def _rows(runs: Sequence[Run]) -> list[BoardRow]:

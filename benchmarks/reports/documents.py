@@ -71,6 +71,7 @@ def render(
     calibrate_on: str | None = None,
     fpr: float | None = None,
     plugins: Sequence[Path] = (),
+    ways: bool = False,
     console: Console | None = None,
 ) -> list[Path]:
     """Write `leaderboard.<format>` of one or several runs; returns the files.
@@ -79,6 +80,7 @@ def render(
     out: the folder to write to; by default the run's own, so several runs need one.
     bootstrap, recompute, calibrate_on, fpr, plugins: as `load_metrics` takes them.
     pictures: data root of the run, for thumbnails of the most wrong pictures on the page.
+    ways: show detectors that were fed in another way than their own as rows, too.
     console: prints the leaderboard there, too.
 
     Raises:
@@ -96,6 +98,8 @@ def render(
             )
         out = Path(folders[0])
     read = read_runs(folders, bootstrap, recompute, calibrate_on, fpr, plugins)
+    if not ways:
+        read = [run.fed_by_default() for run in read]
     report = make_report(read, list(metrics or shown_metrics(read)))
     written = []
     for name in formats:

@@ -61,7 +61,7 @@ def blocks(board: Board) -> Iterator[list[Column]]:
     beside = max((len(row.label) for row in board.rows), default=0)
     block: list[Column] = []
     used = beside
-    for column in board.columns:
+    for column in board.shown:
         wide = max(len(column.label), number_width) + 3
         if block and used + wide > LINE:
             yield block

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TypeVar
 
@@ -98,6 +99,31 @@ class Run:
 
     def cells(self) -> Iterator[MetricCell]:
         yield from self.metrics["cells"]
+
+    def fed_by_default(self) -> Run:
+        """The run without the detectors that were fed in another way than their own."""
+        fed = {name for name, facts in self.record.detectors.items() if facts.feed}
+        fed |= {name for name, members in self.groups.items() if fed.intersection(members.values())}
+        if not fed:
+            return self
+
+        def kept(items: Sequence[ItemT]) -> list[ItemT]:
+            return [item for item in items if item["detector"] not in fed]
+
+        metrics: MetricsFile = {
+            **self.metrics,
+            "cells": kept(self.metrics["cells"]),
+            "means": kept(self.metrics["means"]),
+        }
+        if over := self.metrics.get("over_seeds"):
+            groups = {name: members for name, members in over["groups"].items() if name not in fed}
+            metrics["over_seeds"] = {
+                **over,
+                "groups": groups,
+                "cells": kept(over["cells"]),
+                "means": kept(over["means"]),
+            }
+        return replace(self, metrics=metrics)
 
     @property
     def groups(self) -> dict[str, dict[str, str]]:
@@ -201,7 +227,7 @@ def load_metrics(
 
     Raises:
         UserError: the folder has no readable run.json, there is no test set `calibrate_on`, `fpr` asks too much of it,
-            or the score files are gone.
+            the score files are gone, or what has to be computed cannot be kept in the folder.
     """
     known = read_metrics(run)
     had: tuple[int, str | None, float | None] = (RESAMPLES, None, None)
@@ -222,6 +248,11 @@ def load_metrics(
     available = recorded_metrics(read_record(run), plugins)
     if known and current and {*available.catalog.names()} <= known["metrics"].keys():
         return known
+    if not os.access(run, os.W_OK):
+        raise UserError(
+            f"{run} cannot be written to, and its metrics, which are kept there, have to be computed: "
+            f"copy the folder (`cp -r {run} COPY`) and name the copy"
+        )
     return evaluate_run(
         run,
         available.catalog,

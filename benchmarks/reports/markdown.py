@@ -56,6 +56,7 @@ def markdown(report: Report) -> str:
             what_was_tested=what_was_tested,
             training_sets=training_sets(report.boards),
             untested=UNTESTED,
+            summarised={column for board in report.boards for column in board.summary},
             legend=legend,
             verdict=verdict,
             untrained=UNTRAINED,

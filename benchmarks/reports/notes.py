@@ -95,7 +95,7 @@ def what_was_tested(board: Board) -> str:
 
     Empty where nothing is ranked.
     """
-    ranked = {column: entries for column in board.columns if (entries := _ranked(board, column))}
+    ranked = {column: entries for column in board.shown if (entries := _ranked(board, column))}
     if not ranked:
         return ""
     if not any(entry.test for entries in ranked.values() for entry in entries):

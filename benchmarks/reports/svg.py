@@ -10,7 +10,7 @@ if TYPE_CHECKING:
 
 
 def inline_svg(figure: Figure, salt: str) -> str:
-    """The `<svg>` element of a figure, the same for the same figure; black becomes the colour of the text around it.
+    """The `<svg>` element of a figure, the same for the same figure; black, said or not, becomes the colour of the text around it.
 
     salt: what tells its inner names from those of other figures.
     """
@@ -25,4 +25,5 @@ def inline_svg(figure: Figure, salt: str) -> str:
             metadata=dict.fromkeys(("Date", "Creator", "Format", "Type")),
         )
     text = stream.getvalue()
-    return text[text.index("<svg") :].replace("#000000", "currentColor")
+    drawing = text[text.index("<svg") :].replace("#000000", "currentColor")
+    return drawing.replace("<svg ", '<svg fill="currentColor" ', 1)  # what names no colour, as text

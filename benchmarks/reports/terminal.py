@@ -46,7 +46,7 @@ def print_runs(
     for warning in warnings(runs):
         console.print(_text(f"Warning: {warning}", style="bold yellow"))
     found = boards(runs, names, verdicts.judge if verdicts else None)
-    longest = max((len(f"{c.group} {c.label}") for board in found for c in board.columns), default=0)
+    longest = max((len(f"{c.group} {c.label}") for board in found for c in board.shown), default=0)
     across = max(1, (console.width - min(longest, _LABEL) - 1) // (_CELL + 1))
     for board in found:
         for start in range(0, len(board.rows), across):
@@ -80,7 +80,7 @@ def _table(board: Board, rows: Sequence[BoardRow]) -> Table:
     table.add_column("test set", max_width=_LABEL, overflow="fold")
     for row in rows:
         table.add_column(_name(row), justify="right", min_width=_CELL, max_width=_CELL, overflow="fold")
-    for group, columns in grouped(board.columns):
+    for group, columns in grouped(board.shown):
         for column in columns:
             label = _text(f"{group} {column.label}", style="bold" if column.is_mean else "")
             numbers = (_number(board.entries.get((row, column))) for row in rows)

@@ -8,18 +8,19 @@ from itertools import cycle
 from pathlib import Path
 
 import numpy as np
-from markupsafe import Markup
+from markupsafe import Markup, escape
 
 from benchmarks.datasets.releases import Release, month_number, release_of
 from benchmarks.files import write_texts
 from benchmarks.metrics.cell import COMPLETE
 from benchmarks.metrics.intervals import Limits, combined, correlation_of
 from benchmarks.reports.load import Run
+from benchmarks.reports.page.outline import outlined
 from benchmarks.reports.svg import inline_svg
 from benchmarks.reports.templates import environment
 from benchmarks.runfolder.replicates import kept_replicates
 from benchmarks.runfolder.scores import CLEAN, Cell
-from benchmarks.text import csv_text, in_markdown, page_environment, plain
+from benchmarks.text import csv_text, in_markdown, plain
 from registry.errors import UserError, unknown_name
 
 NAME = "timeline"
@@ -147,7 +148,7 @@ def figure(found: Timeline) -> str:
     """The metric against months since each detector's own month, as SVG that takes the colour of the text around it."""
     from matplotlib.figure import Figure
 
-    drawing = Figure(figsize=(7, 4.2), layout="constrained")
+    drawing = Figure(figsize=(8, 4.2), layout="constrained")
     axes = drawing.subplots()
     axes.axvline(0, color="#808890", linewidth=1)
     for row, marker in zip(found.rows, cycle("osD^vPX*"), strict=False):
@@ -160,7 +161,7 @@ def figure(found: Timeline) -> str:
         axes.plot([], [], marker, color=axes.lines[-1].get_color(), label=f"\u200b{plain(row.detector)}")
     axes.set_xlabel("months from each detector's month to the release of the generator")
     axes.set_ylabel(f"{found.metric}, clean pictures")
-    legend = axes.legend(loc="best", frameon=False)
+    legend = drawing.legend(loc="outside right upper", frameon=False)
     for label in legend.get_texts():
         label.set_parse_math(False)
     return inline_svg(drawing, found.run)
@@ -184,14 +185,12 @@ def write_timeline(found: Timeline, out: Path) -> list[Path]:
         for row in found.rows
         for one in found.sets
     ]
-    page = page_environment("benchmarks.reports", "templates", trim_blocks=True, lstrip_blocks=True)
-    style = Path(__file__).with_name("page").joinpath("page.css").read_text(encoding="utf-8")
+    numbers = csv_text(list(rows[0]) if rows else [], rows)
+    page = outlined("benchmarks.reports", "templates").get_template("timeline.html.j2")
     texts = {
         f"{NAME}.md": environment(in_markdown).get_template("timeline.md.j2").render(found=found),
-        f"{NAME}.csv": csv_text(list(rows[0]) if rows else [], rows),
+        f"{NAME}.csv": numbers,
         f"{NAME}.svg": drawing,
-        f"{NAME}.html": page.get_template("timeline.html.j2").render(
-            found=found, drawing=Markup(drawing), css=Markup(style)
-        ),
+        f"{NAME}.html": page.render(found=found, drawing=Markup(drawing), csv=Markup(escape(numbers))),
     }
     return write_texts(out, texts)

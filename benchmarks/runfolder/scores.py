@@ -80,8 +80,13 @@ def write_shard(run: Path, cell: Cell, rows: Sequence[Mapping[Any, object]], nam
     rows: dictionaries of the schema's columns; the cell's own columns are filled in.
     name: file name without suffix; by default a new unique one.
     """
-    table = pa.Table.from_pylist([{**row, **asdict(cell)} for row in rows], schema=_FILE_SCHEMA)
-    target = cell.folder(run) / f"{name or f'part-{uuid.uuid4().hex}'}.parquet"
+    of_cell = asdict(cell)
+    table = pa.Table.from_pylist([{**row, **of_cell} for row in rows], schema=_FILE_SCHEMA)
+    return _write(run, cell, table, name or f"part-{uuid.uuid4().hex}")
+
+
+def _write(run: Path, cell: Cell, table: pa.Table, name: str) -> Path:
+    target = cell.folder(run) / f"{name}.parquet"
     with atomic(target) as draft:
         pq.write_table(table, draft, write_page_checksum=True)
     return target
@@ -95,12 +100,15 @@ def read_cell(run: Path, cell: Cell, columns: Sequence[str] = tuple(SCHEMA.names
     columns: what to read; `path` and `error` are always among them.
     """
     wanted = [name for name in SCHEMA.names if name in {*columns, "path", "error"}]
-    frame = _table(run, cell, wanted).to_pandas()
-    if frame["path"].is_unique and frame["path"].is_monotonic_increasing:
-        return frame
-    frame["_failed"] = frame["error"].notna()
-    frame = frame.sort_values(["path", "_failed"], kind="stable").drop_duplicates("path")
-    return frame.drop(columns="_failed").reset_index(drop=True)
+    return _one_per_picture(_table(run, cell, wanted)).to_pandas()
+
+
+def scored_paths(run: Path, cell: Cell) -> frozenset[str]:
+    """Paths of the pictures of one cell that have a score; where there are no files, nothing is loaded to read them."""
+    if not any(cell.folder(run).glob("*.parquet")):
+        return frozenset()
+    table = _table(run, cell, ["path", "error"])
+    return frozenset(table["path"].filter(table["error"].is_null()).to_pylist())
 
 
 @dataclass(frozen=True, eq=False)
@@ -125,17 +133,10 @@ class CellRows:
 
 def read_rows(run: Path, cell: Cell) -> CellRows:
     """What metrics need of one cell: as `read_cell`, without the detour over pandas, which takes three times as long."""
-    import pyarrow.compute as pc
-
-    table = _table(run, cell, ["path", "label", "logit", "error"])
-    paths = table["path"].combine_chunks()
-    if paths.null_count or not pc.all(pc.less(paths[:-1], paths[1:]), min_count=0).as_py():
-        frame = read_cell(run, cell, ("path", "label", "logit", "error"))
-        table = pa.Table.from_pandas(frame, schema=table.schema, preserve_index=False)
-        paths = table["path"]
+    table = _one_per_picture(_table(run, cell, ["path", "label", "logit", "error"]))
     failed = np.flatnonzero(table["error"].is_valid().to_numpy())
     return CellRows(
-        np.array(paths.to_pylist(), dtype=object),
+        np.array(table["path"].to_pylist(), dtype=object),
         table["label"].to_numpy(),
         np.asarray(table["logit"].to_numpy(), np.float32),
         dict(zip(failed.tolist(), table["error"].take(failed).to_pylist(), strict=True))
@@ -148,6 +149,21 @@ def _table(run: Path, cell: Cell, columns: list[str]) -> pa.Table:
     """All shards of a cell, in the order of their names."""
     tables = [_read_shard(file, columns) for file in sorted(cell.folder(run).glob("*.parquet"))]
     return pa.concat_tables(tables) if tables else SCHEMA.empty_table().select(columns)
+
+
+def _one_per_picture(table: pa.Table) -> pa.Table:
+    """Sorted by path; of several rows of a picture the first that has a score, or else the first."""
+    import pyarrow.compute as pc  # a second of a run's start, as it loads pandas
+
+    paths = table["path"].combine_chunks()
+    if pc.all(pc.less(paths[:-1], paths[1:]), min_count=0).as_py() and not paths.null_count:
+        return table
+    failed = table.append_column("failed", table["error"].is_valid())
+    order = pc.sort_indices(failed, sort_keys=[("path", "ascending"), ("failed", "ascending")])
+    table = table.take(order)
+    paths = table["path"].combine_chunks()
+    again = pc.equal(paths[1:], paths[:-1]).to_numpy(zero_copy_only=False)
+    return table.filter(pa.array(np.concatenate([[True], ~again])))
 
 
 def _read_shard(file: Path, columns: list[str]) -> pa.Table:
@@ -170,9 +186,8 @@ def compact_cell(run: Path, cell: Cell) -> None:
     shards = sorted(cell.folder(run).glob("*.parquet"))
     if [shard.stem for shard in shards] in ([], ["scores"]):
         return
-    frame = read_cell(run, cell)
-    rows = frame.astype(object).where(frame.notna(), None).to_dict("records")
-    written = write_shard(run, cell, rows, name="scores")
+    table = _one_per_picture(_table(run, cell, SCHEMA.names))
+    written = _write(run, cell, table.cast(_FILE_SCHEMA), "scores")
     for shard in shards:
         if shard != written:
             shard.unlink()

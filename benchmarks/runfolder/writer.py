@@ -10,6 +10,8 @@ from pathlib import Path
 from benchmarks.runfolder.scores import Cell, write_shard
 
 ROWS_PER_SHARD = 5000
+ROWS_WAITING = 20_000
+"""Rows of all cells that are kept in memory at most, however fast they come."""
 
 
 class ShardWriter:
@@ -26,16 +28,18 @@ class ShardWriter:
         self._rows: dict[Cell, list[dict[str, object]]] = defaultdict(list)
         self._names: dict[Cell, str] = {}
         self._unwritten: set[Cell] = set()
+        self._waiting = 0
         self._flushed = time.monotonic()
 
     def add(self, cell: Cell, row: dict[str, object]) -> None:
         """Keep one row of a cell; columns that the cell itself gives may be left out."""
         self._rows[cell].append(row)
         self._unwritten.add(cell)
+        self._waiting += 1
 
     def flush_if_due(self) -> None:
-        """Flush if the last one is `flush_seconds` ago."""
-        if time.monotonic() - self._flushed >= self.flush_seconds:
+        """Flush if the last one is `flush_seconds` ago, or many rows have come since."""
+        if self._waiting >= ROWS_WAITING or time.monotonic() - self._flushed >= self.flush_seconds:
             self.flush()
 
     def flush(self) -> None:
@@ -46,6 +50,7 @@ class ShardWriter:
             self._unwritten.discard(cell)
             if len(self._rows[cell]) >= ROWS_PER_SHARD and not self.name:
                 del self._rows[cell], self._names[cell]
+        self._waiting = 0
         self._flushed = time.monotonic()
 
     def end_test_set(self) -> None:

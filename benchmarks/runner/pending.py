@@ -4,15 +4,16 @@ from __future__ import annotations
 
 import hashlib
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import cache, partial
 from pathlib import Path
 
 import numpy as np
 import pyarrow as pa
 
 from benchmarks.runfolder.picture_digests import byte_strings, digests_by_set
-from benchmarks.runfolder.scores import Cell, read_cell
+from benchmarks.runfolder.scores import Cell, scored_paths
 from registry import Picture, TestSet
 
 Place = tuple[str, str]
@@ -66,14 +67,17 @@ def pending_jobs(
     """
     first_of = repeats or {}
     repeated = {*first_of.values()}
+    # most of a million pictures lack the same
+    missing = cache(partial(_missing_blocks, detectors=tuple(detectors), perturbations=tuple(perturbations)))
     owners: dict[Place, int] = {}
     copies_of: dict[tuple[Place, Block], Copies] = {}
     jobs = []
     for test_set in test_sets:
         done = {
-            (detector, perturbation): _scored(run, Cell(detector, test_set.name, perturbation))
+            (detector, perturbation): paths
             for detector in detectors
             for perturbation in perturbations
+            if (paths := scored_paths(run, Cell(detector, test_set.name, perturbation)))
         }
         groups: dict[Block, list[Picture]] = defaultdict(list)
         copies: dict[Block, dict[str, Copies]] = defaultdict(dict)
@@ -88,12 +92,15 @@ def pending_jobs(
                 position += 1
                 if first in repeated:
                     owners[first] = owner
-            for lack in _missing_blocks(picture, done, detectors, perturbations) if owner == part else ():
-                if (first, lack) in copies_of:
+            if owner != part:
+                continue
+            for lack in missing(frozenset(key for key, paths in done.items() if picture.path in paths)):
+                if first not in repeated:
+                    groups[lack].append(picture)
+                elif (first, lack) in copies_of:
                     copies_of[first, lack].append((test_set, picture))
-                    continue
-                groups[lack].append(picture)
-                if first in repeated:
+                else:
+                    groups[lack].append(picture)
                     copies[lack][picture.path] = copies_of[first, lack] = []
         jobs += [Job(test_set, tuple(pictures), *lack, copies[lack]) for lack, pictures in groups.items()]
     return jobs
@@ -129,23 +136,15 @@ def same_pictures(run: Path, test_sets: Iterable[TestSet]) -> dict[Place, Place]
 
 
 def _missing_blocks(
-    picture: Picture,
-    done: Mapping[tuple[str, str], frozenset[str]],
-    detectors: Sequence[str],
-    perturbations: Sequence[str],
-) -> Iterator[Block]:
-    """What a picture lacks, as (detectors, perturbations) that are all missing: one block for a fresh one."""
+    done: frozenset[tuple[str, str]], detectors: Sequence[str], perturbations: Sequence[str]
+) -> list[Block]:
+    """What a picture lacks, as (detectors, perturbations) that are all missing: one block for a fresh one.
+
+    done: the (detector, perturbation) that it has a score of.
+    """
     by_detectors: dict[tuple[str, ...], list[str]] = defaultdict(list)
     for perturbation in perturbations:
-        missing = tuple(name for name in detectors if picture.path not in done[name, perturbation])
+        missing = tuple(name for name in detectors if (name, perturbation) not in done)
         if missing:
             by_detectors[missing].append(perturbation)
-    for names, conditions in by_detectors.items():
-        yield names, tuple(conditions)
-
-
-def _scored(run: Path, cell: Cell) -> frozenset[str]:
-    if not any(cell.folder(run).glob("*.parquet")):
-        return frozenset()  # a table without rows, too, loads pandas
-    frame = read_cell(run, cell)
-    return frozenset(frame.loc[frame["error"].isna(), "path"])
+    return [(names, tuple(conditions)) for names, conditions in by_detectors.items()]

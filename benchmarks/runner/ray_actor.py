@@ -15,6 +15,7 @@ from rich.console import Console
 
 from benchmarks.config import RunSettings
 from benchmarks.loading import load_catalogs
+from benchmarks.pictures import file_size
 from benchmarks.ranks import Processes, choose_device
 from benchmarks.runfolder.owner import OWNER
 from benchmarks.runfolder.provenance import device_name, versions
@@ -25,7 +26,7 @@ from benchmarks.runner.model import ScoringModel
 from benchmarks.runner.plan import Plan, loaded_session
 from benchmarks.runner.portions import Portion
 from benchmarks.runner.score import score_jobs
-from registry import TestSet, UserError
+from registry import Picture, TestSet, UserError
 from registry.encoder import Passes
 
 SHARED = (
@@ -68,14 +69,22 @@ class Counts:
     stopped: Mapping[str, str]
 
 
+def readable(test_set: TestSet, picture: Picture) -> bool:
+    """Whether the bytes of a picture are in sight of this process."""
+    try:
+        return file_size(test_set.file(picture)) >= 0
+    except OSError:
+        return False
+
+
 class Scorer:
     """One process of a Ray run. Nothing happens before `open`, so that what goes wrong can be told."""
 
     def open(self, errand: Errand, test_sets: Sequence[Any]) -> Opened:
         """Load plugins, detectors and conditions.
 
-        test_sets: a Ray reference to the sets by name, without pictures; in a list, so that Ray does not unpickle them before
-            the plugins are there that some of them are made of.
+        test_sets: a Ray reference to the sets by name, each with no picture or one that the driver can read; in a list, so that
+            Ray does not unpickle them before the plugins are there that some of them are made of.
 
         Raises:
             UserError: a folder is not here, or what `open_session` raises; with the node's name where it is not the driver's.
@@ -101,8 +110,9 @@ class Scorer:
         catalogs = load_catalogs(settings.plugins, quiet=True)
         self.test_sets: dict[str, TestSet] = ray.get(test_sets)
         for test_set in self.test_sets.values():
-            if not test_set.root.is_dir():
-                raise UserError(f"there is no folder {test_set.root.absolute()}: {SHARED}")
+            for picture in test_set.pictures:
+                if not readable(test_set, picture):
+                    raise UserError(f"{test_set.file(picture)} cannot be read: {SHARED}")
         here = Processes(0, 1, torch.device(choose_device(settings.device)))
         session = loaded_session(settings, catalogs, here)
         conditions = conditions_asked(settings, catalogs).perturbations

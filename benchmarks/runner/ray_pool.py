@@ -22,18 +22,21 @@ from benchmarks.runfolder.record import RECORD_FILE, make_record, read_record, w
 from benchmarks.runfolder.resume import changed_detector
 from benchmarks.runner.plan import Plan
 from benchmarks.runner.portions import TRIES, Portion, Portions
-from benchmarks.runner.ray_actor import Counts, Errand, Opened, Scorer
+from benchmarks.runner.ray_actor import Counts, Errand, Opened, Scorer, readable
 from benchmarks.runner.ray_cluster import Cluster, connected
 from benchmarks.runner.run_progress import speed_line
 from benchmarks.runner.score import jobs_of
 from benchmarks.text import plain
-from registry import UserError
+from registry import TestSet, UserError
 from registry.encoder import Passes
 from registry.files import remove_drafts
 from registry.plugins import one_line
 
 _PATIENCE = 60.0
 """Seconds without any actor after which it is said that one is waited for."""
+
+_FEW = 8
+"""Pictures of a test set of which one that can be read is looked for."""
 
 
 @dataclass(frozen=True)
@@ -76,6 +79,27 @@ class _Worker:
     began: float = 0.0
 
 
+def compare(records: Mapping[str, Mapping[str, Any]], opened: Opened) -> None:
+    """Refuse an actor that would score with something else than what run.json says.
+
+    records: of the driver's session.
+    """
+    for name, version in versions().items():
+        if name != "platform" and opened.versions.get(name) != version:
+            raise UserError(
+                f"node {opened.host} has {name} {opened.versions.get(name)}, the command has {version}: install the same on all nodes"
+            )
+    here, there = (
+        make_record({"schema": 1, "detectors": one, "datasets": {}, "perturbations": []}).detectors
+        for one in (records, opened.records)
+    )
+    for detector in sorted(here.keys() & there.keys()):
+        for what in changed_detector(here[detector], there[detector]):
+            raise UserError(
+                f"node {opened.host} has another {what} of {detector}: name files on a disk that all nodes share"
+            )
+
+
 class _Pool:
     """Actors of a run, as many as there is work and room for. One that dies is replaced, and others do what it had."""
 
@@ -99,7 +123,7 @@ class _Pool:
             (plan.settings.out / OWNER).read_bytes(),
             cluster.cpus,
         )
-        self.test_sets = self.ray.put({one.name: replace(one, pictures=()) for one in plan.test_sets})
+        self.test_sets = self.ray.put({one.name: _sample(one) for one in plan.test_sets})
 
     def run(self) -> None:
         """Until every portion is done or given up."""
@@ -157,7 +181,7 @@ class _Pool:
             self._scored(worker, answer)
 
     def _opened(self, worker: _Worker, opened: Opened) -> None:
-        self._compare(opened)
+        compare(self.plan.session.records, opened)
         worker.opened = opened
         self.failed |= opened.failed
         if opened.device_name not in self.device_names:
@@ -167,23 +191,6 @@ class _Pool:
                 record = read_record(out)
                 record.device, record.device_name = opened.device, "; ".join(sorted(self.device_names))
                 write_record(out, record)
-
-    def _compare(self, opened: Opened) -> None:
-        """Refuse an actor that would score with something else than what run.json says."""
-        for name, version in versions().items():
-            if name != "platform" and opened.versions.get(name) != version:
-                raise UserError(
-                    f"node {opened.host} has {name} {opened.versions.get(name)}, the command has {version}: install the same on all nodes"
-                )
-        here, there = (
-            make_record({"schema": 1, "detectors": records, "datasets": {}, "perturbations": []}).detectors
-            for records in (self.plan.session.records, opened.records)
-        )
-        for detector in here.keys() & there.keys():
-            for what in changed_detector(here[detector], there[detector]):
-                raise UserError(
-                    f"node {opened.host} has another {what} of {detector}: name files on a disk that all nodes share"
-                )
 
     def _scored(self, worker: _Worker, counts: Counts) -> None:
         assert worker.portion is not None
@@ -207,6 +214,12 @@ class _Pool:
         self.workers.remove(worker)
         self.answers = {answer: of for answer, of in self.answers.items() if of is not worker}
         self.ray.kill(worker.actor)
+
+
+def _sample(test_set: TestSet) -> TestSet:
+    """A set with one picture that can be read here, of the first few; with none where none can."""
+    seen = next((one for one in test_set.pictures[:_FEW] if readable(test_set, one)), None)
+    return replace(test_set, pictures=(seen,) if seen else ())
 
 
 class _Progress:

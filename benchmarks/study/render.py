@@ -7,8 +7,9 @@ from dataclasses import asdict
 from pathlib import Path
 
 from benchmarks.files import write_json, write_texts
+from benchmarks.reports.page.outline import outlined
 from benchmarks.study.matrix import MEANS, Matrix
-from benchmarks.text import csv_text, in_markdown, page_environment, plain
+from benchmarks.text import csv_text, in_markdown, plain
 from registry.files import atomic
 
 SPREAD = "± is the standard deviation over trainings by several random seeds, in brackets the range."
@@ -90,7 +91,7 @@ def _any_spread(matrices: Sequence[Matrix]) -> bool:
 
 
 def _html(matrices: Sequence[Matrix]) -> str:
-    environment = page_environment("benchmarks.study", "templates")
+    environment = outlined("benchmarks.study", "templates")
     environment.filters["percent"] = percent
     environment.globals["with_spread"] = with_spread
     template = environment.get_template("study.html.j2")
@@ -122,7 +123,12 @@ def _draw(matrix: Matrix, out: Path) -> list[Path]:
         [[np.nan if row.values[name] is None else row.values[name] for name in names] for row in matrix.rows],
         dtype=float,
     )
-    figure = Figure(figsize=(2.4 + 0.8 * len(names), 1.8 + 0.5 * len(matrix.rows)), layout="constrained")
+    # inches: of a field, and of a letter of the names, which stand aslant below
+    beside, below = (
+        0.07 * max(map(len, texts), default=0) for texts in ([row.label for row in matrix.rows], names)
+    )
+    size = (2 + beside + 0.8 * len(names), 1.8 + below + 0.5 * len(matrix.rows))
+    figure = Figure(figsize=size, layout="constrained")
     axes = figure.subplots()
     drawn = axes.imshow(100 * values, cmap="viridis", vmin=0, vmax=100, aspect="auto")
     axes.set_xticks(

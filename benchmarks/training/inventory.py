@@ -17,7 +17,7 @@ from benchmarks.pictures import PictureError, open_picture
 from benchmarks.ranks import Processes, decoding_processes
 from benchmarks.text import csv_text, plain
 from benchmarks.training.settings import TrainSettings
-from registry import TestSet, UserError
+from registry import PictureFile, TestSet, UserError
 from registry.dataset import FAKE, REAL
 from registry.files import atomic
 
@@ -26,7 +26,7 @@ from registry.files import atomic
 class Item:
     """One labelled picture file. prepare: done to it when it is decoded, as its test set says."""
 
-    path: Path
+    path: PictureFile
     label: int
     prepare: Callable[[Image], Image] | None = None
 
@@ -39,7 +39,7 @@ class Item:
 class Unreadable:
     """A picture file that cannot be decoded, and why."""
 
-    path: Path
+    path: PictureFile
     label: int
     reason: str
 
@@ -114,7 +114,7 @@ def take_inventory(
     unreadable: list[Unreadable] = []
     sources: list[Source] = []
     for test_set in test_sets:
-        found = [Item(test_set.root / p.path, p.label, test_set.prepare) for p in test_set.pictures]
+        found = [Item(test_set.file(p), p.label, test_set.prepare) for p in test_set.pictures]
         reasons = [""] * len(found)
         if check:
             reasons = list(DataLoader(_Check(found, max_pixels), batch_size=None, num_workers=workers))

@@ -115,7 +115,9 @@ NO_AUGMENTATION = AugmentationSettings(blur=0, jpeg=0, random_crop=False, flip=0
 class SplitSettings(Settings):
     """The pictures of one split, as `d3qe-bench run` names them."""
 
-    sets: list[str] = Field(min_length=1, description="folders, manifests or registered data sets")
+    sets: list[str] = Field(
+        min_length=1, description="folders, manifests, tar shards, Parquet files or registered data sets"
+    )
     layout: str = Field("", description="on-disk layout; found from the folder by default")
     options: dict[str, Any] = Field({}, description="options of the layout, such as split: train")
 

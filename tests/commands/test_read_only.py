@@ -16,8 +16,11 @@ import yaml
 
 from benchmarks.loading import load_catalogs
 from benchmarks.loading.locate import stored
+from benchmarks.runfolder.evaluate import evaluate_run
 from registry.weights import weights_file
 from tests.conftest import ROOT, Invoked
+from tests.metrics.samples import normal
+from tests.runs import dataset, detector, make_run, rows_of
 from tests.training.conftest import TOY_PLUGIN
 from tests.training.toy import Toy, write_pictures
 
@@ -69,6 +72,42 @@ def state(folder: Path) -> dict[str, tuple[int, int]]:
         str(path.relative_to(folder)): (path.stat().st_size, path.stat().st_mtime_ns)
         for path in sorted(folder.rglob("*"))
     }
+
+
+def test_a_run_that_cannot_be_written_to(tmp_path: Path, locked: Callable[[Path], list[str]]) -> None:
+    """What is computed is reported elsewhere; what has to be computed there is refused in a line that says what to do."""
+    shared, own = tmp_path / "shared", tmp_path / "own"
+    own.mkdir()
+    for name in ("new", "old"):
+        make_run(
+            shared / name,
+            {"a": detector(), "b": detector()},
+            {"AR/VAR": dataset("AR", "VAR", 30, 30)},
+            lambda cell: rows_of(*normal(30, 30, 1.0, seed=ord(cell.detector))),
+        )
+        evaluate_run(shared / name, load_catalogs().metrics, bootstrap=20)
+    metrics = json.loads((shared / "old" / "metrics.json").read_text())
+    del metrics["computed_from"]  # as before there were digests
+    (shared / "old" / "metrics.json").write_text(json.dumps(metrics))
+    commands = [
+        ["report", str(shared / "new"), "--out", str(own / "new")],
+        ["failures", str(shared / "new"), "--out", str(own / "new")],
+        ["report", str(shared / "old"), "--out", str(own / "old")],
+    ]
+    done = subprocess.run(
+        [*locked(shared), sys.executable, "-c", SCRIPT, json.dumps(commands)],
+        capture_output=True,
+        text=True,
+        cwd=own,
+        env={**os.environ, "PYTHONPATH": str(ROOT)},
+        check=False,
+    )
+    codes = json.loads(done.stdout.rpartition("codes ")[2])
+    assert list(codes.values()) == [0, 0, 2], done.stderr
+    assert (own / "new" / "leaderboard.html").exists()
+    (line,) = [line for line in done.stderr.splitlines() if "cannot be written to" in line]
+    assert f"copy the folder (`cp -r {shared / 'old'} COPY`) and name the copy" in line
+    assert not (own / "old").exists()
 
 
 @pytest.mark.slow

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import csv
 import json
 import xml.etree.ElementTree as ET
 from dataclasses import replace
@@ -138,7 +139,15 @@ def test_every_figure_is_written_readable_and_repeatable(subject, pictures, tmp_
             assert len(image.convert("RGB").getcolors(1 << 24)) > 20
         text = " ".join(ET.parse(svg).getroot().itertext())
         assert "picture" in text or "positions" in text
-        assert json.loads(numbers.read_text())
+        content = json.loads(numbers.read_text())
+        with open(numbers.with_suffix(".csv"), newline="", encoding="utf-8") as stream:
+            rows = list(csv.DictReader(stream))
+        assert {row["number"].partition(".")[0] for row in rows} == set(content)
+        for row in rows:
+            found = content
+            for part in row["number"].split("."):
+                found = found[int(part)] if isinstance(found, list) else found[part]
+            assert row["value"] == str(found)
         assert svg.read_bytes() == (tmp_path / "b" / svg.name).read_bytes()
 
 

@@ -2,15 +2,24 @@
 
 from __future__ import annotations
 
+import csv
+import io
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any
 
 import pytest
+from rich.console import Console
 
+from benchmarks.reports import render
 from benchmarks.reports.board import Board, BoardRow, Verdict, boards, warnings
-from benchmarks.reports.load import Run
+from benchmarks.reports.load import Run, read_runs
 from benchmarks.reports.notes import UNTESTED, legend, mark, notes, what_was_tested
-from tests.runs import dataset, record
+from benchmarks.reports.site.pages import site
+from benchmarks.runfolder.evaluate import evaluate_run
+from registry import load_plugins
+from tests.metrics.samples import normal
+from tests.runs import dataset, detector, make_run, record, rows_of
 
 
 def cell(detector: str, dataset: str, value: float | None, **more: Any) -> dict[str, Any]:
@@ -103,7 +112,7 @@ def test_what_no_test_decides_is_ranked_by_value_and_not_marked() -> None:
     }
     assert (
         what_was_tested(board)
-        == "Tested by T on 1 test set and 1 mean; what no test decides, on 1 test set and 1 mean, is unmarked"
+        == "Tested by T on 1 test set; what no test decides, on 1 test set, is unmarked"
     )
     (unknown,) = boards([run("r", cells)], ["ap"])
     assert what_was_tested(unknown) == UNTESTED
@@ -181,3 +190,43 @@ def test_other_seeds_are_warned_of_where_perturbations_are_random(perturbation: 
     assert len(warnings(seeded)) == count
     if count:
         assert "The seed was 0 in x and 1 in y" in warnings(seeded)[0]
+
+
+def test_a_mean_over_one_test_set_is_in_the_csv_alone(tmp_path: Path) -> None:
+    sets = {name: dataset(name.split("/")[0], name, 100, 100) for name in ("AR/VAR", "AR/RAR", "GAN/ProGAN")}
+    folder = make_run(
+        tmp_path / "run",
+        {"a": detector(), "b": detector()},
+        sets,
+        lambda cell: rows_of(*normal(100, 100, 1.0 + (cell.detector == "a"), seed=len(cell.dataset))),
+    )
+    evaluate_run(folder, load_plugins(environ={"D3QE_BENCH_PLUGINS": ""}).metrics, bootstrap=20)
+    (board,) = boards(read_runs([folder]), ["ap"])
+    assert [(c.group, c.label) for c in board.shown] == [
+        ("AR", "VAR"), ("AR", "RAR"), ("AR", "mean of 2"), ("GAN", "ProGAN"), ("all", "mean of 3"),
+    ]  # fmt: skip
+    assert [(c.group, c.label) for c in board.summary] == [
+        ("AR", "mean of 2"), ("GAN", "ProGAN"), ("all", "mean of 3"),
+    ]  # fmt: skip
+    printed = Console(record=True, width=120, file=io.StringIO())
+    written = render([folder], out=tmp_path / "out", metrics=["ap"], console=printed)
+    texts = {file.name: file.read_text(encoding="utf-8") for file in written}
+    texts |= {"terminal": printed.export_text(), **site(read_runs([folder]), ["ap"])}
+    for name, text in texts.items():
+        assert ("mean of 1" in text) == (name in ("leaderboard.csv", "leaderboard.losses.csv")), name
+        if name in ("leaderboard.md", "leaderboard.tex", "terminal"):
+            assert "on 3 test sets and 2 means" in text
+    means = [row for row in csv.DictReader(texts["leaderboard.csv"].splitlines()) if row["is_mean"] == "true"]
+    assert {(row["paradigm"], row["column"]) for row in means} == {
+        ("AR", "mean of 2"), ("GAN", "mean of 1"), ("all", "mean of 3"),
+    }  # fmt: skip
+    # where there is one test set in all, it says what there is to say
+    one = make_run(
+        tmp_path / "one",
+        {"a": detector(), "b": detector()},
+        {"AR/VAR": sets["AR/VAR"]},
+        lambda cell: rows_of(*normal(100, 100, 1.0, seed=len(cell.detector))),
+    )
+    (file,) = render([one], ["md"], out=tmp_path / "out", metrics=["ap"])
+    assert "mean of" not in file.read_text(encoding="utf-8")
+    assert "| AR: VAR |" in file.read_text(encoding="utf-8").partition("Threshold or signal")[2]

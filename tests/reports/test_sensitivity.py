@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import csv
 import json
+import re
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +24,7 @@ from benchmarks.loading.feeds import add_feeds
 from benchmarks.reports.load import read_runs
 from benchmarks.reports.sensitivity.chosen import choose
 from benchmarks.reports.sensitivity.moved import make_sensitivity
+from benchmarks.reports.sensitivity.shown import write
 from benchmarks.runfolder.evaluate import evaluate_run
 from benchmarks.runfolder.scores import Cell
 from registry import UserError, load_plugins
@@ -85,6 +88,39 @@ def test_values_ranges_and_corrections_are_those_of_other_libraries(folder: Path
     assert (found.mean.worst, found.mean.compared) == ("size:128", 2)
     assert default.mean.difference == 0
     assert dict(found.left_out) == {"whole": "the network takes no input of 77×96 px"}
+
+
+def test_leaderboards_leave_ways_out_and_say_so(folder: Path, tmp_path: Path) -> None:
+    def rows(*more: str) -> tuple[set[str], str, str]:
+        done = CliRunner().invoke(
+            app, ["report", str(folder), "--metric", "auroc", "--out", str(tmp_path), *more]
+        )
+        assert done.exit_code == 0, done.output
+        table = list(csv.DictReader((tmp_path / "leaderboard.csv").read_text().splitlines()))
+        return {row["detector"] for row in table}, done.output, (tmp_path / "leaderboard.md").read_text()
+
+    names, printed, text = rows()
+    assert names == {"one"}
+    for said in (printed, text):
+        assert "one in 3" in " ".join(said.split())
+        assert "one@" not in said
+    names, printed, _ = rows("--ways")
+    assert names == set(SHIFTS)
+    assert "was fed in other ways" not in printed
+
+
+def test_of_a_single_test_set_no_mean_is_shown(folder: Path, tmp_path: Path) -> None:
+    (run,) = read_runs([folder])
+    cells = [cell for cell in run.metrics["cells"] if cell["dataset"] == "AR/VAR"]
+    found = make_sensitivity(replace(run, metrics={**run.metrics, "cells": cells}))
+    written = {path.suffix: path.read_text() for path in write(found, [], "", tmp_path)}
+    for kind in (".md", ".html", ".svg"):
+        assert "AR/VAR" in written[kind]
+        assert not re.search(
+            r"\bmean\b",
+            re.sub('<style>.*?</style>|<script>.*?</script>| data-csv=".*?"', "", written[kind], flags=re.S),
+        )
+    assert {row["dataset"] for row in csv.DictReader(written[".csv"].splitlines())} == {"AR/VAR", "mean"}
 
 
 def test_equal_ways_are_called_by_the_default(folder: Path) -> None:

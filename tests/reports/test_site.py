@@ -24,14 +24,17 @@ class Page(HTMLParser):
         self.links: list[str] = []
         self.tags: set[str] = set()
         self.text = ""
+        self.within = ""
         self.feed(file.read_text(encoding="utf-8"))
 
     def handle_starttag(self, tag, attrs):
         self.tags.add(tag)
+        self.within = tag
         self.links += [value for name, value in attrs if name in ("href", "src")]
 
     def handle_data(self, data):
-        self.text += f" {data}"
+        if self.within not in ("style", "script"):
+            self.text += f" {data}"
 
 
 @pytest.fixture(scope="module")

@@ -21,12 +21,15 @@ import pyarrow.parquet as pq
 import pytest
 from PIL import Image
 
+from benchmarks.runfolder.provenance import versions
 from benchmarks.runfolder.record import read_record
 from benchmarks.runfolder.scores import read_scores
 from benchmarks.runner.loop import pictures_of_batch
 from benchmarks.runner.pending import Job
 from benchmarks.runner.portions import TRIES, Portions
-from registry import Picture, TestSet
+from benchmarks.runner.ray_actor import Opened
+from benchmarks.runner.ray_pool import compare
+from registry import Picture, TestSet, UserError
 from tests.conftest import ROOT
 from tests.faults import children
 from tests.pictures import make_test_sets
@@ -124,6 +127,42 @@ def test_all_that_is_left_can_be_given_up():
         "AR: 4 pictures were not scored: the disk is full",
         "GAN: 2 pictures were not scored: the disk is full",
     ]
+
+
+@pytest.mark.parametrize(
+    ("other", "said"),
+    [
+        ({"versions": {"torch": "1.0"}}, "node far has torch 1.0, the command has"),
+        (
+            {"records": {"npr": {"weights": {"file": "npr.pth", "sha256": "cd" * 32}}}},
+            "another weights file of npr",
+        ),
+        ({"records": {"npr": {"encoders": {"clip": "cd"}}}}, "another encoder of npr"),
+        ({"records": {}}, None),  # it could not be built there, and that is noted
+        ({}, None),
+    ],
+)
+def test_a_node_with_other_versions_or_weights_is_refused(other, said):
+    records = {
+        "npr": {
+            "name": "npr",
+            "weights": {"file": "npr.pth", "sha256": "ab" * 32},
+            "encoders": {"clip": "ab"},
+        }
+    }
+    there = {
+        name: {**facts, **other.get("records", records)[name]}
+        for name, facts in records.items()
+        if name in other.get("records", records)
+    }
+    opened = Opened(
+        "far", "cpu", "a CPU", {**versions(), "platform": "another", **other.get("versions", {})}, there, {}
+    )
+    if said is None:
+        compare(records, opened)
+        return
+    with pytest.raises(UserError, match=said):
+        compare(records, opened)
 
 
 @pytest.mark.parametrize(

@@ -4,21 +4,20 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import asdict
-from importlib import resources
 from pathlib import Path
 from typing import Any
 
 import pandas as pd
-from markupsafe import Markup
 
 from benchmarks.files import write_texts
 from benchmarks.reports.failures.causes import Failures
 from benchmarks.reports.failures.fusion import ALL
 from benchmarks.reports.failures.gallery import EACH
 from benchmarks.reports.failures.slices import losing
+from benchmarks.reports.page.outline import outlined
 from benchmarks.reports.templates import environment
 from benchmarks.runfolder.metrics_file import METRICS
-from benchmarks.text import csv_text, in_markdown, page_environment
+from benchmarks.text import csv_text, in_markdown
 
 NAME = "failures"
 WORST = 5
@@ -110,6 +109,7 @@ def _context(found: Failures) -> dict[str, Any]:
             name for name in METRICS if found.fusion is not None and name in set(found.fusion["metric"])
         ],
         "datasets": datasets,
+        "columns": datasets if len(datasets) > 1 else [],  # of a single set the mean says it all
         "ALL": ALL,
         "each": EACH,
     }
@@ -130,9 +130,7 @@ def _slice_table(found: Failures) -> dict[str, list[tuple[str, int, int, dict[st
 
 
 def _page(context: dict[str, Any]) -> str:
-    made = page_environment("benchmarks.reports.failures", ".", trim_blocks=True, lstrip_blocks=True)
-    css = resources.files("benchmarks.reports.page").joinpath("page.css").read_text(encoding="utf-8")
-    return made.get_template("page.html.j2").render(**context, css=Markup(css))
+    return outlined("benchmarks.reports.failures").get_template("page.html.j2").render(**context)
 
 
 def _csv(table: pd.DataFrame) -> str:

@@ -3,7 +3,6 @@
 const HUES = ["#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9", "#8c564b", "#7f7f7f"];
 const DASHES = [[], [6, 3], [2, 2], [8, 3, 2, 3]];
 const styleOf = (row) => ({ borderColor: HUES[row % HUES.length], backgroundColor: HUES[row % HUES.length], borderDash: DASHES[Math.floor(row / HUES.length) % DASHES.length], borderWidth: 2, pointRadius: 0, pointHitRadius: 6 });
-const color = (name) => getComputedStyle(document.documentElement).getPropertyValue(name).trim();
 const families = [...new Set(data.perturbations.filter((name) => /^(?!chain:)[^:]+:[\d.]+$/.test(name)).map((name) => name.split(":")[0]))];
 fill($("family"), families.map((name) => [name, name]));
 fill($("robust-column"), columnOptions, meanOfAll());
@@ -104,4 +103,4 @@ for (const [id] of sections) watcher.observe($(id));
 for (const id of ["family", "robust-column"]) $(id).addEventListener("change", () => drawRobustness(visibleRows()));
 $("curve-set").addEventListener("change", () => drawCurves(visibleRows()));
 $("curve-detector").addEventListener("change", drawHistogram);
-if (!families.length) $("robustness").closest("section").hidden = true;
+if (!families.length) for (const part of [$("robustness").closest("section"), document.querySelector('nav [href="#h-robust"]').parentElement]) part.hidden = true;

@@ -1,21 +1,5 @@
 "use strict";
-// Tables as CSV, sorted by any column; figures as SVG and CSV. Everything is made here, nothing is asked of a server.
-const FORMULA = new RegExp(`^\\s*[${data.formula.map((sign) => `\\${sign}`).join("")}]`);
-// As benchmarks/text.py: a number stays a number, and what a spreadsheet would take for a formula becomes text.
-function inSpreadsheet(value) {
-  const text = String(value ?? "").replace(/^−(?=\d+(\.\d+)?$)/, "-");
-  const safe = !/^[+-]?\d+(\.\d+)?$/.test(text) && FORMULA.test(text) ? `'${text}` : text;
-  return /[",\n]/.test(safe) ? `"${safe.replaceAll('"', '""')}"` : safe;
-}
-const csvOf = (lines) => lines.map((line) => line.map(inSpreadsheet).join(",")).join("\n") + "\n";
-function save(name, type, text) {
-  const link = make("a", undefined, { download: name, href: URL.createObjectURL(new Blob([text], { type })) });
-  link.click();
-  setTimeout(() => URL.revokeObjectURL(link.href), 1000);
-}
-
-const textOf = (box) => box.textContent.replace(/\s+/g, " ").trim();
-const tableLines = (table) => [...table.rows].map((line) => [...line.cells].map(textOf));
+// What the leaderboard alone has to save: its table with every number, and the charts. Then tables that sort.
 // The leaderboard has more than one number in a box: one line for each.
 function boardLines() {
   const lines = [["detector", "paradigm", "column", "metric", "pictures", "value", "low", "high", "mark"]];
@@ -29,7 +13,10 @@ function boardLines() {
   return lines;
 }
 
-const nameOf = (canvas) => `${canvas.id}-${data.metrics[state.metric].name}-${pictures(data.perturbations[state.perturbation])}`.replace(/[^\w.@-]+/g, "_");
+ownLines.board = boardLines;
+ownLines.heat = boardLines;
+
+const nameOf = (canvas) => `${canvas.id}-${data.metrics[state.metric].name}-${pictures(data.perturbations[state.perturbation])}`;
 function chartLines(found) {
   const lines = [["series", "x", "y"]];
   for (const series of found.data.datasets) {
@@ -72,39 +59,10 @@ function chartSvg(found) {
   });
   return svg;
 }
-function svgText(svg) {
-  const copy = svg.cloneNode(true);
-  copy.setAttribute("xmlns", SVG);
-  copy.setAttribute("style", `color: ${color("--text")}; background: ${color("--back")}`);
-  return new XMLSerializer().serializeToString(copy);
-}
-
-function offer(place, what, buttons) {
-  const line = make("p", undefined, { class: "save" });
-  for (const [kind, act] of buttons) {
-    const button = make("button", kind, { type: "button", "aria-label": `${kind} of ${what}` });
-    button.addEventListener("click", act);
-    line.append(button);
-  }
-  place.after(line);
-}
-for (const region of document.querySelectorAll(".scroll")) {
-  const table = region.querySelector("table");
-  const what = region.getAttribute("aria-label");
-  if (table) offer(region, what, [["CSV", () => save(`${what.replace(/[^\w.@-]+/g, "_")}.csv`, "text/csv", csvOf(table.id === "board" ? boardLines() : tableLines(table)))]]);
-}
 for (const canvas of document.querySelectorAll("canvas")) {
   offer(canvas.parentElement, canvas.getAttribute("aria-label"), [
     ["SVG", () => drawn[canvas.id] && save(`${nameOf(canvas)}.svg`, "image/svg+xml", svgText(chartSvg(drawn[canvas.id])))],
     ["CSV", () => drawn[canvas.id] && save(`${nameOf(canvas)}.csv`, "text/csv", csvOf(chartLines(drawn[canvas.id])))],
-  ]);
-}
-for (const figure of document.querySelectorAll(".drawing")) {
-  const what = figure.getAttribute("aria-label");
-  const lines = () => (figure.id === "heat" ? boardLines() : tableLines(figure.closest("section").querySelector(`#${figure.dataset.table}`)));
-  offer(figure.closest(".scroll") || figure, what, [
-    ["SVG", () => save(`${what.replace(/[^\w.@-]+/g, "_")}.svg`, "image/svg+xml", svgText(figure.querySelector("svg")))],
-    ["CSV", () => save(`${what.replace(/[^\w.@-]+/g, "_")}.csv`, "text/csv", csvOf(lines()))],
   ]);
 }
 

@@ -1,6 +1,5 @@
 "use strict";
 // Heat map of detectors × test sets, as SVG: the numbers of the table, in colours that print and that colour-blind readers tell apart.
-const SVG = "http://www.w3.org/2000/svg";
 const drawSvg = (tag, attributes, text) => {
   const made = document.createElementNS(SVG, tag);
   for (const [name, value] of Object.entries(attributes)) made.setAttribute(name, value);

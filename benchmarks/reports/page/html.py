@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
-from importlib import resources
 from pathlib import Path
 
 from markupsafe import Markup
@@ -15,6 +14,7 @@ from benchmarks.reports.differences import differences
 from benchmarks.reports.load import Run
 from benchmarks.reports.notes import UNTRAINED
 from benchmarks.reports.operating import HEADINGS
+from benchmarks.reports.page.outline import HOME, page_file, saving
 from benchmarks.reports.page.payload import curve_payload, payload
 from benchmarks.reports.page.summary import winners
 from benchmarks.reports.page.wrong import most_wrong
@@ -32,7 +32,7 @@ def html(report: Report, pictures: Path | None = None) -> str:
 
     pictures: data root of the run; the pictures each detector gets most wrong are then shown as thumbnails.
     """
-    environment = page_environment("benchmarks.reports.page", ".")
+    environment = page_environment((HOME, "."))
     measured, best = winners(report.runs, report.boards)
     wrong = [found for run in report.runs for found in most_wrong(run, pictures)] if pictures else []
     return environment.get_template("page.html.j2").render(
@@ -51,10 +51,11 @@ def html(report: Report, pictures: Path | None = None) -> str:
         provenance=provenance,
         weights=weights,
         verdict=verdict,
-        css=Markup(_file("page.css")),
-        chart_js=Markup(_file("vendor/chart.umd.min.js")),
-        chart_licence=_file("vendor/LICENSE-chart.js.txt"),
-        scripts=[Markup(_file(name)) for name in SCRIPTS],
+        css=page_file("page.css"),
+        saving=saving(),
+        chart_js=page_file("vendor/chart.umd.min.js"),
+        chart_licence=str(page_file("vendor/LICENSE-chart.js.txt")),
+        scripts=[page_file(name) for name in SCRIPTS],
         data=in_script(payload(report)),
         curves=in_script(curve_payload(report)),
     )
@@ -86,7 +87,3 @@ def weights(run: Run) -> Iterator[dict[str, str]]:
             "licence": facts.card.licence,
             "weights": json.dumps(found, ensure_ascii=False),
         }
-
-
-def _file(name: str) -> str:
-    return resources.files("benchmarks.reports.page").joinpath(name).read_text(encoding="utf-8")

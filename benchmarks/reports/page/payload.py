@@ -21,7 +21,7 @@ from benchmarks.reports.statistics.standings import HEADINGS, standings
 from benchmarks.reports.statistics.verdicts import ALPHA, Verdicts
 from benchmarks.runfolder.metrics_file import recorded_interval
 from benchmarks.runfolder.scores import Cell
-from benchmarks.text import FORMULA, plain
+from benchmarks.text import plain
 
 STATUS = [COMPLETE, PARTIAL, FAILED]
 PAIRS = 20_000
@@ -43,12 +43,12 @@ def payload(report: Report) -> dict[str, Any]:
     found = boards(runs, names, verdicts.judge)
     kinds = perturbations(runs)
     by_metric = [found[i * len(kinds) : (i + 1) * len(kinds)] for i in range(len(names))]
-    columns = sorted(dict.fromkeys(column for board in found for column in board.columns), key=position)
+    columns = sorted(dict.fromkeys(column for board in found for column in board.shown), key=position)
     rows = found[0].rows if found else []
     reasons = sorted({e.no_interval for board in found for e in board.entries.values() if e.no_interval})
     return {
         "metrics": [
-            {**_metric(runs, name), "columns": [columns.index(c) for c in own[0].columns]}
+            {**_metric(runs, name), "columns": [columns.index(c) for c in own[0].shown]}
             for name, own in zip(names, by_metric, strict=True)
         ],
         "shown": list(report.metrics),
@@ -81,7 +81,6 @@ def payload(report: Report) -> dict[str, Any]:
         "headings": HEADINGS,
         "alpha": ALPHA,
         "digits": DIGITS,
-        "formula": list(FORMULA),
     }
 
 

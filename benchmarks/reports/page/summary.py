@@ -17,7 +17,7 @@ NAMED = 3
 
 @dataclass(frozen=True)
 class Winner:
-    """The best detector of a mean. title: of what; value: with its interval where there is one.
+    """The best detector over some test sets. title: which; value: with its interval where there is one.
 
     sure: what the tests say of its lead. cost: its pictures per second and on what, where that was measured.
     """
@@ -30,14 +30,14 @@ class Winner:
 
 
 def winners(runs: Sequence[Run], boards: Sequence[Board]) -> tuple[str, list[Winner]]:
-    """In the first metric on clean pictures, or the first pictures there are: what was measured, and the best of every mean over test sets, that over all first."""
+    """In the first metric on clean pictures, or the first pictures there are: what was measured, and the best over all test sets and in each paradigm."""
     board = next((one for one in boards if one.perturbation == CLEAN), next(iter(boards), None))
     if board is None:
         return "", []
     said = "clean pictures" if board.perturbation == CLEAN else board.perturbation
     what = f"{board.metric}, {'higher' if board.higher_is_better else 'lower'} is better, {said}"
-    means = [column for column in board.columns if column.is_mean]
-    return what, list(_winners({run.label: run for run in runs}, board, [*means[-1:], *means[:-1]]))
+    found = board.summary  # what is over all comes last
+    return what, list(_winners({run.label: run for run in runs}, board, [*found[-1:], *found[:-1]]))
 
 
 def _winners(runs: dict[str, Run], board: Board, columns: Sequence[Column]) -> Iterator[Winner]:

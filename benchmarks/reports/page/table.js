@@ -2,12 +2,6 @@
 // The table: state, filtering, sorting, keyboard. Everything reads `data`, which is metrics.json in arrays.
 const data = JSON.parse(document.getElementById("data").textContent);
 const $ = (id) => document.getElementById(id);
-const make = (tag, text, attributes = {}) => {
-  const made = document.createElement(tag);
-  if (text !== undefined) made.textContent = text;
-  for (const [name, value] of Object.entries(attributes)) made.setAttribute(name, value);
-  return made;
-};
 const MARK = { untrained: "†", partial: "‡", failed: "✗", none: "–", tied: "≈", own: "◇", no_interval: "°", unmeasured: "?" };
 const state = { metric: 0, perturbation: 0, sort: null, ascending: false, hidden: new Set() };
 const scale = 10 ** data.digits;
@@ -227,8 +221,9 @@ const fill = (select, options, chosen = 0) => {
   if (options.length) select.value = options[Math.min(chosen, options.length - 1)][0];
 };
 const columnName = (column) => `${column.group}: ${column.label}`;
+// A single test set has no mean, and stands for all.
 const meanOfAll = () => Math.max(0, data.columns.findIndex((column) => column.group === "all"));
-if (data.columns.some((column) => column.group === "all")) state.sort = meanOfAll();
+if (data.columns.length === 1 || data.columns.some((column) => column.group === "all")) state.sort = meanOfAll();
 fill($("metric"), data.metrics.map((metric, i) => [i, metric.name]), data.metrics.findIndex((m) => m.name === data.shown[0]));
 state.metric = Number($("metric").value);
 state.ascending = !data.metrics[state.metric].higher;

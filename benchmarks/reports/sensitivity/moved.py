@@ -97,6 +97,11 @@ class SensitivityReport:
     datasets: Sequence[str]
     detectors: Sequence[Sensitivity]
 
+    @property
+    def single(self) -> str:
+        """The test set where there is only one, so that a mean would repeat it; empty where there are several."""
+        return self.datasets[0] if len(self.datasets) == 1 else ""
+
 
 def make_sensitivity(run: Run, metric: str = "auroc") -> SensitivityReport:
     """Every detector of a run that was fed in several ways, on clean pictures.

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import asdict
-from importlib import resources
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from markupsafe import Markup
+from markupsafe import Markup, escape
 
 from benchmarks.files import write_json, write_texts
+from benchmarks.reports.page.outline import outlined
 from benchmarks.reports.sensitivity.chosen import Chosen
 from benchmarks.reports.sensitivity.moved import (
     DEFAULT,
@@ -22,7 +22,7 @@ from benchmarks.reports.sensitivity.moved import (
 )
 from benchmarks.reports.svg import inline_svg
 from benchmarks.reports.templates import environment
-from benchmarks.text import csv_text, in_markdown, page_environment, plain
+from benchmarks.text import csv_text, in_markdown, plain
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -42,19 +42,18 @@ def write(found: SensitivityReport, chosen: Sequence[Chosen], validation: str, o
         "number": number,
         "moved": moved_text,
         "MEAN": MEAN,
+        "columns": [] if found.single else found.datasets,
     }
     rows = list(flat(found))
-    css = resources.files("benchmarks.reports.page").joinpath("page.css").read_text(encoding="utf-8")
-    page = page_environment("benchmarks.reports.sensitivity", ".", trim_blocks=True, lstrip_blocks=True)
+    numbers = csv_text(list(rows[0]), rows)
+    page = outlined("benchmarks.reports.sensitivity").get_template("page.html.j2")
     written = write_texts(
         out,
         {
             f"{NAME}.md": environment(in_markdown).get_template("sensitivity.md.j2").render(**context),
-            f"{NAME}.csv": csv_text(list(rows[0]), rows),
+            f"{NAME}.csv": numbers,
             f"{NAME}.svg": drawing,
-            f"{NAME}.html": page.get_template("page.html.j2").render(
-                **context, css=Markup(css), drawing=Markup(drawing)
-            ),
+            f"{NAME}.html": page.render(**context, drawing=Markup(drawing), csv=Markup(escape(numbers))),
         },
     )
     content = {
@@ -98,7 +97,7 @@ def figure(found: SensitivityReport) -> str:
     """Per detector and test set every way as a dot on the metric's axis, the default filled, as SVG."""
     from matplotlib.figure import Figure
 
-    lines = [len(found.datasets) + 1 for _ in found.detectors]
+    lines = [len(found.datasets) + (not found.single) for _ in found.detectors]
     drawing = Figure(figsize=(7.5, 0.9 + 0.42 * sum(lines) + 0.6 * len(lines)), layout="constrained")
     panels = drawing.subplots(len(lines), 1, sharex=True, squeeze=False, height_ratios=lines)
     for axes, one in zip(panels[:, 0], found.detectors, strict=True):
@@ -108,7 +107,7 @@ def figure(found: SensitivityReport) -> str:
 
 
 def _panel(axes: Axes, one: Sensitivity, found: SensitivityReport) -> None:
-    names = [*found.datasets, MEAN]
+    names = [*found.datasets, *([] if found.single else [MEAN])]
     for place, name in enumerate(names):
         extremes = one.mean if name == MEAN else one.sets.get(name)
         if extremes is None:

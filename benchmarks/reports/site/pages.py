@@ -1,4 +1,4 @@
-"""The pages of the site, from submitted rows or runs: plain HTML without scripts, links within the folder alone."""
+"""The pages of the site, from submitted rows or runs: plain HTML, whose one script saves tables, and links within the folder alone."""
 
 from __future__ import annotations
 
@@ -6,11 +6,8 @@ import json
 import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from importlib import resources
 from pathlib import Path
 from typing import Any
-
-from markupsafe import Markup
 
 from benchmarks.datasets.releases import Release, release_of
 from benchmarks.files import write_texts
@@ -19,10 +16,10 @@ from benchmarks.reports.board import DIGITS, Board, BoardEntry, BoardRow, Column
 from benchmarks.reports.load import Run, check_metrics, read_runs, shown_metrics
 from benchmarks.reports.notes import interval_notes, legend, mark, notes
 from benchmarks.reports.page.html import provenance
+from benchmarks.reports.page.outline import outlined
 from benchmarks.reports.reported import reported
 from benchmarks.runfolder.record import DatasetRecord, dumped
 from benchmarks.runfolder.scores import CLEAN
-from benchmarks.text import page_environment
 
 FOLDERS = {"detector": "detectors", "test set": "sets", "paradigm": "paradigms"}
 
@@ -44,7 +41,7 @@ def write_site(rows: Sequence[Path], out: Path, metrics: Sequence[str] = ()) -> 
     Raises:
         UserError: unknown metric, or something that is neither a row nor a run.
     """
-    runs = read_runs(rows)
+    runs = [run.fed_by_default() for run in read_runs(rows)]
     shown = list(metrics or shown_metrics(runs))
     check_metrics(runs, shown)
     return write_texts(out, site(runs, shown))
@@ -55,9 +52,8 @@ def site(runs: Sequence[Run], metrics: Sequence[str]) -> dict[str, str]:
     found = boards(runs, metrics)
     clean = next((one for one in found if one.perturbation == CLEAN), found[0])
     links = _links(found)
-    environment = page_environment("benchmarks.reports.site", ".", trim_blocks=True, lstrip_blocks=True)
+    environment = outlined("benchmarks.reports.site")
     environment.globals |= {
-        "css": Markup(resources.files("benchmarks.reports.page").joinpath("page.css").read_text("utf-8")),
         "boards": found,
         "links": links,
         "shown": shown,
@@ -72,11 +68,7 @@ def site(runs: Sequence[Run], metrics: Sequence[str]) -> dict[str, str]:
         return environment.get_template(template).render(root=root, **context)
 
     by_label = {run.label: run for run in runs}
-    files = {
-        "index.html": page(
-            "index.html.j2", "", warnings=warnings(runs), board=clean, means=_means(clean), sets=links.sets
-        )
-    }
+    files = {"index.html": page("index.html.j2", "", warnings=warnings(runs), board=clean, sets=links.sets)}
     for row, address in links.rows.items():
         run = by_label[row.run]
         files[address] = page(
@@ -114,13 +106,9 @@ def shown(entry: BoardEntry | None) -> str:
     return text if entry.low is None else f"{text} [{entry.low:.{DIGITS}f}, {entry.high:.{DIGITS}f}]"
 
 
-def _means(board: Board) -> list[Column]:
-    return [column for column in board.columns if column.is_mean]
-
-
 def _links(found: Sequence[Board]) -> Links:
     rows = dict.fromkeys(row for board in found for row in board.rows)
-    columns = dict.fromkeys(column for board in found for column in board.columns)
+    columns = dict.fromkeys(column for board in found for column in board.shown)
     sets = [column for column in columns if not column.is_mean]
     return Links(
         _addresses(FOLDERS["detector"], rows, lambda row: row.label),

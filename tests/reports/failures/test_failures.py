@@ -218,7 +218,7 @@ def test_the_command_finds_the_planted_loss_and_shows_the_pictures(run: Path, tm
     images = re.findall(r'src="data:image/jpeg;base64,', page)
     wrong = pd.read_csv(tmp_path / "failures.pictures.csv").query("wrong > 0")
     assert len(images) == sum(min(6, len(group)) for _, group in wrong.groupby(["dataset", "label"]))
-    assert "http" not in page
+    assert "http" not in page.replace("http://www.w3.org/2000/svg", "")  # which names a kind of element
     assert "**1.00**" in (tmp_path / "failures.md").read_text()
 
 
@@ -264,10 +264,10 @@ def test_pictures_are_found_beside_sets_that_the_run_did_not_ask_for(run: Path, 
     }
     record = make_record({**content, "datasets": sets, "fair": ["size:16"], "config": config})
     found = find_again(made, record)
-    assert set(found.roots) == {"AR/VAR@size:16", "AR/RAR@size:16"}
+    assert set(found.sets) == {"AR/VAR@size:16", "AR/RAR@size:16"}
     # data that holds only one of them now still has its pictures
     shutil.rmtree(data / "RAR")
-    assert set(find_again(made, record).roots) == {"AR/VAR@size:16"}
+    assert set(find_again(made, record).sets) == {"AR/VAR@size:16"}
 
 
 def test_what_the_user_knows_makes_slices_with_and_without_the_pictures(run: Path, tmp_path: Path) -> None:

@@ -55,6 +55,8 @@ def values(metrics: dict[str, Any], metric: str, perturbation: str) -> dict[tupl
     for item in [*metrics["cells"], *metrics["means"]]:
         if item["perturbation"] == perturbation:
             mean = "scope" in item
+            if mean and item["n_sets_expected"] == 1:
+                continue  # which repeats its set
             group = item["scope"] if mean else item["paradigm"]
             label = f"mean of {item['n_sets_expected']}" if mean else item["dataset"].split("/", 1)[1]
             found[item["detector"], group, label] = (item["metrics"][metric], item["ci"][metric])
