@@ -77,7 +77,7 @@ def readable(test_set: TestSet, picture: Picture) -> bool:
         return False
 
 
-class Scorer:
+class RayScorer:
     """One process of a Ray run. Nothing happens before `open`, so that what goes wrong can be told."""
 
     def open(self, errand: Errand, test_sets: Sequence[Any]) -> Opened:

@@ -22,7 +22,7 @@ from benchmarks.runfolder.record import RECORD_FILE, make_record, read_record, w
 from benchmarks.runfolder.resume import changed_detector
 from benchmarks.runner.plan import Plan
 from benchmarks.runner.portions import TRIES, Portion, Portions
-from benchmarks.runner.ray_actor import Counts, Errand, Opened, Scorer, readable
+from benchmarks.runner.ray_actor import Counts, Errand, Opened, RayScorer, readable
 from benchmarks.runner.ray_cluster import Cluster, connected
 from benchmarks.runner.run_progress import speed_line
 from benchmarks.runner.score import jobs_of
@@ -152,7 +152,7 @@ class _Pool:
                     self._dismiss(worker)
         opening = sum(worker.opened is None for worker in self.workers)
         for _ in range(min(limit - len(self.workers), self.work.waiting - opening)):
-            worker = _Worker(self.cluster.start(Scorer))
+            worker = _Worker(self.cluster.start(RayScorer))
             self.workers.append(worker)
             self.answers[worker.actor.open.remote(self.errand, [self.test_sets])] = worker
 

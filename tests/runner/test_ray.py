@@ -204,7 +204,7 @@ class Cluster:
         found = []
         for process in self.head.children(recursive=True):
             with contextlib.suppress(psutil.NoSuchProcess):
-                if process.cmdline()[:1] and process.cmdline()[0].startswith("ray::Scorer"):
+                if process.cmdline()[:1] and process.cmdline()[0].startswith("ray::RayScorer"):
                     found += [process] if process.create_time() >= since else []
         return found
 
