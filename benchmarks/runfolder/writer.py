@@ -16,11 +16,15 @@ ROWS_WAITING = 20_000
 
 class ShardWriter:
     """Rows by cell. Each cell has one growing shard per process, rewritten atomically at every flush,
-    so that frequent flushes do not leave thousands of files."""
+    so that frequent flushes do not leave thousands of files.
 
-    def __init__(self, run: Path, flush_seconds: float) -> None:
+    name: of the files, where who writes the same rows again has to replace them; every cell then has one. Unique by default.
+    """
+
+    def __init__(self, run: Path, flush_seconds: float, name: str = "") -> None:
         self.run = run
         self.flush_seconds = flush_seconds
+        self.name = name
         self._rows: dict[Cell, list[dict[str, object]]] = defaultdict(list)
         self._names: dict[Cell, str] = {}
         self._unwritten: set[Cell] = set()
@@ -41,10 +45,10 @@ class ShardWriter:
     def flush(self) -> None:
         """Write every cell that has new rows."""
         for cell in sorted(self._unwritten):
-            name = self._names.setdefault(cell, f"part-{uuid.uuid4().hex}")
+            name = self._names.setdefault(cell, f"part-{self.name or uuid.uuid4().hex}")
             write_shard(self.run, cell, self._rows[cell], name)
             self._unwritten.discard(cell)
-            if len(self._rows[cell]) >= ROWS_PER_SHARD:
+            if len(self._rows[cell]) >= ROWS_PER_SHARD and not self.name:
                 del self._rows[cell], self._names[cell]
         self._waiting = 0
         self._flushed = time.monotonic()

@@ -26,7 +26,8 @@ from rich.console import Console
 from benchmarks.config import DetectorSettings, RunSettings
 from benchmarks.ranks import joined
 from benchmarks.runfolder.provenance import device_name
-from benchmarks.runner.run import Plan, make_plan, score_pending
+from benchmarks.runner.plan import Plan, make_plan
+from benchmarks.runner.score import score_pending
 from registry import EncoderSpec, Feature, View
 from registry.inputs import view_of
 
