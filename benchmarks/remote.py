@@ -87,9 +87,11 @@ def refuse_credentials(address: str) -> None:
 
 def refuse_secret_options(options: Mapping[str, object]) -> None:
     """Raise `UserError` where an option is called as a key or password is."""
-    for name in options:
+    for name, value in options.items():
         if is_secret(name):
             raise UserError(f"the option {name!r} is a key or password: {_ENVIRONMENT}")
+        if isinstance(value, Mapping):
+            refuse_secret_options(value)
 
 
 def is_secret(name: str) -> bool:

@@ -332,10 +332,15 @@ def test_a_listing_cannot_name_what_does_not_lie_below_it(
     fsspec.filesystem("memory").store.clear()
 
 
-def test_local_addresses_are_paths(scan: Scan, tmp_path: Path, png: bytes) -> None:
+def test_local_addresses_are_paths(
+    scan: Scan, tmp_path: Path, png: bytes, monkeypatch: pytest.MonkeyPatch
+) -> None:
     packing.tar(tmp_path / "a b.tar", [("0.png", png), ("0.cls", b"0"), ("1.png", png), ("1.cls", b"1")])
     (found,) = scan(f"file://{tmp_path}/a%20b.tar")
     assert found.root == tmp_path
+    (tmp_path / "a b.tar").rename(tmp_path / "s3::x.tar")
+    monkeypatch.chdir(tmp_path)
+    assert len(scan("s3::x.tar")[0].pictures) == 2
 
 
 def test_without_what_reads_an_address_the_way_to_get_it_is_said(tmp_path: Path) -> None:

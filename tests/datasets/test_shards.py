@@ -16,6 +16,7 @@ import pytest
 
 from benchmarks.datasets import find_test_sets, fingerprint, tar_shards
 from benchmarks.datasets.parquet_pictures import _row_groups
+from benchmarks.datasets.shards import ShardStore
 from benchmarks.mini.dataset import scan as scan_mini
 from benchmarks.pictures import PictureError, open_member
 from benchmarks.runfolder.picture_digests import picture_digests
@@ -252,6 +253,52 @@ def test_a_shard_that_is_cut_or_damaged_anywhere_never_loses_pictures_in_silence
         (tmp_path / "x.tar").write_bytes(whole[: member * 1024] + b"?" * 512 + whole[member * 1024 + 512 :])
         with pytest.raises(UserError, match=r"x\.tar is damaged"):
             scan(tmp_path / "x.tar")
+
+
+def test_no_changed_byte_of_a_shard_loses_a_picture_in_silence(
+    scan: Callable[..., list[TestSet]], tmp_path: Path, png: bytes
+) -> None:
+    members = [m for n in range(4) for m in _labelled(f"{n}", png, n % 2)]
+    whole = packing.tar(tmp_path / "x.tar", members).read_bytes()
+    rng = np.random.default_rng(0)
+    refused = 0
+    for place in rng.integers(0, 8 * 1024, 120):
+        damaged = bytearray(whole)
+        damaged[place] ^= int(rng.integers(1, 256))
+        (tmp_path / "x.tar").write_bytes(damaged)
+        try:
+            (found,) = scan(tmp_path / "x.tar")
+        except UserError:
+            refused += 1
+            continue
+        assert len(found.pictures) == 4
+    assert refused > 40  # a header in each kilobyte, with a check sum
+
+
+def test_pictures_that_test_sets_of_shards_share_are_decoded_once(
+    invoke: Invoke, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (mini,) = scan_mini(split="val")
+    members: list[packing.Member] = []
+    for picture in mini.pictures[:3] + mini.pictures[-4:]:
+        key = picture.path.rpartition(".")[0]
+        generator = ("A", "B")[int(key[-1]) % 2] if picture.label else ""
+        told = {"label": picture.label, "generator": generator}
+        members += [
+            (picture.path, (mini.root / picture.path).read_bytes()),
+            (f"{key}.json", json.dumps(told).encode()),
+        ]
+    shard = packing.tar(tmp_path / "x.tar", members)
+    opened: list[str] = []
+    read = ShardStore.read
+    monkeypatch.setattr(ShardStore, "read", lambda self, path: opened.append(path) or read(self, path))
+    run = invoke(
+        "run", "--data", shard, "--detectors", "random_score", "--bootstrap", "0", "--out", tmp_path / "run"
+    )
+    assert run.code == 0, run.err
+    assert sorted(opened) == sorted({*opened})
+    assert len(opened) == 7
+    assert sum(len(read_cell(tmp_path / "run", cell)) for cell in cells(tmp_path / "run")) == 3 + 3 + 4
 
 
 def test_a_shard_without_a_mark_at_its_end_is_warned_of(
