@@ -12,7 +12,7 @@ from pathlib import Path
 import fsspec
 import pytest
 
-from benchmarks import download, remote
+from benchmarks import credentials, download, remote
 from benchmarks.datasets import find_test_sets, fingerprint
 from benchmarks.mini.dataset import scan as scan_mini
 from benchmarks.pictures import PictureError, open_member
@@ -315,8 +315,13 @@ def test_names_that_are_no_secrets_are_taken() -> None:
         "ssh://me@host/x",
         "https://host/x?design=1&keyword=a&download=true",
         "hf://datasets/a/b@main/x",
+        "abfs://container@account.dfs.core.windows.net/x",
+        "github://owner:repository@main/x",
     ):
-        remote.refuse_credentials(text)
+        credentials.refuse_credentials(text)
+    credentials.refuse_secret_options({"tokens": 1, "split": "val", "keys": {"a": 2}})
+    with pytest.raises(UserError, match="the option 'secret' is a key or password"):
+        credentials.refuse_secret_options({"client_kwargs": {"secret": SECRET}})
 
 
 def test_a_listing_cannot_name_what_does_not_lie_below_it(

@@ -7,6 +7,7 @@ import os
 import pickle
 import tarfile
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import numpy as np
@@ -345,6 +346,20 @@ def test_the_index_is_made_once_and_a_changed_shard_is_noticed(
     shard.unlink()
     with pytest.raises(PictureError, match="No such file"):
         open_member(changed, changed.pictures[0])
+
+
+def test_of_several_that_begin_together_one_makes_the_index(
+    scan: Callable[..., list[TestSet]], tmp_path: Path, png: bytes, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    members = [m for n in range(40) for m in _labelled(f"{n}", png * 100, n % 2)]
+    shard = packing.tar(tmp_path / "x.tar", members)
+    opened: list[object] = []
+    read = tar_shards.open_file
+    monkeypatch.setattr(tar_shards, "open_file", lambda *file: opened.append(file) or read(*file))
+    with ThreadPoolExecutor(4) as pool:
+        found = list(pool.map(lambda _: scan(shard)[0].pictures, range(4)))
+    assert len({*found}) == len(opened) == 1
+    assert [one.suffix for one in Path(os.environ["D3QE_BENCH_DATA"], "shards").iterdir()] == [".parquet"]
 
 
 def test_an_index_that_cannot_be_kept_is_no_failure(
