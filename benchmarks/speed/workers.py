@@ -1,6 +1,6 @@
 """JPEG files to scores against the number of decoding processes.
 
-    python -m benchmarks.speed.workers [--detectors cheap,cnnspot_mini] [--workers 0,1,2,4] [--pictures 200] [--width 1024]
+    python -m benchmarks.speed.workers [--detectors cheap,cnnspot_mini] [--workers 0,1,2,4] [--pictures 100] [--width 1024]
         [--height 768] [--batch-size 16] [--rounds 3] [--device cpu]
 
 `cheap` is a detector of this script, the mean of a small view, beside which decoding is all there is. Seconds are those of the
@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import os
 import tempfile
+import warnings
 from collections.abc import Mapping
 from functools import partial
 from pathlib import Path
@@ -53,7 +54,7 @@ def main(
     workers: Annotated[str, typer.Option(help="numbers of processes, separated by commas")] = "0,1,2,4",
     pictures: Annotated[
         int, typer.Option(help="random JPEG files, which are dearer to decode than photographs")
-    ] = 200,
+    ] = 100,
     width: Annotated[int, typer.Option(help="of the files, in pixels")] = 1024,
     height: Annotated[int, typer.Option(help="of the files, in pixels")] = 768,
     batch_size: Annotated[int, typer.Option(help="pictures per forward pass")] = 16,
@@ -61,6 +62,9 @@ def main(
     device: Annotated[str, typer.Option(help="as `run` takes it")] = "cpu",
 ) -> None:
     """Print pictures a second by number of workers, medians over rounds, with the device's name."""
+    warnings.filterwarnings(
+        "ignore", "This DataLoader will create"
+    )  # more than cores are measured on purpose
     numbers = [int(number) for number in workers.split(",")]
     rows = []
     with tempfile.TemporaryDirectory() as folder:
