@@ -18,7 +18,7 @@ from benchmarks.config import (
     parse_settings,
     read_settings,
 )
-from benchmarks.text import csv_text, in_markdown, plain, say
+from benchmarks.text import csv_text, in_markdown, say
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -85,7 +85,7 @@ def attribute(given: dict[str, Any]) -> None:
     labelled = table[table["made_by"] != ""]
     matrix = confusion(labelled["made_by"], labelled["attributed"], generators)
     if settings.out is not None:
-        _write(settings.out, table, matrix)
+        write_attributions(settings.out, table, matrix)
     if settings.pictures:
         rows = table[table["made_by"] == ""][["attributed", "p", "path"]].to_numpy()
         shown = [(name or "error", f"{p:.4f}", path) for name, p, path in rows]
@@ -127,9 +127,12 @@ def _paths(test_set: TestSet) -> list[tuple[PictureFile, int]]:
     return [(test_set.file(one), one.label) for one in test_set.pictures]
 
 
-def _write(folder: Path, table: pd.DataFrame, matrix: pd.DataFrame) -> None:
+def write_attributions(folder: Path, table: pd.DataFrame, matrix: pd.DataFrame) -> None:
+    """Write `attributions.csv`, a row per picture, and `confusion.csv`, `.md` and `.html`, counts by what made them (index) and what they were attributed to (columns)."""
+    from benchmarks.reports.page.outline import outlined
     from registry.files import atomic
 
+    page = outlined("benchmarks.reports", "templates").get_template("confusion.html.j2")
     rows = [["made by", *matrix.columns], ["---"] * (1 + len(matrix.columns))]
     rows += [[name, *counts] for name, counts in zip(matrix.index, matrix.to_numpy(), strict=True)]
     lines = [" | ".join(row if number == 1 else map(in_markdown, row)) for number, row in enumerate(rows)]
@@ -138,7 +141,7 @@ def _write(folder: Path, table: pd.DataFrame, matrix: pd.DataFrame) -> None:
         "attributions.csv": csv_text(list(table.columns), table.to_dict("records")),
         "confusion.csv": csv_text(list(by_name.columns), by_name.to_dict("records")),
         "confusion.md": "".join(f"| {line} |\n" for line in lines),
-        "confusion.html": matrix.rename(index=plain, columns=plain).to_html(),
+        "confusion.html": page.render(matrix=matrix),
     }
     for name, text in texts.items():
         with atomic(folder / name) as draft:

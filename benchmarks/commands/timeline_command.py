@@ -40,7 +40,8 @@ def timeline(given: dict[str, Any]) -> None:
 
     settings = parse_settings(TimelineSettings, given, options=given)
     (run,) = read_runs([settings.run])
-    found = make_timeline(run, _months(settings.until, run.detectors), settings.metric, settings.released)
+    until = _months(settings.until, run.fed_by_default().detectors)
+    found = make_timeline(run, until, settings.metric, settings.released)
     print_table(
         [
             [
@@ -57,7 +58,7 @@ def timeline(given: dict[str, Any]) -> None:
         bounds = "" if row.low is None else f" [{row.low:+.3f}, {row.high:+.3f}]"
         change = "" if row.change is None else f", change {row.change:+.3f}{bounds}"
         say(
-            f"{row.detector}, {found.metric}: {_number(row.known)} on {row.n_known} sets known until {row.until}, "
+            f"{row.detector}, {found.metric}: {_number(row.known)} on {row.n_known} set{'' if row.n_known == 1 else 's'} known until {row.until}, "
             f"{_number(row.later)} on {row.n_later} later{change}"
         )
     for file in write_timeline(found, settings.out or settings.run):

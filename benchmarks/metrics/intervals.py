@@ -17,7 +17,7 @@ from benchmarks.metrics.delong import delong
 from benchmarks.metrics.tally import MIN_PER_CLASS, Floats, Tally
 
 LEVEL = 0.95
-FEW = 20
+FEW = 10
 """With fewer pictures on the wrong side of the best threshold, their variance cannot be trusted."""
 _TAIL = (1 - LEVEL) / 2
 
@@ -82,6 +82,8 @@ class Way:
     fake: int = MIN_PER_CLASS
     measured = True
     """Whether `docs/calibration.md` has its coverage."""
+    weight: float = 1.0
+    """What a picture counts for where detectors are compared by resamples: less than 1 where these vary too little."""
 
     def of(self, sample: Resampled) -> Limits:
         """The interval of one sample; raises `NoInterval`."""
@@ -149,6 +151,7 @@ class Score(Way):
     corrected: bool = False
     real: int = 10
     fake: int = 10
+    weight: float = 1.0
 
     def _of(self, sample: Resampled) -> Limits:
         tally, value = sample.tally, sample.value

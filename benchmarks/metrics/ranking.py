@@ -16,6 +16,8 @@ from benchmarks.metrics.tally import Floats, Tally, counted
         # in smaller sets it holds for one set, but not for the mean over several
         real=100,
         fake=100,
+        # the few real pictures that rank highest decide: resamples vary less than samples, by 4 to 12 % in standard deviation
+        weight=1 / 4,
     )
 )
 def ap(tally: Tally) -> Floats:

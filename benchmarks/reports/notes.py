@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections import Counter
-from collections.abc import Mapping, Sequence
+import re
+from collections import Counter, defaultdict
+from collections.abc import Iterator, Mapping, Sequence
 
 from benchmarks.reports.board import Board, BoardEntry, BoardRow, Column
 
@@ -54,9 +55,23 @@ def interval_notes(board: Board) -> list[tuple[str, str]]:
     entries = board.entries.values()
     marked = {
         (UNMEASURED, f"{entry.way}; its coverage was not measured") for entry in entries if not entry.measured
-    } | {(NO_INTERVAL, f"no interval: {entry.no_interval}") for entry in entries if entry.no_interval}
+    } | {
+        (NO_INTERVAL, f"no interval: {why}")
+        for why in _folded({e.no_interval for e in entries if e.no_interval})
+    }
     known = {entry.way for entry in entries if entry.way and entry.measured}
     return [*(("", f"Intervals: {way}.") for way in sorted(known)), *sorted(marked)]
+
+
+def _folded(reasons: set[str]) -> Iterator[str]:
+    """Reasons once that differ in the count they begin with alone; those of a mean of which all sets have it are theirs."""
+    counts: dict[str, set[int]] = defaultdict(set)
+    for reason in reasons:
+        reason = re.sub(r" \(on (\d+) of \1 test sets\)$", "", reason)
+        what = reason.lstrip("0123456789")
+        counts[what] |= {int(count) for count in [reason.removesuffix(what)] if count}
+    for what, found in counts.items():
+        yield " to ".join(dict.fromkeys(str(end(found)) for end in (min, max) if found)) + what
 
 
 def notes(board: Board) -> list[tuple[str, str]]:

@@ -38,6 +38,8 @@ def print_runs(
 ) -> None:
     """Print one leaderboard of all runs: test sets down, detectors across, one table per metric.
 
+    The conditions of a suite have one table together, as there are many; each has its own in the files.
+
     names: metrics to show, by default `METRICS`. verdicts: of comparisons, for what is marked as best, and for the share
         of resamples in which the order of two detectors holds.
     """
@@ -48,18 +50,25 @@ def print_runs(
     found = boards(runs, names, verdicts.judge if verdicts else None)
     longest = max((len(f"{c.group} {c.label}") for board in found for c in board.shown), default=0)
     across = max(1, (console.width - min(longest, _LABEL) - 1) // (_CELL + 1))
+    together = {name for run in runs for weights in run.record.suites.values() for name in weights} - {CLEAN}
     for board in found:
+        if board.perturbation in together:
+            continue
         for start in range(0, len(board.rows), across):
             console.print(_table(board, board.rows[start : start + across]))
         if said := what_was_tested(board):
             console.print(_text(f"{said}.", style="dim"))
         for over_all in standings(board, verdicts):
             console.print(_over_all(over_all))
-    operating = operating_points(runs)
+    operating = [one for one in operating_points(runs) if one.perturbation not in together]
     for one in operating:
         console.print(_operating(one))
     for suite in robustness(runs, found).suites:
         console.print(_suite(suite))
+    if together:
+        console.print(
+            _text("Each condition of a suite has tables of its own in leaderboard.md and on the page.")
+        )
     for table in cost_tables(runs, found):
         console.print(_cost(table))
     if compared := comparisons(runs):

@@ -319,7 +319,7 @@ def test_intervals_say_how_they_are_made_and_why_there_are_none(run: Path, tmp_p
     assert "- Intervals: score interval, DeLong's variance." in sections["auroc"]
     assert "°" not in sections["auroc"]
     assert (
-        "- ° no interval: 30 real pictures, at least 72 are needed for an interval\n"
+        "- ° no interval: 29 to 30 real pictures, at least 72 are needed for an interval\n"
         in sections["tpr_at_fpr_5"]
     )
     assert "(on 1 of 4 test sets)" in sections["tpr_at_fpr_5"], "the mean over all sets has none either"
@@ -332,6 +332,20 @@ def test_intervals_say_how_they_are_made_and_why_there_are_none(run: Path, tmp_p
     assert {line["interval"] for line in lines if line["metric"] == "auroc" and line["value"]} == {
         "score interval, DeLong's variance"
     }
+
+
+def test_reasons_for_no_interval_that_differ_in_a_count_are_one_line(metrics: dict[str, Any]) -> None:
+    few = copy.deepcopy(metrics)
+    why = "real pictures, at least 100 are needed for an interval"
+    for number, cell in enumerate(cell for cell in few["cells"] if cell["status"] == "complete"):
+        cell.setdefault("no_interval", {})["ap"] = f"{30 + number} {why}"
+    for mean in few["means"]:
+        mean.setdefault("no_interval", {})["ap"] = f"30 {why} (on 2 of 2 test sets)"
+    (board, *_) = boards([Run("", few)], ["ap"])
+    counts = [int(entry.no_interval.split()[0]) for entry in board.entries.values() if entry.no_interval]
+    found = [text for sign, text in interval_notes(board) if sign == "°"]
+    assert min(counts) < max(counts)
+    assert found == [f"no interval: {min(counts)} to {max(counts)} {why}"]
 
 
 def test_intervals_of_unknown_coverage_are_marked(metrics: dict[str, Any]) -> None:

@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import csv
+import io
 import json
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
+from rich.console import Console
 from sklearn.metrics import auc
 
-from benchmarks.reports import render
+from benchmarks.reports import print_runs, render
+from benchmarks.reports.load import read_runs
 from benchmarks.runfolder.evaluate import evaluate_run
 from benchmarks.runfolder.replicates import kept_replicates
 from benchmarks.runfolder.scores import Cell
@@ -114,6 +117,21 @@ def test_text_and_page_show_suite_worst_condition_and_area(folder: Path) -> None
     page = (folder / "leaderboard.html").read_text()
     assert "Suite own: ap" in page
     assert "jpeg 50 to 90" in page
+
+
+def test_the_terminal_shows_a_suite_and_not_each_of_its_conditions(folder: Path) -> None:
+    printed = Console(width=100, record=True, file=io.StringIO())
+    print_runs(read_runs([folder]), printed, ["ap"])
+    text = printed.export_text()
+    titles = [line.strip() for line in text.splitlines() if "is better)" in line]
+    alone = [condition for condition in CONDITIONS if condition not in WEIGHTS and condition != "none"]
+    assert alone
+    assert titles == [
+        "ap (higher is better), clean pictures",
+        *(f"ap (higher is better), {condition}" for condition in alone),
+        "ap (higher is better), suite own",
+    ]
+    assert "leaderboard.md" in text
 
 
 def test_a_run_without_conditions_has_no_such_section(tmp_path: Path) -> None:

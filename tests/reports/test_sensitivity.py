@@ -21,6 +21,7 @@ from benchmarks.cli import app
 from benchmarks.files import write_json
 from benchmarks.loading import load_catalogs, open_session
 from benchmarks.loading.feeds import add_feeds
+from benchmarks.reports.failures.causes import study_failures
 from benchmarks.reports.load import read_runs
 from benchmarks.reports.sensitivity.chosen import choose
 from benchmarks.reports.sensitivity.moved import make_sensitivity
@@ -107,6 +108,18 @@ def test_leaderboards_leave_ways_out_and_say_so(folder: Path, tmp_path: Path) ->
     names, printed, _ = rows("--ways")
     assert names == set(SHIFTS)
     assert "was fed in other ways" not in printed
+
+
+def test_failures_and_timeline_compare_detectors_and_not_ways(folder: Path, tmp_path: Path) -> None:
+    with pytest.raises(UserError, match="has one; 3 detectors fed in another way"):
+        study_failures(folder)
+    assert study_failures(folder, ["one", "one@bicubic"]).scored.detectors == ["one", "one@bicubic"]
+    asked = ["timeline", str(folder), "--until", "2024-05", "--out", str(tmp_path)]
+    for more, shown in (([], {"one"}), (["--until", "one@crop=2024-04"], {"one", "one@crop"})):
+        done = CliRunner().invoke(app, [*asked, *more])
+        assert done.exit_code == 0, done.output
+        rows = csv.DictReader((tmp_path / "timeline.csv").read_text().splitlines())
+        assert {row["detector"] for row in rows} == shown
 
 
 def test_of_a_single_test_set_no_mean_is_shown(folder: Path, tmp_path: Path) -> None:

@@ -125,11 +125,11 @@ def _pair(
     drawn = [np.mean([one.replicates[name] for one in sets], axis=0) for sets in detectors]
     difference = np.asarray(values[0] - values[1], float)
     replicated = drawn[0] - drawn[1]
-    low, high = difference_interval(difference, replicated, n)
+    low, high = difference_interval(difference, replicated, way, n)
     if difference_has_interval(way, n) and not np.isnan(low):
         yield Outcome(INTERVAL, name, f"difference of detectors, {where}", bool(low <= true <= high))
     if not true:
-        rejected = bool(bootstrap_p(difference, replicated, n) < ALPHA)
+        rejected = bool(bootstrap_p(difference, replicated, way, n) < ALPHA)
         yield Outcome(TEST, f"{BOOTSTRAP}: {name}", f"{PAIRS}, {where}", rejected)
 
 
@@ -149,7 +149,8 @@ def _detectors(rng: np.random.Generator, n: int, signal: float, number: int) -> 
             drawn = np.stack([one.replicates[name] for (one,) in found[:4]])
             value = np.array([one.values[name] for (one,) in found[:4]], float)
             tested = np.full((4, 4), np.nan)
-            tested[first, second] = bootstrap_p(value[first] - value[second], drawn[first] - drawn[second], n)
+            observed, replicated = value[first] - value[second], drawn[first] - drawn[second]
+            tested[first, second] = bootstrap_p(observed, replicated, way_of(metric), n)
             p[f"{BOOTSTRAP}: {name}"] = tested
             yield from _pair(name, [found[0], found[4]], n, ONE, truth(signal)[name] - truth(weaker)[name])
     for test, values in p.items():

@@ -71,8 +71,8 @@ def read_scored(
 ) -> Scored:
     """The pictures that all of `detectors` scored under `condition`, set by set.
 
-    detectors: by default all that are trained and have learned something; what scores without anything learned is a
-        floor, which would halve what "all miss". thresholds: by detector, 0 (score 0.5) by default.
+    detectors: by default all that are trained, have learned something and are fed in their own way; what scores without
+        anything learned is a floor, which would halve what "all miss". thresholds: by detector, 0 (score 0.5) by default.
 
     Raises:
         UserError: an unknown detector or condition, or fewer than two detectors with scores.
@@ -84,8 +84,11 @@ def read_scored(
             raise unknown_name("detector of this run", name, record.detectors)
     left_out = []
     if not detectors:
-        left_out = [f"{name}: {why}" for name, facts in record.detectors.items() if (why := _floor(facts))]
-        detectors = [name for name, facts in record.detectors.items() if not _floor(facts)]
+        own = {name: facts for name, facts in record.detectors.items() if not facts.feed}
+        left_out = [f"{name}: {why}" for name, facts in own.items() if (why := _floor(facts))]
+        if ways := len(record.detectors) - len(own):
+            left_out.append(f"{ways} detectors fed in another way, which `d3qe-bench sensitivity` compares")
+        detectors = [name for name, facts in own.items() if not _floor(facts)]
     tables = {
         (name, dataset): _scores(run, Cell(name, dataset, condition))
         for name in detectors

@@ -22,7 +22,7 @@ function drawHeat(rows) {
   const [least, most] = [Math.min(...known), Math.max(...known)];
   const higher = data.metrics[state.metric].higher;
   const [wide, tall, left, top] = [44, 24, 170, 130];
-  const [width, height] = [left + columns.length * wide + 60, top + rows.length * tall + 40];
+  const [width, height] = [left + Math.max(columns.length * wide, 160) + 60, top + rows.length * tall + 40];
   const figure = drawSvg("svg", { viewBox: `0 0 ${width} ${height}`, width, height, role: "img", "font-family": "system-ui, sans-serif", "font-size": 11, "aria-label": `${data.metrics[state.metric].name} of ${rows.length} detectors on ${columns.length} test sets and means, from ${known.length ? `${fixed(least)} to ${fixed(most)}` : "nothing"}; the table above has the numbers` });
   columns.forEach((c, j) => {
     const name = shorten(columnName(data.columns[c]), 26);

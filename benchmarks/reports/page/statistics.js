@@ -15,7 +15,7 @@ const PREFERRED = ["DeLong", "McNemar", "paired bootstrap"];
 function drawRanks() {
   const found = data.ranks[state.metric][state.perturbation];
   const order = found.labels.map((label, i) => [found.ranks[i], label]).sort((a, b) => a[0] - b[0]);
-  let text = order.length > 1 ? `Mean rank over ${found.sets} test sets: ${order.map(([rank, label]) => `${label} ${rank.toFixed(2)}`).join(", ")}. ` : "";
+  let text = order.length > 1 ? `Mean rank over ${found.sets} test set${found.sets > 1 ? "s" : ""}: ${order.map(([rank, label]) => `${label} ${rank.toFixed(2)}`).join(", ")}. ` : "";
   text += found.w === null ? `No test of the ranks: ${found.reason}.` : `Friedman χ² = ${found.friedman.toFixed(2)}, p = ${found.p.toPrecision(2)}; Kendall's W = ${found.w.toFixed(2)} (agreement of the sets, 0 to 1).`;
   if (found.left_out.length) text += ` Left out as untrained or incomplete: ${found.left_out.join(", ")}.`;
   $("ranks").textContent = text;
@@ -45,7 +45,7 @@ function drawPairs() {
   const found = pairIndex.get([state.metric, state.perturbation, $("pair-column").value].join()) || [];
   if (!found.length) {
     const line = make("tr");
-    line.append(make("td", "No comparison here: it needs two trained, complete detectors on the same pictures, and intervals or the metrics acc or auroc. leaderboard.comparisons.csv lists all that were made."));
+    line.append(make("td", "No comparison here: it needs two trained, complete detectors on the same pictures, and intervals or the metrics acc or auroc. leaderboard.comparisons.csv lists all that were made.", { class: "said" }));
     $("pairs").replaceChildren(line);
     return;
   }

@@ -77,7 +77,8 @@ def _sure(row: BoardRow, best: BoardEntry, whole: Sequence[tuple[BoardRow, Board
     if same:
         more = f" and {len(same) - NAMED} more" if len(same) > NAMED else ""
         return f"Not significantly better than {', '.join(same[:NAMED])}{more} ({best.test})."
-    return f"Significantly better than all {len(others)} others ({best.test})."
+    all_others = f"all {len(others)} others" if len(others) > 1 else others[0][0].label
+    return f"Significantly better than {all_others} ({best.test})."
 
 
 def _cost(run: Run, row: BoardRow) -> str:

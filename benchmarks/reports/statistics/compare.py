@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from benchmarks.metrics.bootstrap import Metric, generator, replicates
 from benchmarks.metrics.cell import COMPLETE
 from benchmarks.metrics.delong import delong
-from benchmarks.metrics.intervals import way_of
+from benchmarks.metrics.intervals import Way, way_of
 from benchmarks.metrics.over_seeds import difference_over_seeds
 from benchmarks.reports.cellscores import ScoreReader
 from benchmarks.reports.load import Pictures, Run, perturbations
@@ -217,7 +217,7 @@ def _bootstrap(
         else:
             stacked = np.stack([means[training] for (training,) in units.values()])
             names, least = list(units), fewest[column]
-            table = _bootstrap_table(name, column, names, stacked[:, -1], stacked[:, :-1], least)
+            table = _bootstrap_table(name, column, names, stacked[:, -1], stacked[:, :-1], way, least)
         if not difference_has_interval(way, fewest[column]):
             table = table.assign(low=np.nan, high=np.nan)
         yield table
@@ -229,14 +229,15 @@ def _bootstrap_table(
     detectors: Sequence[Detector],
     values: Floats,
     replicated: Floats,
+    way: Way,
     fewest: int,
 ) -> pd.DataFrame:
     """fewest: pictures of the smaller class of the smallest test set."""
     first, second = np.triu_indices(len(detectors), 1)
     observed, drawn = values[first] - values[second], replicated[first] - replicated[second]
     p = np.full((len(detectors),) * 2, np.nan)
-    p[first, second] = bootstrap_p(observed, drawn, fewest)
-    low, high = difference_interval(observed, drawn, fewest)
+    p[first, second] = bootstrap_p(observed, drawn, way, fewest)
+    low, high = difference_interval(observed, drawn, way, fewest)
     return _table(metric, pictures, BOOTSTRAP, detectors, values, p).assign(
         low=low, high=high, holds=order_holds(observed, drawn)
     )

@@ -41,31 +41,33 @@ def delong_p(auroc: Floats, covariance: Floats) -> Floats:
     return np.where(np.isclose(difference, 0, rtol=0, atol=1e-12), 1.0, p)
 
 
-def bootstrap_p(difference: Floats, replicated: Floats, pictures: int) -> Floats:
+def bootstrap_p(difference: Floats, replicated: Floats, way: Way, pictures: int) -> Floats:
     """p-values of no difference: observed difference (...) over the standard deviation of its paired replicates.
 
-    replicated: (..., resamples). pictures: of the smaller class of the smallest test set. Student's t for them, and not
-    the normal distribution as in pROC's `roc.test` (Robin et al., 2011), which is right for many pictures: with 10 per
+    replicated: (..., resamples). way: of the metric's own interval. pictures: of the smaller class of the smallest test
+    set, each counted as `way.weight`. Student's t for them, and not the normal distribution as in pROC's `roc.test` (Robin et al., 2011), which is right for many pictures: with 10 per
     class it finds differences between equal detectors in up to 11 % of simulations. Counting replicates beyond 0 cannot go
     below 2 / resamples, too coarse to correct for many comparisons. NaN where the replicates do not vary but the
     difference is not 0.
     """
-    spread = _spread(replicated, pictures)
+    spread, freedom = _spread(replicated, way, pictures)
     known = spread > 1e-12
     t = np.abs(difference) / np.where(known, spread, 1.0)
-    p = np.where(known, 2 * scipy.special.stdtr(pictures - 1, -t), np.nan)
+    p = np.where(known, 2 * scipy.special.stdtr(freedom, -t), np.nan)
     return np.where(np.isclose(difference, 0, rtol=0, atol=1e-12), 1.0, p)
 
 
-def difference_interval(difference: Floats, replicated: Floats, pictures: int) -> tuple[Floats, Floats]:
+def difference_interval(
+    difference: Floats, replicated: Floats, way: Way, pictures: int
+) -> tuple[Floats, Floats]:
     """Low and high of the 95 % interval that goes with `bootstrap_p`, of its arguments; NaN where replicates do not vary."""
-    spread = _spread(replicated, pictures)
-    reach = scipy.special.stdtrit(pictures - 1, (1 + LEVEL) / 2) * np.where(spread > 1e-12, spread, np.nan)
+    spread, freedom = _spread(replicated, way, pictures)
+    reach = scipy.special.stdtrit(freedom, (1 + LEVEL) / 2) * np.where(spread > 1e-12, spread, np.nan)
     return difference - reach, difference + reach
 
 
 def difference_has_interval(way: Way, pictures: int) -> bool:
-    """Whether differences in a metric have intervals; way: of the metric's own, pictures: as above."""
+    """Whether differences in a metric have intervals; arguments as above."""
     return not isinstance(way, Nothing) and pictures >= max(_LEAST, way.real, way.fake)
 
 
@@ -78,9 +80,11 @@ def can_be_tested(way: Way, pictures: int) -> bool:
     return not isinstance(way, AtFalsePositiveRate) or pictures >= way.real
 
 
-def _spread(replicated: Floats, pictures: int) -> Floats:
+def _spread(replicated: Floats, way: Way, pictures: int) -> tuple[Floats, float]:
+    """Standard deviation of a difference and its degrees of freedom."""
+    count = max(2.0, way.weight * pictures)
     # resamples of n pictures vary by (n - 1) / n of what samples do
-    return np.asarray(replicated.std(axis=-1, ddof=1) * np.sqrt(pictures / (pictures - 1)))
+    return np.asarray(replicated.std(axis=-1, ddof=1) * np.sqrt(count / (count - 1))), count - 1
 
 
 def order_holds(difference: Floats, replicated: Floats) -> Floats:

@@ -9,9 +9,11 @@ from pathlib import Path
 from typing import Any
 from xml.etree import ElementTree
 
+import pandas as pd
 import pytest
 from selenium.webdriver import Chrome
 
+from benchmarks.commands.attribute_command import write_attributions
 from benchmarks.reports.failures.causes import study_failures
 from benchmarks.reports.failures.writing import write as write_failures
 from benchmarks.reports.load import read_runs
@@ -29,7 +31,7 @@ from tests.runs import detector, rows_of
 
 READ = "return [...arguments[0].rows].map(row => [...row.cells].map(textOf))"
 PAGES = [
-    "timeline.html", "failures.html", "sensitivity.html", "study.html", "index.html", "detectors/strong.html",
+    "timeline.html", "failures.html", "sensitivity.html", "study.html", "confusion.html", "index.html", "detectors/strong.html",
     "sets/AR-VAR.html", "paradigms/AR.html",
 ]  # fmt: skip
 
@@ -41,6 +43,8 @@ def folder(run: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     (read,) = read_runs([run])
     write_timeline(make_timeline(read, dict.fromkeys(("strong", ODD), "2018-01"), "auroc"), out)
     write_failures(study_failures(run, ["strong", ODD], validation="AR/VAR", bootstrap=20), out)
+    counts = pd.DataFrame([[3, 1], [0, 2]], index=[ODD, "raster"], columns=["raster", "=none of them"])
+    write_attributions(out, pd.DataFrame({"path": ["0.png"], "attributed": ["raster"]}), counts)
     write_site([run], out, ["ap", "auroc"])
     relations = {"AR/VAR": "same generator", ODD: "other paradigms"}
     values = {"AR/VAR": 0.9, ODD: None}
@@ -93,7 +97,7 @@ def test_every_table_and_figure_can_be_saved(browser: Chrome, folder: Path, name
 
 
 @pytest.mark.skipif(AXE is None, reason="needs axe-core-python, which brings axe")
-@pytest.mark.parametrize("name", PAGES[:6])
+@pytest.mark.parametrize("name", PAGES[:7])
 def test_axe_finds_nothing_and_it_is_no_wider_than_a_phone(browser: Chrome, folder: Path, name: str) -> None:
     phone = {"width": 390, "height": 844, "deviceScaleFactor": 1, "mobile": True}
     with emulated(browser, "setDeviceMetricsOverride", "clearDeviceMetricsOverride", **phone):

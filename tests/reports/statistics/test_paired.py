@@ -15,8 +15,8 @@ from benchmarks.metrics.bootstrap import generator, replicates
 from benchmarks.metrics.calibration import ece
 from benchmarks.metrics.delong import delong
 from benchmarks.metrics.intervals import way_of
+from benchmarks.metrics.ranking import ap, tpr_at_fpr_1
 from benchmarks.metrics.ranking import auroc as metric
-from benchmarks.metrics.ranking import tpr_at_fpr_1
 from benchmarks.reports.statistics.paired import (
     bootstrap_p,
     can_be_tested,
@@ -88,28 +88,31 @@ def test_bootstrap_p_agrees_with_delong(shift: float) -> None:
     values = [
         replicates({"auroc": metric}, labels, row, 4000, generator(0, "set"))["auroc"] for row in logits
     ]
-    found = bootstrap_p(auroc[0] - auroc[1], values[0] - values[1], 150)
+    found = bootstrap_p(auroc[0] - auroc[1], values[0] - values[1], way_of(metric), 150)
     z_found, z_delong = scipy.stats.norm.isf([found / 2, delong_p(auroc, covariance)[0, 1] / 2])
     assert z_found == pytest.approx(z_delong, rel=0.06)
 
 
 def test_bootstrap_p_where_nothing_varies() -> None:
-    found = bootstrap_p(np.array([0.0, 0.3]), np.array([[0.0] * 9, [0.3] * 9]), 20)
+    found = bootstrap_p(np.array([0.0, 0.3]), np.array([[0.0] * 9, [0.3] * 9]), way_of(metric), 20)
     assert found[0] == 1.0
     assert np.isnan(found[1])
 
 
-def test_bootstrap_p_and_interval_are_those_of_a_t_test() -> None:
-    """Of means, whose resamples have a known spread: (n - 1) / n of that of a paired t-test."""
+@pytest.mark.parametrize(("name", "pictures"), [(metric, 12), (ap, 48)])
+def test_bootstrap_p_and_interval_are_those_of_a_t_test(name: object, pictures: int) -> None:
+    """Of means, whose resamples have a known spread: (n - 1) / n of that of a paired t-test; AP's pictures count a quarter."""
     drawn = np.random.default_rng(0).normal(0.4, 1, 12)
     spread = drawn.std() / 12**0.5
     replicated = drawn.mean() + spread * np.sqrt(1 / 2) * np.array(
         [1.0, -1.0]
     )  # of exactly this standard deviation
     reference = scipy.stats.ttest_1samp(drawn, 0)
-    assert bootstrap_p(np.asarray(drawn.mean()), replicated, 12) == pytest.approx(reference.pvalue)
+    assert bootstrap_p(np.asarray(drawn.mean()), replicated, way_of(name), pictures) == pytest.approx(
+        reference.pvalue
+    )
     limits = reference.confidence_interval(0.95)
-    found = difference_interval(np.asarray(drawn.mean()), replicated, 12)
+    found = difference_interval(np.asarray(drawn.mean()), replicated, way_of(name), pictures)
     assert [float(one) for one in found] == pytest.approx([limits.low, limits.high])
 
 
