@@ -157,7 +157,8 @@ class DataSettings(Settings):
     """Which pictures, and what is known of them."""
 
     data: Annotated[list[str], Option(metavar="DATA", commas=False)] = Field(
-        [], description="folder, manifest, tar shards, Parquet files, NAME=FOLDER, or a registered data set"
+        [],
+        description="folder, manifest, tar shards, Parquet files, an address of these such as s3://bucket/folder, NAME=FOLDER, or a registered data set",
     )
     layout: str = Field("", description="on-disk layout of the data; found from the folder if not given")
     data_options: Annotated[dict[str, Any], Option("--data-option", "KEY=VALUE")] = Field(
@@ -322,7 +323,23 @@ class RunSettings(SessionSettings, DataSettings):
     )
     out: Path = Field(Path("runs/latest"), description="run folder; rerunning on it resumes")
     workers: Workers = None
-    launcher: Launcher = "auto"
+    launcher: Annotated[
+        Literal["auto", "none", "pytorch", "slurm", "ray"],
+        Field(
+            description="how processes were started; auto sees torchrun's environment, ray starts actors on a cluster"
+        ),
+    ] = "auto"
+    ray_address: Annotated[str, Option(metavar="HOST:PORT")] = Field(
+        "",
+        description="Ray cluster that this machine is a node of, or auto; if not given, RAY_ADDRESS, else a cluster for this command alone",
+    )
+    ray_actors: Annotated[StrictInt | None, Field(ge=1)] = Field(
+        None,
+        description="at most this many actors, which a cluster may grow for; as many as it has room for if not given",
+    )
+    ray_cpus: Annotated[StrictInt, Field(ge=1)] = Field(
+        1, description="CPU cores, and threads, of each actor"
+    )
     shard: Annotated[str, Option(metavar="I/N")] = Field(
         "", description="score the I-th of N parts of the pictures; N such commands share a run folder"
     )

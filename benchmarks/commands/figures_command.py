@@ -23,7 +23,8 @@ class FiguresSettings(SessionSettings):
         min_length=1, max_length=1, description="detector to draw"
     )
     data: Annotated[list[str], Option(metavar="DATA", commas=False)] = Field(
-        [], description="folder, manifest, tar shards, Parquet files, NAME=FOLDER, or a registered data set"
+        [],
+        description="folder, manifest, tar shards, Parquet files, address, NAME=FOLDER, or a registered data set",
     )
     limit: Limit = None
     out: Path = Field(Path("figures"), description="folder for NAME.png, NAME.svg, NAME.json and NAME.csv")

@@ -41,10 +41,11 @@ def new_record(
     detectors: Mapping[str, Mapping[str, Any]],
     test_sets: Sequence[tuple[TestSet, Fingerprint]],
     perturbations: Sequence[str],
-    device: str,
+    device: str | None,
     **more: Any,
 ) -> RunRecord:
-    """The record of a run. test_sets: each with its fingerprint; more: further keys of run.json."""
+    """The record of a run. test_sets: each with its fingerprint. device: None where it is not known yet. more: further
+    keys of run.json."""
     return make_record(
         {
             "schema": SCHEMA_VERSION,
@@ -52,8 +53,7 @@ def new_record(
             "config": settings.model_dump(mode="json"),
             "versions": versions(),
             "git": git_state(),
-            "device": device,
-            "device_name": device_name(device),
+            **({"device": device, "device_name": device_name(device)} if device else {}),
             "dtype": settings.precision,
             "seed": settings.seed,
             "fair": settings.fair,

@@ -26,7 +26,7 @@ def merged_record(old: RunRecord | None, new: RunRecord, run: Path) -> RunRecord
     for name in sorted(scored_detectors & new.detectors.keys()):
         changes += [
             f"its scores were made with another {what} of {name}"
-            for what in _changed_detector(old.detectors[name], new.detectors[name])
+            for what in changed_detector(old.detectors[name], new.detectors[name])
         ]
     changes += [
         f"its scores were made on other pictures of {name}"
@@ -41,6 +41,9 @@ def merged_record(old: RunRecord | None, new: RunRecord, run: Path) -> RunRecord
     if changes:
         raise UserError(f"{run} cannot be resumed: {'; '.join(changes)}. Choose another --out")
     before, now = dumped(old), dumped(new)
+    for key in ("device", "device_name"):
+        if key in before:  # of a run by Ray it is not known before an actor is at work
+            now.setdefault(key, before[key])
     detectors = {**before["detectors"], **now["detectors"]}
     for name in scored_detectors & new.detectors.keys():
         # one that cannot be built now does not forget what its rows were made with
@@ -89,7 +92,7 @@ def _changed_run(old: RunRecord, new: RunRecord) -> Iterator[str]:
         yield f"its fair view was {views[0]}, now {views[1]}"
 
 
-def _changed_detector(old: DetectorRecord, new: DetectorRecord) -> Iterator[str]:
+def changed_detector(old: DetectorRecord, new: DetectorRecord) -> Iterator[str]:
     """What scores depend on and is not as it was, whether or not the detector failed then or fails now.
 
     Inputs and encoders are unknown where it could not be built. Equal inputs name equal encoders, so only

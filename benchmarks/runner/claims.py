@@ -56,6 +56,11 @@ def shared_claims(run: Path, processes: Processes) -> Iterator[Claims]:
         shutil.rmtree(folder)
 
 
+def claim_size(left: int, processes: int) -> int:
+    """How many of `left` batches a process takes at once: fewer towards the end, so that all end at about the same time."""
+    return max(1, left // (_CLAIMS_PER_PROCESS * processes))
+
+
 class ClaimedBatches(Sampler[list[int]]):
     """The batches of a job that this process takes, in order; batches are the same however many processes there are.
 
@@ -71,7 +76,7 @@ class ClaimedBatches(Sampler[list[int]]):
     def __iter__(self) -> Iterator[list[int]]:
         first, batches = 0, -(-self.items // self.batch_size)
         while first < batches:
-            size = max(1, (batches - first) // (_CLAIMS_PER_PROCESS * self.claims.processes))
+            size = claim_size(batches - first, self.claims.processes)
             if self.claims.take(f"{self.job}-{first}"):
                 for batch in range(first, first + size):
                     start = batch * self.batch_size

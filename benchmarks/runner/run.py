@@ -2,29 +2,21 @@
 
 from __future__ import annotations
 
+import contextlib
 import errno
 import hashlib
 import os
 import sys
-import tempfile
-import uuid
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field
-from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from mmengine.runner import Runner
 from rich.console import Console
 
 from benchmarks.config import RunSettings
-from benchmarks.datasets import fingerprint, requested_test_sets
-from benchmarks.loading import Locator, Session, load_catalogs, open_session
-from benchmarks.loading.feeds import add_feeds, parse_feeds
-from benchmarks.loading.samples import PreparedPictures
-from benchmarks.perturbations import Perturbation
-from benchmarks.ranks import NO_DEFAULT_HOOKS, Processes, decoding_processes, joined
+from benchmarks.datasets import fingerprint
+from benchmarks.ranks import Processes, joined
 from benchmarks.runfolder.owner import Ownership, Shard, one_at_a_time, owned_by_all
 from benchmarks.runfolder.picture_digests import write_picture_digests
 from benchmarks.runfolder.provenance import device_name, new_record
@@ -32,35 +24,17 @@ from benchmarks.runfolder.record import RECORD_FILE, EncoderPasses, find_record,
 from benchmarks.runfolder.resume import merged_record
 from benchmarks.runfolder.run_plugins import recorded_metrics
 from benchmarks.runfolder.scores import Cell, cells, compact_cell, read_cell
-from benchmarks.runfolder.writer import ShardWriter
-from benchmarks.runner.claims import Claims, shared_claims
-from benchmarks.runner.conditions_asked import conditions_asked
 from benchmarks.runner.cost_probe import measure_costs
-from benchmarks.runner.loop import EvaluationLoop, ScoringRunner, pictures_of_batch
-from benchmarks.runner.model import ScoringModel
-from benchmarks.runner.pending import Job, pending_jobs, same_pictures
-from benchmarks.runner.run_progress import RunProgress
+from benchmarks.runner.plan import Plan, make_plan
+from benchmarks.runner.score import score_pending
 from benchmarks.text import plain
-from registry import TestSet, UserError
-from registry.dataset import REAL
+from registry import UserError
 from registry.encoder import Passes
 
 if TYPE_CHECKING:
     from benchmarks.runfolder.metrics_file import MetricsFile
 
 # What computes metrics brings scipy.stats and scikit-learn, a second of every start: it is imported when scores are there.
-
-
-@dataclass(frozen=True)
-class Plan:
-    """Everything a run needs, checked, before the first picture is opened. suites: name → condition → weight."""
-
-    settings: RunSettings
-    test_sets: Sequence[TestSet]
-    perturbations: Mapping[str, Perturbation]
-    session: Session
-    processes: Processes
-    suites: Mapping[str, Mapping[str, float]] = field(default_factory=dict)
 
 
 def run_benchmark(settings: RunSettings, command: Sequence[str], console: Console) -> MetricsFile | None:
@@ -72,16 +46,12 @@ def run_benchmark(settings: RunSettings, command: Sequence[str], console: Consol
     Raises:
         UserError: the request is wrong; nothing was scored then.
     """
-    with joined(settings.launcher, settings.device) as processes, _own(settings, processes) as owner:
+    with _joined(settings) as processes, _own(settings, processes) as owner:
         plan = make_plan(settings, processes)
         if settings.cost and processes.first:
             _add_costs(plan)
         processes.agree(_record_problem(plan, command) if processes.first else None)
-        stopped = score_pending(plan, console)
-        failed: dict[str, str] = {}
-        for of_rank in processes.gather({**plan.session.failed, **stopped}):
-            failed = {**of_rank, **failed}
-        passes = processes.gather(plan.session.encoders.passes)
+        failed, passes = _scored(plan, console)
         if not processes.first:
             return None
         with one_at_a_time(settings.out / RECORD_FILE):
@@ -93,28 +63,36 @@ def run_benchmark(settings: RunSettings, command: Sequence[str], console: Consol
             return _finish(plan)
 
 
-def make_plan(settings: RunSettings, processes: Processes) -> Plan:
-    """Resolve every name and load every weight, the quick checks first."""
-    catalogs = load_catalogs(settings.plugins, quiet=not processes.first)
-    asked = conditions_asked(settings, catalogs)
-    parse_feeds(settings.feeds)
-    for figures in settings.reported:
-        catalogs.metrics.entry(figures.metric)
-    Locator(
-        catalogs, settings.weights, settings.labels
-    )  # a wrong name shows before the pictures are looked for
-    test_sets = requested_test_sets(settings, catalogs)
-    if settings.calibrate_on and not settings.clean:
-        raise UserError("--calibrate-on chooses thresholds on clean pictures: leave out --no-clean")
-    if settings.calibrate_on is not None or settings.fpr is not None:
-        from benchmarks.runfolder.evaluate import asked_validation
+RAY = "ray"
 
-        asked_validation(
-            settings.calibrate_on, settings.fpr, {one.name: one.count(REAL) for one in test_sets}
+
+def _joined(settings: RunSettings) -> contextlib.AbstractContextManager[Processes]:
+    """The processes of this run; of one by Ray, the driver, which loads all networks on a CPU to check and record them."""
+    if settings.launcher != RAY:
+        return joined(settings.launcher, settings.device)
+    if settings.shard:
+        raise UserError(
+            "--shard is for batch queues, --launcher ray shares out by itself: leave one of them out"
         )
-    session = open_session(settings, catalogs=catalogs)
-    add_feeds(session, settings.feeds)
-    return Plan(settings, test_sets, asked.perturbations, session, processes, asked.suites)
+    if settings.cost:
+        raise UserError(
+            "--cost measures in one process: leave it out with --launcher ray, and measure in a run of its own"
+        )
+    return joined("none", "cpu")
+
+
+def _scored(plan: Plan, console: Console) -> tuple[dict[str, str], Sequence[Mapping[str, Passes]]]:
+    """Score what is pending; why detectors failed, and the passes of encoders by process."""
+    if plan.settings.launcher == RAY:
+        from benchmarks.runner.ray_pool import score_by_ray
+
+        outcome = score_by_ray(plan, console)
+        return {**outcome.failed, **plan.session.failed}, outcome.passes
+    stopped = score_pending(plan, console)
+    failed: dict[str, str] = {}
+    for of_rank in plan.processes.gather({**plan.session.failed, **stopped}):
+        failed = {**of_rank, **failed}
+    return failed, plan.processes.gather(plan.session.encoders.passes)
 
 
 @contextmanager
@@ -156,7 +134,7 @@ def _record_problem(plan: Plan, command: Sequence[str]) -> str | None:
         plan.session.records,
         fingerprints,
         list(plan.perturbations),
-        plan.session.device,
+        None if settings.launcher == RAY else plan.session.device,
         **_named(plan),
     )
     try:
@@ -188,69 +166,6 @@ def _named(plan: Plan) -> dict[str, Any]:
     """What the named conditions of a run stand for, and its suites; nothing where it has none."""
     chains = {one.name: one.steps for one in plan.perturbations.values() if one.steps}
     return {**({"chains": chains} if chains else {}), **({"suites": plan.suites} if plan.suites else {})}
-
-
-def score_pending(plan: Plan, console: Console) -> dict[str, str]:
-    """Run the loop over what this process takes of the shard; why detectors were stopped, by name."""
-    detectors = list(plan.session.detectors)
-    model = ScoringModel(plan.session.pipeline)
-    here = plan.processes
-    # of a view that is made of a picture's path, copies are not copies
-    alike = not any(view.reads_path for view in plan.session.pipeline.views())
-    repeats = same_pictures(plan.settings.out, plan.test_sets) if alike else {}
-    number, count = plan.settings.part
-    jobs = pending_jobs(
-        plan.settings.out,
-        plan.test_sets,
-        detectors,
-        list(plan.perturbations),
-        repeats,
-        part=number - 1,
-        parts=count,
-        block=pictures_of_batch(plan.settings.batch_size, list(plan.perturbations)),
-    )
-    with shared_claims(plan.settings.out, here) as claims:
-        if jobs:
-            try:
-                _run_loop(plan, model, jobs, claims, console if here.first else Console(quiet=True))
-            finally:
-                plan.session.keep_features()
-    return model.stopped
-
-
-def _run_loop(plan: Plan, model: ScoringModel, jobs: Sequence[Job], claims: Claims, console: Console) -> None:
-    settings = plan.settings
-
-    def build_loop(runner: Runner, dataloader: Any, evaluator: Any) -> EvaluationLoop:
-        return EvaluationLoop(
-            runner,
-            jobs,
-            plan.perturbations,
-            ShardWriter(settings.out, settings.flush_seconds),
-            batch_size=settings.batch_size,
-            workers=decoding_processes(settings.workers, plan.session.device),
-            dataset=partial(PreparedPictures, seed=settings.seed, max_pixels=settings.max_pixels),
-            claims=claims,
-        )
-
-    progress = RunProgress(jobs, console, claims.processes)
-    # the Runner leaves an empty log and a copy of its settings; run.json says more
-    with tempfile.TemporaryDirectory() as scratch:
-        try:
-            ScoringRunner(
-                model,
-                work_dir=scratch,
-                test_dataloader=[],
-                test_evaluator=[],
-                test_cfg={"type": build_loop},
-                default_hooks=NO_DEFAULT_HOOKS,
-                custom_hooks=[progress],
-                log_level="ERROR",
-                experiment_name=f"d3qe-bench-{uuid.uuid4().hex}",
-                randomness={"seed": settings.seed},
-            ).test()
-        finally:
-            progress.bar.stop()
 
 
 def _note(

@@ -14,6 +14,11 @@ from benchmarks.runner.pending import Job
 from benchmarks.text import plain
 
 
+def speed_line(test_set: str, pictures: int, seconds: float) -> str:
+    """What is said of a test set that was scored."""
+    return plain(f"{test_set}: {pictures} pictures, {pictures / seconds:.1f} images/s")
+
+
 class RunProgress(Hook):
     """A bar over this process's pictures on a terminal; elsewhere one line per test set.
 
@@ -41,9 +46,11 @@ class RunProgress(Hook):
     def after_test_epoch(self, runner: Any, metrics: Any = None) -> None:
         if not self.console.is_terminal:
             seconds = time.monotonic() - self.began
-            name = runner.test_loop.job.test_set.name
-            line = plain(f"{name}: {self.pictures} pictures, {self.pictures / seconds:.1f} images/s")
-            self.console.print(line, markup=False, soft_wrap=True)
+            self.console.print(
+                speed_line(runner.test_loop.job.test_set.name, self.pictures, seconds),
+                markup=False,
+                soft_wrap=True,
+            )
 
     def after_test(self, runner: Any) -> None:
         self.bar.stop()

@@ -26,7 +26,7 @@ from benchmarks.hosts.suite import Notes
 from benchmarks.metrics.cell import measure
 from benchmarks.runfolder.provenance import device_name
 from benchmarks.runfolder.scores import cells, read_rows
-from benchmarks.runner.run import Plan
+from benchmarks.runner.plan import Plan
 from benchmarks.speed.alternation import Way, alternately, ratio
 from benchmarks.speed.planned import planned, score
 from benchmarks.speed.run_overhead import make_pictures

@@ -14,7 +14,8 @@ from rich.console import Console
 from benchmarks.config import DetectorSettings, RunSettings
 from benchmarks.ranks import Processes
 from benchmarks.runfolder.scores import read_scores
-from benchmarks.runner.run import Plan, make_plan, score_pending
+from benchmarks.runner.plan import Plan, make_plan
+from benchmarks.runner.score import score_pending
 from registry import UserError
 
 

@@ -33,7 +33,8 @@ from benchmarks.perturbations import CLEAN, parse_perturbation
 from benchmarks.ranks import joined
 from benchmarks.runfolder.provenance import device_name
 from benchmarks.runfolder.scores import read_scores
-from benchmarks.runner.run import make_plan, score_pending
+from benchmarks.runner.plan import make_plan
+from benchmarks.runner.score import score_pending
 from benchmarks.tables import print_table
 from registry import Pipeline, TestSet
 

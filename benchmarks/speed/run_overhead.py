@@ -24,7 +24,7 @@ from PIL import Image
 
 from benchmarks.commands.outcome import run_script
 from benchmarks.runfolder.provenance import device_name
-from benchmarks.runner.run import Plan
+from benchmarks.runner.plan import Plan
 from benchmarks.speed.alternation import Way, alternately, ratio
 from benchmarks.speed.planned import only, planned, score
 from benchmarks.tables import print_table

@@ -43,6 +43,7 @@ def test_rows_that_come_fast_do_not_wait_for_the_clock(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(writer, "ROWS_WAITING", 10)
+    monkeypatch.setattr(writer, "_WAITING_OF_A_CELL", 1)
     monkeypatch.setattr(writer, "ROWS_PER_SHARD", 10)
     rows = ShardWriter(tmp_path, flush_seconds=1e9)
     for number in range(25):
