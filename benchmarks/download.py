@@ -30,9 +30,9 @@ HUB = "hf:"
 """`hf:<owner>/<repository>` is a repository of the Hugging Face hub."""
 
 _CHUNK = 1 << 20
-_ATTEMPTS = 5
+ATTEMPTS = 5
 """Transfers in a row that bring nothing new, or too slowly, before it is given up."""
-_LONGEST_WAIT = 600.0
+LONGEST_WAIT = 600.0
 """Seconds; a server that asks for a longer pause is left."""
 _TIMEOUTS = (20.0, 60.0)
 """Seconds to connect, and between two pieces of data."""
@@ -98,7 +98,7 @@ def download(
         return target
     if offline():
         raise DownloadError(f"{remote.file} is not here, and HF_HUB_OFFLINE forbids to fetch it")
-    fetched = _fetch(remote, target, progress, sleep or _wait)
+    fetched = _fetch(remote, target, progress, sleep or wait)
     _verify(fetched, remote, keep=False, known_as=target)
     os.replace(fetched, target)
     return target
@@ -183,14 +183,20 @@ def _fetch(
             # more than ever before: a server that ignores ranges may begin anew each time
             failures = 0 if _size(part) > most and not error.slow else failures + 1
             most = max(most, _size(part))
-            if failures >= _ATTEMPTS or error.wait > _LONGEST_WAIT:
+            if failures >= ATTEMPTS or error.wait > LONGEST_WAIT:
                 raise DownloadError(
                     f"cannot fetch {address}: {error}; {_size(part):,} bytes are kept, the same command goes on"
                 ) from error
-            sleep(error.wait or min(2.0**failures, 60.0))
+            sleep(error.wait or back_off(failures))
 
 
-def _wait(seconds: float) -> None:
+def back_off(failures: int) -> float:
+    """Seconds to wait after so many failures in a row, where the server does not say."""
+    return min(2.0**failures, 60.0)
+
+
+def wait(seconds: float) -> None:
+    """Wait before another attempt."""
     time.sleep(seconds)
 
 
@@ -291,7 +297,7 @@ def _refuse_wrong(answer: requests.Response, address: str, remote: Remote) -> No
         raise DownloadError(f"{address} redirects to an unencrypted address: refused")
     status = answer.status_code
     if status in (HTTPStatus.TOO_MANY_REQUESTS, HTTPStatus.SERVICE_UNAVAILABLE):
-        raise _Retry(f"the server is busy ({status})", _pause(answer.headers))
+        raise _Retry(f"the server is busy ({status})", pause_asked(answer.headers))
     if status >= HTTPStatus.INTERNAL_SERVER_ERROR:
         raise _Retry(f"the server answers {status}")
     if status >= HTTPStatus.BAD_REQUEST:
@@ -308,7 +314,7 @@ def _refuse_wrong(answer: requests.Response, address: str, remote: Remote) -> No
         )
 
 
-def _pause(headers: Mapping[str, str]) -> float:
+def pause_asked(headers: Mapping[str, str]) -> float:
     """Seconds that a Retry-After header asks for: a number, or a date, which is one of the server's clock."""
     retry_after = headers.get("Retry-After", "")
     try:

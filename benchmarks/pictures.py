@@ -8,7 +8,7 @@ import warnings
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from functools import lru_cache
-from pathlib import PurePath
+from typing import Protocol
 
 import numpy as np
 from PIL import Image, ImageFile, UnidentifiedImageError
@@ -166,12 +166,22 @@ def picture_suffixes() -> frozenset[str]:
     return frozenset(known | _OPTIONAL_CODECS)
 
 
-def is_picture(path: PurePath) -> bool:
+class Named(Protocol):
+    """A path, of this machine or not."""
+
+    @property
+    def name(self) -> str: ...
+
+    @property
+    def suffix(self) -> str: ...
+
+
+def is_picture(path: Named) -> bool:
     """Whether a file of this name counts as a picture: by its last suffix, unless it is hidden."""
     return not path.name.startswith(".") and path.suffix.lower() in picture_suffixes()
 
 
-def is_junk(path: PurePath) -> bool:
+def is_junk(path: Named) -> bool:
     """Whether a file of this name is expected beside pictures and can be passed over without a word."""
     folded = path.name.casefold()
     return folded.startswith((".", "readme")) or folded in _JUNK

@@ -89,13 +89,15 @@ def register_datasets(register: Register) -> None:
         "beside_real": ("beside_real", "<generator>/[<class>/] beside real/, one level deep or two"),
     }
     for name, (module, summary) in layouts.items():
-        register(name, f"benchmarks.datasets.{module}:scan", summary=summary, layout=True)
+        target = f"benchmarks.datasets.{module}:scan"
+        register(name, target, summary=summary, layout=True, takes=("addresses",))
     shards = {
         "tar": ("tar_shards", "tar shards: <key>.jpg beside <key>.cls or <key>.json"),
         "parquet": ("parquet_pictures", "Parquet with a column of pictures beside label"),
     }
     for name, (module, summary) in shards.items():
-        register(name, f"benchmarks.datasets.{module}:scan", summary=summary, layout=True, anywhere=True)
+        target = f"benchmarks.datasets.{module}:scan"
+        register(name, target, summary=summary, layout=True, takes=("addresses", "patterns"))
     for facts in source_facts():
         name = facts["name"]
         card = {key: facts[key] for key in ("summary", "paper", "licence")}

@@ -96,11 +96,11 @@ class DatasetCard(Card):
 
     layout: True for an on-disk layout that reads any folder it recognises, and so takes part in
         detection; False for a named data set that knows where its pictures are.
-    anywhere: True for a layout that reads more than folders and files of this machine: what a pattern names.
+    takes: what else than a folder or file of this machine a layout reads: `addresses`, `patterns`.
     """
 
     layout: bool = False
-    anywhere: bool = False
+    takes: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)

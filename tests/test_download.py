@@ -111,7 +111,7 @@ def test_a_cut_connection_is_resumed_where_it_broke(server: Server, tmp_path: Pa
 
 
 def test_a_later_command_resumes_too(server: Server, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(module, "_ATTEMPTS", 1)
+    monkeypatch.setattr(module, "ATTEMPTS", 1)
 
     def broken(handler: BaseHTTPRequestHandler, number: int) -> None:
         cut_first(handler, 0) if number == 0 else handler.say(500)

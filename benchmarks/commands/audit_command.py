@@ -32,7 +32,7 @@ class AuditSettings(DataSettings):
     """What `d3qe-bench audit` does."""
 
     data: Annotated[list[str], Option(metavar="DATA", positional=True, commas=False)] = Field(
-        description="folders, manifests, tar shards, Parquet files, NAME=FOLDER, or registered data sets"
+        description="folders, manifests, tar shards, Parquet files, addresses, NAME=FOLDER, or registered data sets"
     )
     train: Annotated[list[str], Option(metavar="DATA", commas=False)] = Field(
         [], description="training data, searched for overlap, too"

@@ -23,14 +23,15 @@ class FiguresSettings(SessionSettings):
         min_length=1, max_length=1, description="detector to draw"
     )
     data: Annotated[list[str], Option(metavar="DATA", commas=False)] = Field(
-        [], description="folder, manifest, tar shards, Parquet files, NAME=FOLDER, or a registered data set"
+        [],
+        description="folder, manifest, tar shards, Parquet files, address, NAME=FOLDER, or a registered data set",
     )
     limit: Limit = None
     out: Path = Field(Path("figures"), description="folder for NAME.png, NAME.svg, NAME.json and NAME.csv")
     seed: Seed = Field(0, description="random seed of untrained weights, as in run")
 
 
-@takes(FiguresSettings, without=("precision", "max_pixels"))
+@takes(FiguresSettings, without=("precision", "micro_batch", "max_pixels"))
 def figures(given: dict[str, Any]) -> None:
     """Draw what a plugin shows of its detector.
 

@@ -20,7 +20,7 @@ class PredictSettings(SessionSettings):
     """What `d3qe-bench predict` does."""
 
     pictures: Annotated[list[str], Option(metavar="PICTURE", positional=True, commas=False)] = Field(
-        description="files, folders, tar shards, Parquet files, or quoted patterns such as 'in/**/*.png'"
+        description="files, folders, tar shards, Parquet files, addresses, or quoted patterns such as 'in/**/*.png'"
     )
     detectors: Annotated[list[DetectorSettings], Option(metavar="[LABEL=]NAME")] = Field(
         min_length=1, description="detectors to score with"

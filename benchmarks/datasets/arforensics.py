@@ -7,10 +7,10 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Iterable
-from pathlib import Path
 
 from benchmarks.datasets.folders import find_pair, find_pairs, make_test_set, require_folder, subfolders
 from benchmarks.datasets.paradigms import paradigm_of
+from benchmarks.storage import Folder
 from registry.dataset import TestSet
 from registry.errors import LayoutMismatch, UserError, nearest
 
@@ -21,7 +21,7 @@ _TRAINED_ON = "LlamaGen"
 _TEST_GENERATORS = {"Infinity", "Janus_Pro", "RAR", "VAR", "LlamaGen", "Open_MAGVIT2"}
 
 
-def scan(root: Path, *, split: str = "test", follow_links: bool = False) -> list[TestSet]:
+def scan(root: Folder, *, split: str = "test", follow_links: bool = False) -> list[TestSet]:
     """The test generators, or the one pair of the training or validation split.
 
     split: `test`, `train` or `val`. The latter two hold LlamaGen and ImageNet pictures only. A data set

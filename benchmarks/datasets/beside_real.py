@@ -6,18 +6,17 @@ level below each kind of condition; EvalGEN and T2I-CoReBench-Images hold genera
 
 from __future__ import annotations
 
-from pathlib import Path
-
 from benchmarks.datasets.folders import make_test_set, require_folder, subfolders
 from benchmarks.datasets.paradigms import paradigm_of, paradigm_of_folder
 from benchmarks.pictures import is_picture
+from benchmarks.storage import Folder
 from registry.dataset import TestSet
 from registry.errors import LayoutMismatch
 
 REAL = "real"
 
 
-def scan(root: Path, *, fakes_only: bool = False, follow_links: bool = False) -> list[TestSet]:
+def scan(root: Folder, *, fakes_only: bool = False, follow_links: bool = False) -> list[TestSet]:
     """One test set per generator, called `<group>/<generator>` where the generators lie in groups.
 
     fakes_only: there are no real pictures; what needs both classes is then undefined, and says so.
@@ -43,7 +42,7 @@ def scan(root: Path, *, fakes_only: bool = False, follow_links: bool = False) ->
     return sets
 
 
-def _is_group(folder: Path, fakes_only: bool) -> bool:
+def _is_group(folder: Folder, fakes_only: bool) -> bool:
     below = subfolders(folder)
     if not fakes_only:
         return (folder / REAL).is_dir() and len(below) > 1

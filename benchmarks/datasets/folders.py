@@ -12,25 +12,27 @@ from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 
 from benchmarks.pictures import is_junk, is_picture
+from benchmarks.remote import Address, AddressStore
+from benchmarks.storage import Folder, entries, relative
 from registry.dataset import FAKE, REAL, Picture, TestSet
 from registry.errors import LayoutMismatch, UserError
 
 logger = logging.getLogger(__name__)
 
-Pair = tuple[Path, Path]
+Pair = tuple[Folder, Folder]
 """The folder of real pictures and the folder of generated ones."""
 
 REAL_FAKE = ("0_real", "1_fake")
 NATURE_AI = ("nature", "ai")
 
 
-def require_folder(root: Path) -> None:
+def require_folder(root: Folder) -> None:
     """Raise `LayoutMismatch` unless `root` is a folder."""
     if not root.is_dir():
         raise LayoutMismatch("not a folder")
 
 
-def subfolders(folder: Path) -> list[Path]:
+def subfolders(folder: Folder) -> list[Folder]:
     """Folders directly below, hidden ones left out, sorted by name."""
     try:
         return sorted(
@@ -41,7 +43,7 @@ def subfolders(folder: Path) -> list[Path]:
         raise UserError(f"{folder} cannot be listed: {error.strerror}") from error
 
 
-def find_pair(folder: Path, names: tuple[str, str] = REAL_FAKE) -> Pair | None:
+def find_pair(folder: Folder, names: tuple[str, str] = REAL_FAKE) -> Pair | None:
     """The two class folders in `folder`, or None where there is neither; one alone is refused."""
     real, fake = folder / names[0], folder / names[1]
     present = [path for path in (real, fake) if path.is_dir()]
@@ -51,7 +53,7 @@ def find_pair(folder: Path, names: tuple[str, str] = REAL_FAKE) -> Pair | None:
     return (real, fake) if present else None
 
 
-def find_pairs(folder: Path, names: tuple[str, str] = REAL_FAKE) -> list[Pair]:
+def find_pairs(folder: Folder, names: tuple[str, str] = REAL_FAKE) -> list[Pair]:
     """The pair in `folder`, or those in its class folders one level below (`horse/0_real`)."""
     pair = find_pair(folder, names)
     if pair:
@@ -61,10 +63,10 @@ def find_pairs(folder: Path, names: tuple[str, str] = REAL_FAKE) -> list[Pair]:
 
 def make_test_set(
     name: str,
-    root: Path,
+    root: Folder,
     generator: str,
     paradigm: str,
-    pairs: Sequence[tuple[Path | None, Path]],
+    pairs: Sequence[tuple[Folder | None, Folder]],
     follow_links: bool = False,
 ) -> TestSet:
     """A test set of all pictures in class folders below `root`, at any depth.
@@ -76,16 +78,20 @@ def make_test_set(
             that is not Unicode.
     """
     pictures = [
-        Picture(path.relative_to(root).as_posix(), label)
+        Picture(relative(path, root), label)
         for pair in pairs
         for label, folder in zip((REAL, FAKE), pair, strict=True)
         if folder is not None
         for path in _pictures_in(folder, root, follow_links)
     ]
-    return TestSet(name, root, generator, paradigm, tuple(sorted(pictures, key=lambda p: p.path)))
+    listed = tuple(sorted(pictures, key=lambda p: p.path))
+    if not isinstance(root, Address):
+        return TestSet(name, root, generator, paradigm, listed)
+    sizes = {one.path: size for one in listed if (size := root.listed_size(one.path)) >= 0}
+    return TestSet(name, Path(), generator, paradigm, listed, store=AddressStore(root, sizes))
 
 
-def _pictures_in(folder: Path, root: Path, follow_links: bool) -> list[Path]:
+def _pictures_in(folder: Folder, root: Folder, follow_links: bool) -> list[Folder]:
     files = list(_files_below(folder, root, follow_links, ()))
     pictures = [path for path in files if is_picture(path)]
     others = Counter(
@@ -97,7 +103,7 @@ def _pictures_in(folder: Path, root: Path, follow_links: bool) -> list[Path]:
     if others:
         logger.warning("%s: left out files that are no pictures by their suffix (%s)", folder, found)
     for path in pictures:
-        name = path.relative_to(root).as_posix()
+        name = relative(path, root)
         if not name.isprintable() and _undecodable(name):
             raise UserError(f"file name {name!a} in {root} is not Unicode: rename it")
     return pictures
@@ -111,7 +117,9 @@ def _undecodable(name: str) -> bool:
     return False
 
 
-def _files_below(folder: Path, root: Path, follow_links: bool, above: tuple[Path, ...]) -> Iterator[Path]:
+def _files_below(
+    folder: Folder, root: Folder, follow_links: bool, above: tuple[Folder, ...]
+) -> Iterator[Folder]:
     """Visible files at any depth. above: the real folders we came through, so that a cycle of links ends."""
     real = folder.resolve()
     if not follow_links:
@@ -119,10 +127,10 @@ def _files_below(folder: Path, root: Path, follow_links: bool, above: tuple[Path
     if real in above:
         raise UserError(f"{folder} is a link to a folder that it lies in")
     try:
-        entries = sorted(folder.iterdir(), key=lambda path: path.name)
+        found = entries(folder)
     except OSError as error:
         raise UserError(f"{folder} cannot be listed: {error.strerror}") from error
-    for path in entries:
+    for path in found:
         if path.name.startswith("."):
             continue
         if path.is_dir():
@@ -133,8 +141,10 @@ def _files_below(folder: Path, root: Path, follow_links: bool, above: tuple[Path
             yield path
 
 
-def check_inside(path: Path, root: Path) -> None:
-    """Refuse a path whose links lead out of `root`."""
+def check_inside(path: Folder, root: Folder) -> None:
+    """Refuse a path whose links lead out of `root`; at an address there are none."""
+    if isinstance(path, Address) or isinstance(root, Address):
+        return
     if not path.resolve().is_relative_to(root.resolve()):
         raise UserError(
             f"{path} is a link to {path.resolve()}, outside of {root}: "
@@ -142,7 +152,7 @@ def check_inside(path: Path, root: Path) -> None:
         )
 
 
-def note_left_out(folders: Iterable[Path], wanted: str) -> None:
+def note_left_out(folders: Iterable[Folder], wanted: str) -> None:
     """Say which folders of a data root were passed over because they hold no pair."""
     names = ", ".join(path.name for path in folders)
     if names:

@@ -5,16 +5,15 @@ Some generators of one root may have class folders and others not.
 
 from __future__ import annotations
 
-from pathlib import Path
-
 from benchmarks.datasets.arforensics import warn_of_first_upload
 from benchmarks.datasets.folders import find_pairs, make_test_set, note_left_out, require_folder, subfolders
 from benchmarks.datasets.paradigms import paradigm_of, paradigm_of_folder
+from benchmarks.storage import Folder
 from registry.dataset import UNKNOWN_PARADIGM, TestSet
 from registry.errors import LayoutMismatch
 
 
-def scan(root: Path, *, follow_links: bool = False) -> list[TestSet]:
+def scan(root: Folder, *, follow_links: bool = False) -> list[TestSet]:
     """One test set per generator; the pictures of its class folders are scored together."""
     require_folder(root)
     folders = subfolders(root)

@@ -6,8 +6,6 @@ Source: https://github.com/GenImage-Dataset/GenImage
 
 from __future__ import annotations
 
-from pathlib import Path
-
 from benchmarks.datasets.folders import (
     NATURE_AI,
     Pair,
@@ -18,13 +16,14 @@ from benchmarks.datasets.folders import (
     subfolders,
 )
 from benchmarks.datasets.paradigms import paradigm_of
+from benchmarks.storage import Folder
 from registry.dataset import TestSet
 from registry.errors import LayoutMismatch, UserError, nearest
 
 SPLITS = ("val", "train")
 
 
-def scan(root: Path, *, split: str = "val", follow_links: bool = False) -> list[TestSet]:
+def scan(root: Folder, *, split: str = "val", follow_links: bool = False) -> list[TestSet]:
     """One test set per generator, of one split where there are splits.
 
     split: `val` (GenImage's test pictures) or `train`.
@@ -52,7 +51,7 @@ def scan(root: Path, *, split: str = "val", follow_links: bool = False) -> list[
     return sets
 
 
-def _pair(folder: Path, split: str) -> Pair | None:
+def _pair(folder: Folder, split: str) -> Pair | None:
     """The two classes of a generator's folder, with or without splits."""
     pair = find_pair(folder, NATURE_AI) or find_pair(folder / split, NATURE_AI)
     if pair is None and any(find_pair(folder / other, NATURE_AI) for other in SPLITS):
@@ -60,7 +59,7 @@ def _pair(folder: Path, split: str) -> Pair | None:
     return pair
 
 
-def _unpacked(folder: Path, split: str) -> Pair | None:
+def _unpacked(folder: Folder, split: str) -> Pair | None:
     """The two classes in the archive's own folder below a generator's."""
     below = (_pair(inner, split) for inner in subfolders(folder))
     return next((pair for pair in below if pair), None)

@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 from benchmarks.datasets.folders import find_pair, make_test_set, require_folder
 from benchmarks.datasets.paradigms import paradigm_of
+from benchmarks.storage import Folder
 from registry.dataset import TestSet
 from registry.errors import LayoutMismatch
 
 
-def scan(root: Path, *, follow_links: bool = False) -> list[TestSet]:
+def scan(root: Folder, *, follow_links: bool = False) -> list[TestSet]:
     """One test set of the two class folders in `root`."""
     require_folder(root)
     pair = find_pair(root)

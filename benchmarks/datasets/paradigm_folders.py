@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 from benchmarks.datasets.folders import find_pairs, make_test_set, note_left_out, require_folder, subfolders
 from benchmarks.datasets.paradigms import paradigm_of, paradigm_of_folder
+from benchmarks.storage import Folder
 from registry.dataset import TestSet
 from registry.errors import LayoutMismatch
 
 
-def scan(root: Path, *, follow_links: bool = False) -> list[TestSet]:
+def scan(root: Folder, *, follow_links: bool = False) -> list[TestSet]:
     """One test set `<paradigm>/<generator>` per generator.
 
     Generators below a folder that is not named after a paradigm get theirs from the table of

@@ -20,7 +20,7 @@ import pyarrow.parquet as pq
 
 from benchmarks.datasets.labelled import FACTS, parse_label
 from benchmarks.datasets.shards import NO_BYTES, UNLABELLED, ShardKind, ShardRow, shards_in, test_sets
-from benchmarks.storage import Folder, Version, open_file, version_of
+from benchmarks.storage import Folder, Place, Version, open_file
 from registry.dataset import TestSet
 from registry.errors import LayoutMismatch, UserError, nearest
 
@@ -29,7 +29,7 @@ KEPT_BYTES = 512 << 20
 """Of decoded row groups, in each process; the newest is kept whatever its size."""
 
 
-def scan(root: Folder, *, image: str = "", label: str = "label") -> list[TestSet]:
+def scan(root: Place, *, image: str = "", label: str = "label") -> list[TestSet]:
     """Test sets of the Parquet files in `root`, or of `root` itself, by the columns beside the pictures, as a manifest's.
 
     image: column of the pictures; by default the only one of bytes. label: column of the labels; where its
@@ -42,7 +42,7 @@ def scan(root: Folder, *, image: str = "", label: str = "label") -> list[TestSet
     return test_sets(root, kind(root, image, label))
 
 
-def kind(root: Folder, image: str = "", label: str = "") -> ShardKind:
+def kind(root: Place, image: str = "", label: str = "") -> ShardKind:
     """How the Parquet files in `root` are read: without a column of labels, none are looked for. Raises as `scan`."""
     image = image or _only_picture(_schema(shards_in(root, (SUFFIX,))[0]))
     return ShardKind(
@@ -95,7 +95,7 @@ def _is_image(kind: pa.DataType) -> bool:
 
 def _rows(shard: Folder, version: Version, *, image: str, label: str) -> Iterator[ShardRow]:
     try:
-        with open_file(shard) as stream, pq.ParquetFile(stream) as file:
+        with open_file(shard, version) as stream, pq.ParquetFile(stream) as file:
             _check_columns(file.schema_arrow, image, label, str(shard))
             names = _label_names(file.schema_arrow, label)
             columns = [name for name in (image, label, "path", *FACTS) if name in file.schema_arrow.names]
@@ -209,7 +209,7 @@ def _clean(name: str) -> str:
 
 
 class _RowGroups:
-    """Decoded columns of the row groups that were read last, and the row numbers that groups begin with."""
+    """Decoded columns of the row groups that were read last, and what files say of their groups."""
 
     def __init__(self) -> None:
         self.forget()
@@ -218,34 +218,42 @@ class _RowGroups:
         """Begin anew, as a forked process has to: its copy of the lock may be held by a thread that it does not have."""
         self._lock = threading.Lock()
         self._groups: OrderedDict[tuple[Version, str, int], pa.ChunkedArray] = OrderedDict()
-        self._starts: dict[Version, list[int]] = {}
+        self._files: dict[Version, pq.FileMetaData] = {}
 
-    def picture(self, shard: Folder, row: int, image: str) -> bytes:
+    def picture(self, shard: Folder, version: Version, row: int, image: str) -> bytes:
         """The bytes in one row; raises `OSError` where they are not there any more."""
         with self._lock:
-            version = version_of(shard)
-            group, within = self._place(shard, version, row)
-            column = self._column(shard, version, group, image)
-            value = column[within].as_py() if within < len(column) else None
+            group, within = self._place(self._file(shard, version), row)
+            value = self._column(shard, version, group, image)[within].as_py()
         if value is None:
-            raise OSError(errno.EIO, f"{shard.name} has other rows than when it was indexed")
+            raise IndexError(row)
         return bytes(value)
 
-    def _place(self, shard: Folder, version: Version, row: int) -> tuple[int, int]:
-        if version not in self._starts:
-            with open_file(shard) as stream, pq.ParquetFile(stream) as file:
-                rows = [file.metadata.row_group(group).num_rows for group in range(file.num_row_groups)]
-            self._starts[version] = [sum(rows[:group]) for group in range(len(rows))]
-        starts = self._starts[version]
-        group = max((number for number, start in enumerate(starts) if start <= row), default=0)
-        return group, row - (starts[group] if starts else 0)
+    def _file(self, shard: Folder, version: Version) -> pq.FileMetaData:
+        if version not in self._files:
+            with open_file(shard, version) as stream, pq.ParquetFile(stream) as file:
+                self._files[version] = file.metadata
+        return self._files[version]
+
+    @staticmethod
+    def _place(file: pq.FileMetaData, row: int) -> tuple[int, int]:
+        """The row group that a row is in, and its number there."""
+        for group in range(file.num_row_groups):
+            rows = file.row_group(group).num_rows
+            if row < rows:
+                return group, row
+            row -= rows
+        raise IndexError(row)
 
     def _column(self, shard: Folder, version: Version, group: int, image: str) -> pa.ChunkedArray:
         key = (version, image, group)
         if key in self._groups:
             self._groups.move_to_end(key)
             return self._groups[key]
-        with open_file(shard) as stream, pq.ParquetFile(stream) as file:
+        with (
+            open_file(shard, version) as stream,
+            pq.ParquetFile(stream, metadata=self._file(shard, version)) as file,
+        ):
             self._groups[key] = _bytes_of(file.read_row_group(group, columns=[image]), image)
         while len(self._groups) > 1 and sum(one.nbytes for one in self._groups.values()) > KEPT_BYTES:
             self._groups.popitem(last=False)
@@ -256,11 +264,13 @@ _row_groups = _RowGroups()
 os.register_at_fork(after_in_child=_row_groups.forget)
 
 
-def _read(shard: Folder, place: int, size: int, *, image: str) -> bytes:
+def _read(shard: Folder, version: Version, place: int, size: int, *, image: str) -> bytes:
     try:
-        return _row_groups.picture(shard, place, image)
-    except (pa.ArrowException, IndexError) as error:
-        raise OSError(errno.EIO, f"{shard.name} is damaged: {_line(error)}") from error
+        return _row_groups.picture(shard, version, place, image)
+    except (pa.ArrowException, IndexError, KeyError) as error:
+        raise OSError(
+            errno.EIO, f"{shard.name} has other rows than when it was indexed: {_line(error)}"
+        ) from error
 
 
 def _line(error: Exception) -> str:

@@ -11,7 +11,8 @@ from benchmarks.config import RunSettings
 from benchmarks.datasets.fair import check_fair_views, with_fair_view
 from benchmarks.datasets.paradigms import check_paradigms, same_generator
 from benchmarks.datasets.selection import limit_per_class
-from benchmarks.storage import Folder, find
+from benchmarks.remote import refuse_secret_options
+from benchmarks.storage import Matched, Place, find
 from registry.card import DatasetCard
 from registry.catalog import Catalog, Catalogs
 from registry.dataset import TestSet
@@ -35,7 +36,7 @@ def find_test_sets(
 ) -> list[TestSet]:
     """All test sets of some `--data` values, in the order given, each one's sorted by name.
 
-    specs: each a registered data set's name, a folder or manifest, or `NAME=PATH`, which prefixes
+    specs: each a registered data set's name, a folder, manifest, shard, pattern or address, or `NAME=PATH`, which prefixes
         the names of the path's test sets with `NAME/` (a lone one is called `NAME`).
     layout: name of the on-disk layout; by default all are tried in the order they are registered.
     options: given to the layout or data set; `true` and `false` as text become booleans.
@@ -48,6 +49,7 @@ def find_test_sets(
         UserError: nothing there, no layout fits (each with its reason), an option that the layout
             does not have, an empty class, or two test sets of one name.
     """
+    refuse_secret_options(options or {})
     paradigms = dict(paradigms or {})
     check_paradigms(paradigms)
     check_fair_views(fair)
@@ -120,7 +122,7 @@ def _scan(
     return sorted(sets, key=lambda test_set: test_set.name)
 
 
-def _split(spec: str, catalog: Catalog[DatasetCard]) -> tuple[str, Folder]:
+def _split(spec: str, catalog: Catalog[DatasetCard]) -> tuple[str, Place]:
     """The name before `=`, or an empty one, and the path, which exists, or the files that a pattern names."""
     if whole := find(spec):
         return "", whole
@@ -139,12 +141,15 @@ def _layouts(catalog: Catalog[DatasetCard]) -> list[str]:
     return [entry.name for entry in catalog if entry.card.layout]
 
 
-def _reads(catalog: Catalog[DatasetCard], layout: str, path: Folder) -> bool:
-    return isinstance(path, Path) or catalog.entry(layout).card.anywhere
+def _reads(catalog: Catalog[DatasetCard], layout: str, path: Place) -> bool:
+    if isinstance(path, Path):
+        return True
+    takes = catalog.entry(layout).card.takes
+    return ("patterns" if isinstance(path, Matched) else "addresses") in takes
 
 
 def _scan_layout(
-    catalog: Catalog[DatasetCard], path: Folder, layout: str, options: Mapping[str, object]
+    catalog: Catalog[DatasetCard], path: Place, layout: str, options: Mapping[str, object]
 ) -> list[TestSet]:
     if layout not in _layouts(catalog):
         raise unknown_name("layout", layout, _layouts(catalog))
@@ -160,7 +165,7 @@ def _scan_layout(
 
 
 def _call(
-    catalog: Catalog[DatasetCard], layout: str, path: Folder, options: Mapping[str, object]
+    catalog: Catalog[DatasetCard], layout: str, path: Place, options: Mapping[str, object]
 ) -> list[TestSet]:
     scan = catalog.entry(layout).load()
     catalog.check_options(layout, scan, dict(options))
@@ -170,7 +175,7 @@ def _call(
     return sets
 
 
-def _detect(catalog: Catalog[DatasetCard], path: Folder, options: Mapping[str, object]) -> list[TestSet]:
+def _detect(catalog: Catalog[DatasetCard], path: Place, options: Mapping[str, object]) -> list[TestSet]:
     reasons = []
     for layout in _layouts(catalog):
         if not _reads(catalog, layout, path):

@@ -26,7 +26,7 @@ import pyarrow.parquet as pq
 
 from benchmarks.datasets.labelled import FACTS, labelled_sets
 from benchmarks.datasets.paradigms import check_paradigms
-from benchmarks.storage import Folder, Matched, Version, version_of
+from benchmarks.storage import Folder, Matched, Place, Version, version_of
 from registry.dataset import TestSet
 from registry.errors import LayoutMismatch, UserError
 from registry.files import atomic
@@ -52,8 +52,8 @@ _THREADS = 4
 
 logger = logging.getLogger(__name__)
 
-Read = Callable[[Folder, int, int], bytes]
-"""The bytes of one picture of a shard, by its place and size; raises `OSError` where they cannot be had."""
+Read = Callable[[Folder, Version, int, int], bytes]
+"""The bytes of one picture of a shard, which had this version, by its place and size; raises `OSError` where they cannot be had."""
 
 
 class ShardRow(NamedTuple):
@@ -84,20 +84,17 @@ class ShardKind:
     how: Mapping[str, str] = field(default_factory=dict)
 
 
-def shards_in(root: Folder, suffixes: Sequence[str]) -> list[Folder]:
+def shards_in(root: Place, suffixes: Sequence[str]) -> list[Folder]:
     """The shards that lie in a folder, that a pattern names, or the one that is named itself, in the order of their names.
 
     Raises:
         LayoutMismatch: there is none.
     """
-    if root.is_file():
+    found: list[Folder] = []
+    if not isinstance(root, Matched) and root.is_file():
         found = [root]
     elif root.is_dir():
-        found = sorted(
-            (path for path in root.iterdir() if not path.name.startswith(".")), key=lambda path: str(path)
-        )
-    else:
-        found = []
+        found = sorted((path for path in root.iterdir() if not path.name.startswith(".")), key=str)
     shards = [path for path in found if path.suffix.lower() in suffixes and path.is_file()]
     if not shards:
         raise LayoutMismatch(f"no {' or '.join(suffixes)} file")
@@ -115,6 +112,7 @@ class ShardStore:
     address: str
     names: tuple[str, ...]
     shards: tuple[Folder, ...]
+    versions: tuple[Version, ...]
     read_one: Read
     rows: pa.Table
     starts: np.ndarray
@@ -157,13 +155,13 @@ class ShardStore:
             raise OSError(errno.EINVAL, problem)
         shard = int(np.searchsorted(self.starts, row, side="right")) - 1
         place, size, digest = (self.rows[name][row].as_py() for name in ("place", "size", "sha256"))
-        found = self.read_one(self.shards[shard], place, size)
+        found = self.read_one(self.shards[shard], self.versions[shard], place, size)
         if hashlib.sha256(found).digest() != digest:
             raise OSError(errno.EIO, f"{self.names[shard]} has other bytes than when it was indexed")
         return found
 
 
-def open_store(root: Folder, kind: ShardKind) -> ShardStore:
+def open_store(root: Place, kind: ShardKind) -> ShardStore:
     """The shards of a folder, pattern or file, indexed now where they were not.
 
     Raises:
@@ -172,7 +170,8 @@ def open_store(root: Folder, kind: ShardKind) -> ShardStore:
     """
     shards = shards_in(root, kind.suffixes)
     with ThreadPoolExecutor(_THREADS) as pool:
-        tables = list(pool.map(lambda shard: _indexed(shard, kind), shards))
+        indexed = list(pool.map(lambda shard: _indexed(shard, kind), shards))
+    versions, tables = tuple(version for version, _ in indexed), [table for _, table in indexed]
     starts = np.cumsum([0, *(len(table) for table in tables[:-1])])
     names = tuple(shard.name for shard in shards)
     if len(set(names)) < len(names):
@@ -181,11 +180,11 @@ def open_store(root: Folder, kind: ShardKind) -> ShardStore:
             f"{root} names two shards called {twice}: give the folders of both as data of their own"
         )
     rows = pa.concat_tables(tables).combine_chunks()
-    address = str(root if root.is_dir() and isinstance(root, Path) else _local(shards[0]))
-    return ShardStore(address, names, tuple(shards), kind.read, rows, starts)
+    address = str(shards[0].parent if isinstance(root, Matched) or root.is_file() else root)
+    return ShardStore(address, names, tuple(shards), versions, kind.read, rows, starts)
 
 
-def test_sets(root: Folder, kind: ShardKind) -> list[TestSet]:
+def test_sets(root: Place, kind: ShardKind) -> list[TestSet]:
     """The test sets of labelled shards, as `labelled_sets` makes them.
 
     Raises:
@@ -211,16 +210,16 @@ def test_sets(root: Folder, kind: ShardKind) -> list[TestSet]:
     return labelled_sets(table, _stem(root), str(root), _local(store.shards[0]), store)
 
 
-def _stem(root: Folder) -> str:
-    return root.stem if root.is_file() or isinstance(root, Matched) else root.resolve().name
+def _stem(root: Place) -> str:
+    return root.stem if isinstance(root, Matched) or root.is_file() else root.resolve().name
 
 
 def _local(shard: Folder) -> Path:
     return shard.parent if isinstance(shard, Path) else Path()
 
 
-def _indexed(shard: Folder, kind: ShardKind) -> pa.Table:
-    """The index of one shard: as it was kept, or made now."""
+def _indexed(shard: Folder, kind: ShardKind) -> tuple[Version, pa.Table]:
+    """The version of a shard, and its index: as it was kept, or made now."""
     try:
         version = version_of(shard)
     except OSError as error:
@@ -229,7 +228,7 @@ def _indexed(shard: Folder, kind: ShardKind) -> pa.Table:
     key = hashlib.sha256(json.dumps(facts).encode()).hexdigest()
     kept = _folder() / f"{key}.parquet"
     if (known := _kept(kept)) is not None:
-        return known
+        return version, known
     logger.info("%s: read once for its index", shard)
     try:
         columns = list(zip(*kind.rows(shard, version), strict=True)) or [()] * len(ROWS)
@@ -245,7 +244,7 @@ def _indexed(shard: Folder, kind: ShardKind) -> pa.Table:
         logger.warning(
             "the index of %s cannot be kept (%s): the next run reads the shard again", shard, error
         )
-    return table
+    return version, table
 
 
 def _kept(index: Path) -> pa.Table | None:

@@ -20,7 +20,7 @@ from typing import IO, Any
 from benchmarks.datasets.labelled import FACTS, parse_label
 from benchmarks.datasets.shards import NO_BYTES, UNLABELLED, ShardKind, ShardRow, test_sets
 from benchmarks.pictures import is_picture
-from benchmarks.storage import Folder, Version, open_file, read_part
+from benchmarks.storage import Folder, Matched, Place, Version, open_file, read_part
 from registry.dataset import TestSet
 from registry.errors import UserError
 
@@ -36,23 +36,25 @@ _LABEL, _FACTS = ("cls", "json")
 logger = logging.getLogger(__name__)
 
 
-def scan(root: Folder) -> list[TestSet]:
+def scan(root: Place) -> list[TestSet]:
     """Test sets of the shards in `root`, or of `root` itself, by the fields that stand beside the pictures, as a manifest's.
 
     Raises:
         LayoutMismatch: no tar file.
         UserError: a shard is compressed or damaged, or a picture has no label.
     """
-    if root.is_file() and root.name.lower().endswith(COMPRESSED):
+    if not isinstance(root, Matched) and root.is_file() and root.name.lower().endswith(COMPRESSED):
         raise UserError(f"{root} is compressed, so that no picture can be read by itself: give it as .tar")
     return test_sets(root, kind())
 
 
 def kind(*, labelled: bool = True) -> ShardKind:
     """How tar shards are read; unlabelled, nothing beside the pictures is looked at."""
-    return ShardKind(
-        "tar", (SUFFIX,), partial(_rows, labelled=labelled), read_part, {"labelled": str(labelled)}
-    )
+    return ShardKind("tar", (SUFFIX,), partial(_rows, labelled=labelled), _read, {"labelled": str(labelled)})
+
+
+def _read(shard: Folder, version: Version, place: int, size: int) -> bytes:
+    return read_part(shard, place, size)
 
 
 @dataclass
@@ -68,7 +70,7 @@ def _rows(shard: Folder, version: Version, *, labelled: bool) -> Iterator[ShardR
     others: Counter[str] = Counter()
     seen: set[str] = set()
     try:
-        with open_file(shard) as stream, tarfile.open(fileobj=stream, mode="r:") as archive:
+        with open_file(shard, version) as stream, tarfile.open(fileobj=stream, mode="r:") as archive:
             for member in archive:
                 archive.members = []  # type: ignore[attr-defined]  # it would keep all of them
                 if member.isdir():

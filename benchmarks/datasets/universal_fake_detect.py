@@ -6,17 +6,16 @@ Source: https://github.com/WisconsinAIVision/UniversalFakeDetect
 
 from __future__ import annotations
 
-from pathlib import Path
-
 from benchmarks.datasets.folders import REAL_FAKE, make_test_set, require_folder, subfolders
 from benchmarks.datasets.paradigms import paradigm_of
+from benchmarks.storage import Folder
 from registry.dataset import TestSet
 from registry.errors import LayoutMismatch, UserError
 
 REAL_FOLDERS = ("imagenet", "laion")
 
 
-def scan(root: Path, *, follow_links: bool = False) -> list[TestSet]:
+def scan(root: Folder, *, follow_links: bool = False) -> list[TestSet]:
     """One test set per folder with `1_fake`, beside the real pictures that belong to it."""
     require_folder(root)
     real, fake = REAL_FAKE

@@ -10,12 +10,13 @@ import numpy as np
 from PIL import Image
 from torch.utils.data import Dataset
 
-from benchmarks.datasets.kinds import unlabelled
+from benchmarks.datasets.kinds import stored_pictures
 from benchmarks.loading.samples import Prepared, prepare
 from benchmarks.perturbations import Perturbation
 from benchmarks.pictures import PictureError, is_picture, open_picture, to_rgb
+from benchmarks.remote import Address
 from benchmarks.storage import find
-from registry import LayoutMismatch, Picture, PictureFile, StoredFile, UserError, View
+from registry import LayoutMismatch, Picture, PictureFile, UserError, View
 
 UNLABELLED = -1
 
@@ -94,12 +95,12 @@ def find_pictures(patterns: Sequence[str]) -> list[PictureFile]:
 def _expand(pattern: str) -> Iterator[PictureFile]:
     root = find(pattern)
     try:
-        store = None if root is None else unlabelled(root)
+        stored = [] if root is None else stored_pictures(root)
     except LayoutMismatch as error:
         raise UserError(f"{pattern}: {error}") from error
     path = Path(pattern)
-    if store is not None:
-        yield from (StoredFile(store, path) for path in store.paths())
+    if stored or isinstance(root, Address):
+        yield from stored
     elif path.is_file():
         yield path
     elif path.is_dir():

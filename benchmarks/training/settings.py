@@ -116,7 +116,8 @@ class SplitSettings(Settings):
     """The pictures of one split, as `d3qe-bench run` names them."""
 
     sets: list[str] = Field(
-        min_length=1, description="folders, manifests, tar shards, Parquet files or registered data sets"
+        min_length=1,
+        description="folders, manifests, tar shards, Parquet files, addresses or registered data sets",
     )
     layout: str = Field("", description="on-disk layout; found from the folder by default")
     options: dict[str, Any] = Field({}, description="options of the layout, such as split: train")

@@ -259,7 +259,7 @@ def server(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[Server]:
 def pauses(monkeypatch: pytest.MonkeyPatch) -> list[float]:
     """The pauses between attempts, which are not made."""
     made: list[float] = []
-    monkeypatch.setattr(module, "_wait", made.append)
+    monkeypatch.setattr(module, "wait", made.append)
     return made
 
 
@@ -307,7 +307,7 @@ def test_weights_get(
     if name == "429 until a date":
         assert pauses == [9.0]
     assert len(server.asked) <= (31 if "circle" in name else 6)
-    assert sum(pauses) <= module._ATTEMPTS * module._LONGEST_WAIT
+    assert sum(pauses) <= module.ATTEMPTS * module.LONGEST_WAIT
 
 
 @pytest.fixture

@@ -1,0 +1,499 @@
+"""Files at addresses, `s3://…`, `https://…` and whatever else fsspec knows: with patience, and credentials from the environment only.
+
+What passes (a busy server, a broken connection, half an answer) is tried again, longer pauses between; what stays
+is an `OSError` with one line, in words of ours: those of clients may hold signed addresses.
+"""
+
+from __future__ import annotations
+
+import errno
+import io
+import os
+import random
+import re
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field
+from functools import cached_property
+from pathlib import PurePosixPath
+from typing import Any, TypeVar
+from urllib.parse import parse_qsl, quote, unquote, urlsplit
+
+from benchmarks import download
+from registry.errors import UserError, nearest
+
+_ADDRESS = re.compile(r"[A-Za-z][A-Za-z0-9+.-]+(://|::)")
+_WEB = ("http", "https")
+_SECRET = re.compile(
+    r"secret|token|passw|credential|signature|api_?key|access_?key|account_?key|^(sig|key|auth)$"
+)
+_ENVIRONMENT = (
+    "credentials come from the environment only (S3: AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY, AWS_ENDPOINT_URL; "
+    "others: FSSPEC_<PROTOCOL>_<OPTION>), so that no file and no log holds them"
+)
+_USERS = ("ssh", "sftp", "ftp", "hdfs", "smb", "abfs", "abfss", "wasb", "wasbs")
+"""Protocols where what stands before the @ is a user's or a container's name."""
+_NO_USERS = ("github",)
+"""Protocols where it names something else altogether."""
+_REFUSED = ("reference",)
+"""Protocols that fill in templates."""
+_FIRST_WAIT = 0.25
+"""Of the pauses of `download.back_off`: what is asked for here is small."""
+_PIECE = 8 << 20
+"""Bytes that are asked for at once where a file is read from end to end."""
+_MARKS = (
+    "ETag",
+    "etag",
+    "LastModified",
+    "Last-Modified",
+    "last_modified",
+    "mtime",
+    "created",
+    "updated",
+    "md5Hash",
+)
+_PASSING = (
+    errno.EIO,
+    errno.EAGAIN,
+    errno.EBUSY,
+    errno.EPIPE,
+    errno.ETIMEDOUT,
+    errno.ECONNRESET,
+    errno.ECONNREFUSED,
+)
+_CLIENTS = ("aiohttp", "aiobotocore", "botocore", "urllib3", "requests", "http")
+
+T = TypeVar("T")
+
+
+def is_address(text: str) -> bool:
+    """Whether a text is the address of something, and not a path."""
+    return bool(_ADDRESS.match(text))
+
+
+def refuse_credentials(address: str) -> None:
+    """Raise `UserError`, which does not repeat them, where an address holds a password, a key or a signature."""
+    for part in address.split("::"):
+        try:
+            pieces = urlsplit(part)
+            user, password = pieces.username, pieces.password
+        except ValueError:
+            raise UserError(f"{part.partition(':')[0]}://… is not an address") from None
+        keys = [key for key, _ in parse_qsl(pieces.query, keep_blank_values=True)]
+        account = pieces.scheme not in _NO_USERS and (password or (user and pieces.scheme not in _USERS))
+        if account or any(is_secret(key) for key in keys):
+            shown = f"{pieces.scheme}://…{pieces.path.rpartition('/')[2]}"
+            raise UserError(f"the address {shown} holds a key or password: {_ENVIRONMENT}")
+
+
+def refuse_secret_options(options: Mapping[str, object]) -> None:
+    """Raise `UserError` where an option is called as a key or password is."""
+    for name in options:
+        if is_secret(name):
+            raise UserError(f"the option {name!r} is a key or password: {_ENVIRONMENT}")
+
+
+def is_secret(name: str) -> bool:
+    """Whether something of this name is to be kept from files and logs."""
+    return bool(_SECRET.search(name.lower().replace("-", "_")))
+
+
+@dataclass(frozen=True)
+class Base:
+    """Where addresses below start from. given: names the file system. path: in it. shown: as people read it."""
+
+    given: str
+    path: str
+    shown: str
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return Base, (self.given, self.path, self.shown)  # without what is known of it
+
+    @property
+    def web(self) -> bool:
+        """Whether it is a page or file of a web server."""
+        return self.path.startswith(tuple(f"{protocol}://" for protocol in _WEB))
+
+    @property
+    def system(self) -> Any:
+        """The file system, opened once in each process."""
+        return _system(self.given)[0]
+
+    @cached_property
+    def kind(self) -> str:
+        """`file`, `directory`, or empty where there is nothing. A page of a web server is a file if its name has a suffix."""
+        if self.web and not PurePosixPath(urlsplit(self.path).path.rstrip()).suffix:
+            return "directory" if self.folders[""] else ""
+        try:
+            return str(self.facts(self.path)["type"])
+        except FileNotFoundError:
+            return ""
+
+    def facts(self, path: str) -> dict[str, Any]:
+        """What the server says of a file; raises `OSError`."""
+        return dict(patiently(lambda: self.system.info(path)))
+
+    @cached_property
+    def folders(self) -> dict[str, dict[str, int | None]]:
+        """Folder → what is in it by name: bytes of a file, -1 if not told, None for a folder. One listing of all."""
+        found: dict[str, dict[str, int | None]] = {"": {}}
+        for inner, size in self._listed():
+            *above, name = inner.split("/")
+            for depth in range(len(above)):
+                found.setdefault("/".join(above[:depth]), {})[above[depth]] = None
+                found.setdefault("/".join(above[: depth + 1]), {})
+            found["/".join(above)].setdefault(name, size)
+        return found
+
+    def _listed(self) -> Iterator[tuple[str, int]]:
+        """Every file by its path from here on, with its bytes or -1."""
+        try:
+            listed = patiently(lambda: self.system.find(self.path, detail=True))
+        except FileNotFoundError:
+            return
+        top = f"{self.path.rstrip('/')}/"
+        for path, facts in sorted(listed.items()):
+            if facts.get("type") == "directory" or path in (self.path, top) or path.endswith("/"):
+                continue
+            inner = unquote(path.removeprefix(top)) if self.web else path.removeprefix(top)
+            if not path.startswith(top) or {"", "..", "."} & set(inner.split("/")):
+                raise UserError(f"{self.shown} lists {path!r}, which is no file below it")
+            yield inner, -1 if facts.get("size") is None else int(facts["size"])
+
+
+@dataclass(frozen=True)
+class Address:
+    """A file or folder at an address, with what `pathlib.Path` calls the same. inner: POSIX, from the base on."""
+
+    base: Base
+    inner: str = ""
+
+    def __str__(self) -> str:
+        return f"{self.base.shown}/{self.inner}" if self.inner else self.base.shown
+
+    @property
+    def path(self) -> str:
+        """In its file system."""
+        if not self.inner:
+            return self.base.path
+        return f"{self.base.path.rstrip('/')}/{quote(self.inner) if self.base.web else self.inner}"
+
+    @property
+    def _pure(self) -> PurePosixPath:
+        if self.inner or not self.base.web:
+            return PurePosixPath(self.path)
+        return PurePosixPath(unquote(urlsplit(self.path).path))
+
+    @property
+    def name(self) -> str:
+        """The last part."""
+        return PurePosixPath(self.inner).name or self._pure.name
+
+    @property
+    def stem(self) -> str:
+        """The last part without its suffix."""
+        return PurePosixPath(self.name).stem
+
+    @property
+    def suffix(self) -> str:
+        """The suffix of the last part, dot included."""
+        return PurePosixPath(self.name).suffix
+
+    @property
+    def parent(self) -> Address:
+        """The folder that it lies in."""
+        if "/" in self.inner:
+            return Address(self.base, self.inner.rpartition("/")[0])
+        if self.inner:
+            return Address(self.base)
+        above, shown = (
+            text.partition("?")[0].rstrip("/").rpartition("/")[0]
+            for text in (self.base.path, self.base.shown)
+        )
+        return Address(Base(self.base.given, above, shown))
+
+    def __truediv__(self, name: str) -> Address:
+        return Address(self.base, f"{self.inner}/{name}" if self.inner else name)
+
+    def _entry(self) -> int | None:
+        above, _, name = self.inner.rpartition("/")
+        return self.base.folders.get(above, {}).get(name)
+
+    def is_file(self) -> bool:
+        """Whether it is a file."""
+        return self._entry() is not None if self.inner else self.base.kind == "file"
+
+    def is_dir(self) -> bool:
+        """Whether it is a folder: something lies below it."""
+        return self.inner in self.base.folders if self.inner else self.base.kind == "directory"
+
+    def is_symlink(self) -> bool:
+        """Never: what a link leads to is the server's affair."""
+        return False
+
+    def exists(self) -> bool:
+        """Whether it is a file or a folder."""
+        return self.is_file() or self.is_dir()
+
+    def iterdir(self) -> Iterator[Address]:
+        """What lies in a folder, in the order of names."""
+        return (self / name for name in sorted(self.base.folders.get(self.inner, {})))
+
+    def resolve(self) -> Address:
+        """Itself."""
+        return self
+
+    def relative_to(self, other: Address) -> PurePosixPath:
+        """The way from a folder above it."""
+        return PurePosixPath(self.inner).relative_to(other.inner)
+
+    def listed_size(self, path: str) -> int:
+        """Bytes of a file below this folder, -1 where the listing does not tell."""
+        size = (self / path)._entry()
+        return -1 if size is None else size
+
+    def version(self) -> tuple[int, str]:
+        """Bytes, and what else the server says that tells one version from another; raises `OSError`."""
+        facts = self.base.facts(self.path)
+        if facts.get("size") is None:
+            raise OSError(errno.EIO, "the server does not say how large it is")
+        return int(facts["size"]), " ".join(f"{facts[mark]}" for mark in _MARKS if facts.get(mark))
+
+    def size(self) -> int:
+        """Bytes, as listed or as the server says; raises `OSError`."""
+        known = self._entry() if self.inner and "folders" in self.base.__dict__ else None
+        if known is not None and known >= 0:
+            return known
+        return self.version()[0]
+
+    def read_bytes(self, size: int = -1) -> bytes:
+        """All of it; size: bytes, where known. Raises `OSError`."""
+        return patiently(lambda: _whole(self.base.system.cat_file(self.path), size))
+
+    def read_part(self, start: int, size: int) -> bytes:
+        """`size` bytes from `start` on; raises `OSError`."""
+        if size == 0:
+            return b""
+        return patiently(
+            lambda: _whole(self.base.system.cat_file(self.path, start=start, end=start + size), size)
+        )
+
+    def open(self, mode: str = "rb", size: int = -1) -> io.BufferedReader:
+        """A stream over it, which can be moved in. size: bytes, where known. Raises `OSError`."""
+        if mode != "rb":
+            raise ValueError(f"an address is only read: mode {mode!r}")
+        return io.BufferedReader(_Stream(self, self.size() if size < 0 else size), _PIECE)
+
+
+def address(text: str) -> Address:
+    """What an address names, whether there is something or not.
+
+    Raises:
+        UserError: it holds credentials, fsspec does not know its protocol, or what reads that is not installed.
+    """
+    refuse_credentials(text)
+    return Address(Base(text, _system(text)[1], text.rstrip("/")))
+
+
+def matching(pattern: str) -> list[Address]:
+    """The files that an address with `*`, `?` or `[…]` names, in the order of their names; raises as `address`, and `OSError`."""
+    found = address(pattern)
+    protocol = "" if found.base.web else f"{pattern.partition('://')[0]}://"
+    paths = patiently(lambda: found.base.system.glob(found.path))
+    named = (
+        Address(Base(pattern, str(path), f"{protocol}{str(path).lstrip('/')}")) for path in sorted(paths)
+    )
+    return [one for one in named if one.is_file()]
+
+
+@dataclass(frozen=True)
+class AddressStore:
+    """Pictures at an address, as `registry.Store`. sizes: bytes by path, where listed."""
+
+    folder: Address
+    sizes: Mapping[str, int] = field(default_factory=dict, compare=False)
+
+    def __str__(self) -> str:
+        return str(self.folder)
+
+    def size(self, path: str) -> int:
+        """Bytes, as listed or as the server says; raises `OSError`."""
+        return self.sizes[path] if path in self.sizes else (self.folder / path).size()
+
+    def read(self, path: str) -> bytes:
+        """All bytes; raises `OSError`."""
+        return (self.folder / path).read_bytes(self.sizes.get(path, -1))
+
+
+class _Stream(io.RawIOBase):
+    """A file at an address, read in parts."""
+
+    def __init__(self, file: Address, size: int) -> None:
+        super().__init__()
+        self._file, self._size, self._at = file, size, 0
+
+    def readable(self) -> bool:
+        return True
+
+    def seekable(self) -> bool:
+        return True
+
+    def tell(self) -> int:
+        return self._at
+
+    def seek(self, offset: int, whence: int = io.SEEK_SET) -> int:
+        self._at = max(0, offset + {io.SEEK_SET: 0, io.SEEK_CUR: self._at, io.SEEK_END: self._size}[whence])
+        return self._at
+
+    def readinto(self, buffer: Any) -> int:
+        wanted = max(0, min(len(buffer), self._size - self._at))
+        buffer[:wanted] = self._file.read_part(self._at, wanted)
+        self._at += wanted
+        return wanted
+
+
+class _Half(Exception):
+    """Fewer bytes came than there are."""
+
+
+class _Ignored(Exception):
+    """More bytes came than were asked for."""
+
+
+def _whole(found: bytes, size: int) -> bytes:
+    if size >= 0 and len(found) < size:
+        raise _Half
+    if size >= 0 and len(found) > size:
+        raise _Ignored
+    return found
+
+
+def patiently(action: Callable[[], T]) -> T:
+    """What an action of a file system gives, tried again as long as what went wrong may pass.
+
+    Raises:
+        OSError: it does not pass; `strerror` says why in one line.
+    """
+    failures = 0
+    while True:
+        try:
+            return action()
+        except UserError:
+            raise
+        except Exception as error:  # clients' own kinds, whichever they are
+            judged = _judged(error)
+        failures += 1
+        if not judged.passing or failures >= download.ATTEMPTS or judged.wait > download.LONGEST_WAIT:
+            tried = f", {failures} times in a row" if failures > 1 else ""
+            raise OSError(judged.number, f"{judged.reason}{tried}")
+        # not all processes at once, or a busy server stays busy
+        pause = _FIRST_WAIT * download.back_off(failures) * random.uniform(0.5, 1)
+        download.wait(judged.wait or pause)
+
+
+@dataclass(frozen=True)
+class _Judged:
+    """What went wrong. passing: whether another attempt may mend it. wait: seconds that the server asks for."""
+
+    number: int
+    reason: str
+    passing: bool = False
+    wait: float = 0.0
+
+
+def _judged(error: Exception) -> _Judged:
+    if isinstance(error, _Half):
+        return _Judged(errno.EIO, "the server sent less than there is", passing=True)
+    if isinstance(error, _Ignored):
+        return _Judged(
+            errno.EIO,
+            "the server sends other parts of a file than it is asked for: copy the files here first",
+        )
+    status, headers = _answer(error)
+    if status == 404:
+        return _Judged(errno.ENOENT, "there is no such file")
+    if status in (401, 403) or (isinstance(error, PermissionError) and not status):
+        return _Judged(errno.EACCES, f"the server refuses it; {_ENVIRONMENT}")
+    if status in (408, 429) or status >= 500:
+        return _Judged(
+            errno.EIO, f"the server answers {status}", passing=True, wait=download.pause_asked(headers)
+        )
+    if status:
+        return _Judged(errno.EIO, f"the server answers {status}")
+    if isinstance(error, FileNotFoundError):
+        # fsspec's web client calls every failure so
+        cause = error.__cause__
+        if isinstance(cause, Exception) and type(cause).__module__.partition(".")[0] in _CLIENTS:
+            return _judged(cause)
+        return _Judged(errno.ENOENT, "there is no such file")
+    kind = type(error).__name__
+    if "Credential" in kind or "Token" in kind:
+        return _Judged(
+            errno.EACCES, f"no credentials; {_ENVIRONMENT}; FSSPEC_S3_ANON=true for a public bucket"
+        )
+    passing = isinstance(error, TimeoutError | ConnectionError) or (
+        error.errno in _PASSING
+        if isinstance(error, OSError) and error.errno
+        else not kind.startswith(("Invalid", "Param"))
+    )
+    ours = type(error).__module__.partition(".")[0] in _CLIENTS or isinstance(error, OSError)
+    return _Judged(errno.EIO, f"the connection failed ({kind})", passing=ours and passing)
+
+
+def _answer(error: BaseException | None) -> tuple[int, Mapping[str, str]]:
+    """Status and headers of the server's answer that an error is about, or what it was made of; 0 where there was none."""
+    while error is not None:
+        response = getattr(error, "response", None)
+        if isinstance(response, Mapping) and (meta := response.get("ResponseMetadata")):
+            headers = {str(key).title(): str(value) for key, value in meta.get("HTTPHeaders", {}).items()}
+            return int(meta.get("HTTPStatusCode", 0)), headers
+        if isinstance(status := getattr(error, "status", None), int):
+            return status, getattr(error, "headers", None) or {}
+        error = error.__cause__
+    return 0, {}
+
+
+_opened: dict[tuple[int, str], tuple[Any, str]] = {}
+
+
+def _system(given: str) -> tuple[Any, str]:
+    """The file system of an address and the path in it. One that was opened before a fork is not used after it."""
+    key = os.getpid(), given
+    if key not in _opened:
+        _opened[key] = _open(given)
+    return _opened[key]
+
+
+def _open(given: str) -> tuple[Any, str]:
+    import fsspec
+
+    protocols = [part.partition("://")[0] for part in given.split("::")]
+    for protocol in protocols:
+        if protocol in _REFUSED or protocol not in fsspec.available_protocols():
+            known = [one for one in fsspec.available_protocols() if one not in _REFUSED]
+            raise UserError(f"nothing here reads {protocol}:// addresses{nearest(protocol, known)}")
+    # one home for patience: the clients' own attempts would multiply ours
+    options: dict[str, Any] = {
+        "s3": {
+            "use_listings_cache": False,
+            "max_concurrency": 1,  # more would ask for the size of each file before it is read
+            "config_kwargs": {
+                "retries": {"total_max_attempts": 1},
+                "connect_timeout": 20,
+                "read_timeout": 60,
+            },
+        },
+        "http": {"client_kwargs": {"trust_env": True}},
+    }
+    options |= {"s3a": options["s3"], "https": options["http"]}
+    try:
+        system, path = fsspec.core.url_to_fs(
+            given, **{one: options[one] for one in protocols if one in options}
+        )
+    except ImportError as error:
+        raise UserError(
+            f"{protocols[-1]}:// addresses need `pip install 'd3qe-bench[remote]'`, or what fsspec names for others: "
+            f"{' '.join(str(error).split())}"
+        ) from error
+    if "s3" in protocols or "s3a" in protocols:
+        getattr(system, "fs", system).retries = 1
+    return system, str(path)
