@@ -45,6 +45,9 @@ class Settings(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
 
+DEFAULT, PROBE = "default", "probe"
+"""How many pictures go through an encoder together: by the rule of `registry.micro_batch`, or as many as are fastest."""
+
 _ABOUT_TO_BE_USED = "about to be used"
 
 SettingsT = TypeVar("SettingsT", bound=Settings)
@@ -189,12 +192,25 @@ class SessionSettings(Settings):
     precision: Precision = Field(
         "float32", description="precision of frozen encoders' weights; all else is computed in float32"
     )
+    micro_batch: Annotated[str | StrictInt, Option(metavar="default|N")] = Field(
+        DEFAULT,
+        description="pictures that go through a frozen encoder together: one on a CPU in float32 if it is large, else the batch; or this many",
+    )
     features: Features = None
     features_size: FeaturesSize = 100.0
     batch_size: StrictInt = Field(16, ge=1, description="pictures per forward pass")
     max_pixels: MaxPixels = MAX_PIXELS
     seed: Seed = Field(0, description="random seed of untrained weights, perturbations and the bootstrap")
     plugins: Plugins = []
+
+    @field_validator("micro_batch")
+    @classmethod
+    def _micro_batch(cls, asked: str | int) -> str | int:
+        words = [DEFAULT, PROBE] if issubclass(cls, RunSettings) else [DEFAULT]
+        count = int(asked) if str(asked).isdecimal() else 0
+        if asked not in words and count < 1:
+            raise ValueError(f"micro_batch is {', '.join(words)} or a number from 1, got {asked!r}")
+        return count or asked
 
     @model_validator(mode="before")
     @classmethod
@@ -320,6 +336,10 @@ class RunSettings(SessionSettings, DataSettings):
     feeds: Annotated[list[str], Option("--feed", "FEED")] = Field(
         [],
         description="other way of feeding each detector, as a row of its own, such as crop, resize:300 or bicubic; all for those worth a try",
+    )
+    micro_batch: Annotated[str | StrictInt, Option(metavar="default|probe|N")] = Field(
+        DEFAULT,
+        description="pictures that go through a frozen encoder together: one on a CPU in float32 if it is large, else the batch; what is fastest, measured at the start and kept in run.json; or this many",
     )
     out: Path = Field(Path("runs/latest"), description="run folder; rerunning on it resumes")
     workers: Workers = None

@@ -55,7 +55,7 @@ class ConvolutionalEncoder(nn.Module):
         x = self.conv_in(x)
         for level in self.get_submodule(self.names.down).children():
             x = level(x)
-        return self.conv_out(F.silu(self.norm_out(self.mid(x))))
+        return self.conv_out(F.silu(self.norm_out(self.mid(x)), inplace=True))
 
 
 class Decoder(nn.Module):
@@ -80,7 +80,7 @@ class Decoder(nn.Module):
         levels = list(self.get_submodule(self.names.up).children())
         for level in levels if self.names.deepest_first else levels[::-1]:
             x = level(x)
-        return self.conv_out(F.silu(self.norm_out(x)))
+        return self.conv_out(F.silu(self.norm_out(x), inplace=True))
 
 
 def _middle(channels: int, groups: int, names: Names) -> nn.Sequential:
@@ -168,8 +168,8 @@ class _Residual(nn.Module):
             self.nin_shortcut = nn.Conv2d(in_channels, channels, 1)
 
     def forward(self, x: Tensor) -> Tensor:
-        residual = self.conv1(F.silu(self.norm1(x)))
-        residual = self.conv2(F.silu(self.norm2(residual)))
+        residual = self.conv1(F.silu(self.norm1(x), inplace=True))
+        residual = self.conv2(F.silu(self.norm2(residual), inplace=True))
         return self.nin_shortcut(x) + residual
 
 

@@ -18,6 +18,7 @@ from torch.nn.modules.batchnorm import _BatchNorm
 from registry.card import PublishedWeights
 from registry.catalog import Catalog
 from registry.errors import UserError, WeightsError, nearest
+from registry.micro_batch import by_rule
 from registry.view import EncoderSpec
 from registry.weights import WeightsFile, weights_file
 
@@ -59,8 +60,11 @@ class Encoder(nn.Module, ABC):
     off, and the one that gives latents. Without any, the network runs under autocast, which casts its weights at every call."""
 
     channels_last = False
-    """Whether those modules are convolutions that were measured to be faster where channels lie together: on a CPU, and
-    in half precision anywhere."""
+    """Whether the network is of convolutions that were measured to be faster where channels lie together: on a CPU, and
+    in half precision anywhere. All of it: one convolution that gives another layout is followed by copies."""
+
+    at_once: int | None = None
+    """Pictures that go through the network together, see `registry.micro_batch`; None for all that are there."""
 
     composite = False
     """Whether networks of this class may read others; what identifies such a one, only a built one tells."""
@@ -89,6 +93,13 @@ class Encoder(nn.Module, ABC):
                     module.float()
             part.register_forward_pre_hook(lambda _, inputs: tuple(_cast(one, dtype) for one in inputs))
             part.register_forward_hook(lambda _, inputs, output: _cast(output, torch.float32))
+
+    def in_parts(self, images: Tensor, outputs: Collection[str]) -> dict[str, Tensor]:
+        """`forward` of at most `at_once` pictures at a time."""
+        if self.at_once is None or len(images) <= self.at_once:
+            return self(images, outputs)
+        parts = [self(part, outputs) for part in images.split(self.at_once)]
+        return {name: torch.cat([part[name] for part in parts]) for name in parts[0]}
 
     @abstractmethod
     def forward(self, images: Tensor, outputs: Collection[str]) -> dict[str, Tensor]:
@@ -149,6 +160,7 @@ class EncoderPool:
         encoder without one is refused, unless `allow_untrained`, which draws its parameters from `seed` and
         lists its variant in `untrained`.
     precision: of the encoders' weights, `bfloat16` or `float16`; their outputs are float32 in any case.
+    at_once: pictures that go through an encoder together; by default `registry.micro_batch` has a rule.
 
     `passes` counts what `encode` did, by variant. `store` keeps outputs, where there is one.
     """
@@ -162,6 +174,7 @@ class EncoderPool:
         seed: int = 0,
         device: torch.device | str = "cpu",
         precision: str = "float32",
+        at_once: int | None = None,
     ) -> None:
         self.catalog = catalog
         self.locate = weights if callable(weights) else partial(_by_name, weights or {})
@@ -169,6 +182,7 @@ class EncoderPool:
         self.seed = seed
         self.device = torch.device(device)
         self.precision = precision
+        self.at_once = at_once
         self.untrained: set[str] = set()
         self.passes: dict[str, Passes] = {}
         self.store: OutputStore | None = None
@@ -198,10 +212,14 @@ class EncoderPool:
         passes = self.passes.setdefault(spec.variant, Passes())
         passes.calls += 1
         passes.pictures += len(images)
-        encoder, dtype = self.get(spec), getattr(torch, self.precision)
+        return self.run(self.get(spec), images, outputs)
+
+    def run(self, encoder: Encoder, images: Tensor, outputs: Collection[str]) -> dict[str, Tensor]:
+        """Outputs of an encoder that was built here, in the pool's precision; it is counted nowhere."""
+        dtype = getattr(torch, self.precision)
         cast_by_torch = dtype != torch.float32 and not encoder.converts
         with torch.autocast(images.device.type, dtype=dtype, enabled=cast_by_torch):
-            found = encoder(images, outputs)
+            found = encoder.in_parts(images, outputs)
         return {name: _cast(value, torch.float32) for name, value in found.items()}
 
     def count_recalled(self, spec: EncoderSpec, pictures: int, seconds: float) -> None:
@@ -243,6 +261,17 @@ class EncoderPool:
         """The variants that were built, in that order."""
         return [spec.variant for spec in self._built]
 
+    @property
+    def micro_batches(self) -> dict[str, int | None]:
+        """How many pictures go through each encoder that was built together, by variant; None for all that are there."""
+        return {spec.variant: encoder.at_once for spec, encoder in self._built.items()}
+
+    def run_at_once(self, variant: str, pictures: int | None) -> None:
+        """From now on so many pictures go through an encoder that was built together."""
+        for spec, encoder in self._built.items():
+            if spec.variant == variant:
+                encoder.at_once = pictures
+
     def _build(self, spec: EncoderSpec) -> Encoder:
         found = self.file(spec)
         with seeded_init(spec.name, self.seed):
@@ -255,8 +284,9 @@ class EncoderPool:
         if self.precision != "float32":
             encoder.convert(getattr(torch, self.precision))
         if encoder.channels_last and (self.device.type == "cpu" or self.precision != "float32"):
-            for name in encoder.converts:
-                encoder.get_submodule(name).to(memory_format=torch.channels_last)
+            encoder.to(memory_format=torch.channels_last)
+        if not encoder.reads:  # one that reads others knows what they made by the tensor of all pictures
+            encoder.at_once = self.at_once or by_rule(encoder, self.device, self.precision)
         return encoder.requires_grad_(False).eval().to(self.device)
 
     def check_output(self, spec: EncoderSpec, output: str) -> None:

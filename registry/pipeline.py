@@ -142,7 +142,7 @@ class _Batch:
 
         def forward(indices: Sequence[int]) -> list[float]:
             tensors = {
-                source: torch.stack([whole[index][source] for index in indices]).to(pipeline.device)
+                source: _on_device([whole[index][source] for index in indices], pipeline.device)
                 for source in reader.inputs.values()
             }
             logits = check_logits(name, detector(reader(tensors)), len(indices))
@@ -174,7 +174,7 @@ class _Batch:
         """Views of several samples on the device: one tensor, by which encoders that read others know it again."""
         key = tuple(map(_memory, tensors))
         if key not in self.stacked:
-            self.stacked[key] = torch.stack(list(tensors)).to(self.pipeline.device)
+            self.stacked[key] = _on_device(tensors, self.pipeline.device)
         return self.stacked[key]
 
     def _outputs(self, encoder: EncoderSpec, view: View, index: int) -> dict[str, Tensor] | Exception:
@@ -240,6 +240,14 @@ class _Batch:
                 if other == encoder and (seen == view or _memory(sample[seen]) == memory)
             )
         )
+
+
+def _on_device(tensors: Sequence[Tensor], device: torch.device) -> Tensor:
+    """Tensors as one batch. To a GPU it goes by pinned memory, so that nobody waits until it has arrived."""
+    batch = torch.stack(list(tensors))
+    if device.type == "cuda" and not batch.is_cuda:
+        return batch.pin_memory().to(device, non_blocking=True)
+    return batch.to(device)
 
 
 Memory = tuple[int, torch.Size, tuple[int, ...]]

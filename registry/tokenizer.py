@@ -67,12 +67,15 @@ class Tokenizer(Encoder):
         names = list(outputs) or list(self.outputs)
         known = self._known.setdefault(images, {})
         if not known.keys() >= set(names):
-            starts = range(0, len(images), size := _chunk_size(images))
+            starts = range(0, len(images), size := _chunk_size(images, self.at_once))
             parts = [{name: value[start : start + size] for name, value in known.items()} for start in starts]
             for start, part in zip(starts, parts, strict=True):
                 self.compute(images[start : start + size], names, part)
             known.update({name: torch.cat([part[name] for part in parts]) for name in parts[0]})
         return {name: known[name] for name in names}
+
+    def in_parts(self, images: Tensor, outputs: Collection[str]) -> dict[str, Tensor]:
+        return self(images, outputs)  # which knows the tensor again, and splits it itself
 
     def compute(self, images: Tensor, wanted: Collection[str], found: dict[str, Tensor]) -> None:
         """Add to what was `found` of images that are encoded together, until `wanted` is among it."""
@@ -171,7 +174,7 @@ def nearest_codes(vectors: Tensor, codes: Tensor) -> Tensor:
     )
 
 
-def _chunk_size(images: Tensor) -> int:
+def _chunk_size(images: Tensor, at_once: int | None) -> int:
     """Pictures to encode together: a full-size VQ encoder holds 128 channels at every input pixel."""
     pixels = _CPU_PIXELS if images.device.type == "cpu" else _DEVICE_PIXELS
-    return max(1, pixels // (images.shape[-2] * images.shape[-1]))
+    return max(1, min(pixels // (images.shape[-2] * images.shape[-1]), at_once or len(images)))

@@ -196,6 +196,7 @@ def _facts(pool: EncoderPool, spec: EncoderSpec) -> dict[str, Any]:
         "device": torch.backends.cpu.get_cpu_capability() if cpu else torch.cuda.get_device_name(pool.device),
         "versions": {name: metadata.version(name) for name in _DECIDING},
         "code": code_digest(pool.catalog.entry(spec.name).load()),
+        **({"at_once": at_once} if (at_once := pool.get(spec).at_once) else {}),
     }
 
 

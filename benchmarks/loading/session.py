@@ -9,6 +9,7 @@ from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 from benchmarks.config import DetectorSettings, SessionSettings, parse_settings
+from benchmarks.loading.allocator import keep_freed_memory
 from benchmarks.loading.catalogs import load_catalogs
 from benchmarks.loading.locate import Locator
 from benchmarks.loading.trained_on import trained_on
@@ -150,6 +151,8 @@ def open_session(
     catalogs = load_catalogs(settings.plugins) if catalogs is None else catalogs
     locator = Locator(catalogs, settings.weights, settings.labels if labels is None else labels)
     device = choose_device(settings.device)
+    if device == "cpu":
+        keep_freed_memory()
     encoders = EncoderPool(
         catalogs.encoders,
         locator.resolve,
@@ -157,6 +160,7 @@ def open_session(
         seed=settings.seed if encoder_seed is None else encoder_seed,
         device=device,
         precision=settings.precision,
+        at_once=settings.micro_batch if isinstance(settings.micro_batch, int) else None,
     )
     if settings.features is not None:
         from benchmarks.loading.feature_store import FeatureStore

@@ -233,7 +233,7 @@ class RunRecord(Document):
     """The content of run.json. perturbations: as they were asked for, `none` for clean pictures.
 
     chains: the steps of those that are a named chain. suites: by name, the conditions and their weights.
-    encoders: by variant.
+    encoders: by variant. micro_batches: how many pictures went through each together; None for a whole batch.
     """
 
     schema_version: SchemaVersion = Field(1, alias="schema")
@@ -251,6 +251,7 @@ class RunRecord(Document):
     datasets: dict[str, DatasetRecord]
     perturbations: list[str]
     encoders: dict[str, EncoderPasses] = Field({})
+    micro_batches: dict[str, Count | None] = Field({})
     chains: dict[str, str] = Field({})
     suites: dict[str, dict[str, FiniteFloat]] = Field({})
     reported: list[PublishedFigure] = Field([])

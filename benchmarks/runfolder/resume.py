@@ -64,6 +64,7 @@ def merged_record(old: RunRecord | None, new: RunRecord, run: Path) -> RunRecord
             "plugins": [*now.get("plugins", []), *_forgotten_plugins(old, new)],
             "datasets": {**before["datasets"], **now["datasets"]},
             "encoders": before.get("encoders", {}),
+            "micro_batches": {**before.get("micro_batches", {}), **now.get("micro_batches", {})},
             "perturbations": list(dict.fromkeys([*old.perturbations, *new.perturbations])),
             **{
                 key: merged
@@ -86,10 +87,19 @@ def _changed_run(old: RunRecord, new: RunRecord) -> Iterator[str]:
         before, now = getattr(old, key), getattr(new, key)
         if key in old.model_fields_set and before != now:
             yield f"its {key} was {before!r}, now {now!r}"
+    for name, at_once in old.micro_batches.items() if same_kind_of_device(old.device, new.device) else ():
+        if (other := new.micro_batches.get(name, at_once)) != at_once:
+            was, now = (count or "its batch" for count in (at_once, other))
+            yield f"its pictures went through {name} by {was}, now by {now} (--micro-batch)"
     # means over test sets must not mix views; records from before there were any have no such key
     views = [", ".join(record.fair) or "none" for record in (old, new)]
     if views[0] != views[1]:
         yield f"its fair view was {views[0]}, now {views[1]}"
+
+
+def same_kind_of_device(one: str | None, other: str | None) -> bool:
+    """Whether both are a CPU or both a GPU, whichever."""
+    return (one or "").partition(":")[0] == (other or "").partition(":")[0]
 
 
 def changed_detector(old: DetectorRecord, new: DetectorRecord) -> Iterator[str]:

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from PIL.Image import Image
 from torch import nn
 
 from benchmarks.loading import Session
@@ -21,7 +22,7 @@ from benchmarks.perturbations import Perturbation
 from benchmarks.perturbations.none import none
 from benchmarks.pictures import PictureError, open_member
 from benchmarks.runfolder.scores import CLEAN
-from registry import EncoderSpec, Feature, Picture, TestSet
+from registry import EncoderSpec, Feature, Picture, TestSet, View
 
 PICTURES = 8
 """At most, and at most one batch: one of each test set in turn."""
@@ -39,12 +40,11 @@ def measure_costs(
     before the first round; `flops` per picture as `torch.utils.flop_counter` counts them (matrix products, convolutions
     and attention, a multiplication and an addition each).
     """
-    decoded = list(islice(_decoded(test_sets, max_pixels), min(PICTURES, batch_size)))
+    decoded = list(islice(decoded_pictures(test_sets, max_pixels), min(PICTURES, batch_size)))
     found = {}
     for name in session.detectors if decoded else ():
         views = session.pipeline.views([name])
-        clean = Perturbation(CLEAN, none(""))  # type: ignore[arg-type]
-        batch = [prepare(one, image, [clean], views, seed=0) for one, image in decoded]
+        batch = [prepared_clean(one, image, views) for one, image in decoded]
         if cost := _measure(session, name, batch):
             found[name] = cost
     return found
@@ -65,10 +65,10 @@ def _measure(session: Session, name: str, batch: Sequence[Prepared]) -> dict[str
         score_prepared(pipeline, batch, [name])
     times: list[float] = []
     while len(times) < ROUNDS[0] or (sum(times) < SECONDS and len(times) < ROUNDS[1]):
-        _wait(device)
+        wait(device)
         start = time.perf_counter()
         score_prepared(pipeline, batch, [name])
-        _wait(device)
+        wait(device)
         times.append(time.perf_counter() - start)
     trained, frozen = parameters(session, name)
     return {
@@ -79,6 +79,11 @@ def _measure(session: Session, name: str, batch: Sequence[Prepared]) -> dict[str
         "parameters_trained": trained,
         "parameters_frozen": frozen,
     }
+
+
+def prepared_clean(picture: Picture, decoded: Image, views: Sequence[View]) -> Prepared:
+    """A picture as it is, made into views."""
+    return prepare(picture, decoded, [Perturbation(CLEAN, none(""))], views, seed=0)  # type: ignore[arg-type]
 
 
 def parameters(session: Session, name: str) -> tuple[int, int]:
@@ -101,7 +106,7 @@ def _encoders(session: Session, spec: EncoderSpec) -> Iterator[nn.Module]:
         yield from _encoders(session, read)
 
 
-def _decoded(test_sets: Sequence[TestSet], max_pixels: int) -> Iterator[tuple[Picture, Any]]:
+def decoded_pictures(test_sets: Sequence[TestSet], max_pixels: int) -> Iterator[tuple[Picture, Any]]:
     """Pictures that can be decoded, one of each test set in turn."""
     for turn in zip_longest(*(one.pictures for one in test_sets)):
         for test_set, picture in zip(test_sets, turn, strict=True):
@@ -113,7 +118,8 @@ def _decoded(test_sets: Sequence[TestSet], max_pixels: int) -> Iterator[tuple[Pi
                 continue
 
 
-def _wait(device: torch.device) -> None:
+def wait(device: torch.device) -> None:
+    """Go on when the device has done what it was given."""
     if device.type == "cuda":
         torch.cuda.synchronize(device)
 

@@ -6,7 +6,9 @@ our score files and list every finished row in memory. So the extra needs nothin
 
 from __future__ import annotations
 
+import contextlib
 import socket
+import sys
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
@@ -57,7 +59,8 @@ def score_by_ray(plan: Plan, console: Console) -> Outcome:
     if not jobs:
         return Outcome()
     work = Portions(jobs, plan.settings.batch_size, plan.settings.flush_seconds)
-    with connected(plan.settings) as cluster:
+    # Ray prints to standard output that an actor died, among our tables
+    with contextlib.redirect_stdout(sys.stderr), connected(plan.settings) as cluster:
         pool = _Pool(cluster, plan, work, console)
         try:
             pool.run()

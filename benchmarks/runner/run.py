@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 from rich.console import Console
 
-from benchmarks.config import RunSettings
+from benchmarks.config import PROBE, RunSettings
 from benchmarks.datasets import fingerprint
 from benchmarks.ranks import Processes, joined
 from benchmarks.runfolder.owner import Ownership, Shard, one_at_a_time, owned_by_all
@@ -25,6 +25,7 @@ from benchmarks.runfolder.resume import merged_record
 from benchmarks.runfolder.run_plugins import recorded_metrics
 from benchmarks.runfolder.scores import Cell, cells, compact_cell, read_cell
 from benchmarks.runner.cost_probe import measure_costs
+from benchmarks.runner.micro_batches import choose_micro_batches
 from benchmarks.runner.plan import Plan, make_plan
 from benchmarks.runner.score import score_pending
 from benchmarks.text import plain
@@ -48,9 +49,10 @@ def run_benchmark(settings: RunSettings, command: Sequence[str], console: Consol
     """
     with _joined(settings) as processes, _own(settings, processes) as owner:
         plan = make_plan(settings, processes)
-        if settings.cost and processes.first:
-            _add_costs(plan)
         processes.agree(_record_problem(plan, command) if processes.first else None)
+        # what the first one chose, which may be by a measurement
+        for variant, pictures in processes.gather(plan.session.encoders.micro_batches)[0].items():
+            plan.session.encoders.run_at_once(variant, pictures)
         failed, passes = _scored(plan, console)
         if not processes.first:
             return None
@@ -77,6 +79,10 @@ def _joined(settings: RunSettings) -> contextlib.AbstractContextManager[Processe
     if settings.cost:
         raise UserError(
             "--cost measures in one process: leave it out with --launcher ray, and measure in a run of its own"
+        )
+    if settings.micro_batch == PROBE:
+        raise UserError(
+            "--micro-batch probe measures in one process: name a number or leave it out with --launcher ray"
         )
     return joined("none", "cpu")
 
@@ -127,19 +133,26 @@ def _record_problem(plan: Plan, command: Sequence[str]) -> str | None:
     """Write run.json; the reason if the folder's rows do not fit this plan."""
     settings = plan.settings
     fingerprints = [(test_set, fingerprint(test_set, settings.fingerprint)) for test_set in plan.test_sets]
-    record = new_record(
-        settings,
-        command,
-        plan.session.catalogs,
-        plan.session.records,
-        fingerprints,
-        list(plan.perturbations),
-        None if settings.launcher == RAY else plan.session.device,
-        **_named(plan),
-    )
     try:
         with one_at_a_time(settings.out / RECORD_FILE):
-            write_record(settings.out, merged_record(find_record(settings.out), record, settings.out))
+            old = find_record(settings.out)
+            if settings.micro_batch == PROBE:
+                choose_micro_batches(plan.session, plan.test_sets, old)
+            if settings.cost:
+                _add_costs(plan)
+            record = new_record(
+                settings,
+                command,
+                plan.session.catalogs,
+                plan.session.records,
+                fingerprints,
+                list(plan.perturbations),
+                None if settings.launcher == RAY else plan.session.device,
+                # actors may compute on another device than the driver, where the rule says something else
+                micro_batches={} if settings.launcher == RAY else plan.session.encoders.micro_batches,
+                **_named(plan),
+            )
+            write_record(settings.out, merged_record(old, record, settings.out))
             write_picture_digests(settings.out, fingerprints)
     except UserError as error:
         return str(error)

@@ -86,7 +86,7 @@ def test_portions_are_whole_batches_of_one_process_each_once(flush_seconds):
 def test_portions_get_smaller_towards_the_end_of_a_set_and_take_about_the_time_that_a_kill_may_lose():
     sizes = [len(paths) for _, paths in taken(Portions([job("AR", 4000)], 1, 30.0), seconds=0.5)]
     assert sizes[:3] == [1, 60, 60]
-    assert sizes[-1] == 1
+    assert sizes[-10:-1] == [6] * 9
     assert sorted(sizes[1:], reverse=True) == sizes[1:]
 
 
@@ -305,6 +305,7 @@ def test_ten_kills_of_actors_and_drivers_lose_no_row_and_double_none(tmp_path, r
         time.sleep(draw.uniform(0, 0.1))  # between two pictures, or while one is written
         assert process.is_alive(), f"ended before it was killed: {log.read_text()}"
         if kill == "actor":
+            until(lambda: ray_cluster.actors(began) or not process.is_alive())  # noqa: B023
             draw.choice(ray_cluster.actors(began)).kill()
             continue
         process.kill()
