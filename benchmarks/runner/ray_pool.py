@@ -21,7 +21,7 @@ from benchmarks.progress import ProgressBar
 from benchmarks.runfolder.owner import OWNER, one_at_a_time
 from benchmarks.runfolder.provenance import versions
 from benchmarks.runfolder.record import RECORD_FILE, make_record, read_record, write_record
-from benchmarks.runfolder.resume import changed_detector
+from benchmarks.runfolder.resume import changed_detector, with_device
 from benchmarks.runner.plan import Plan
 from benchmarks.runner.portions import TRIES, Portion, Portions
 from benchmarks.runner.ray_actor import Counts, Errand, Opened, RayScorer, readable
@@ -190,9 +190,9 @@ class _Pool:
         if opened.device_name not in self.device_names:
             self.device_names.add(opened.device_name)
             out = self.plan.settings.out
+            names = "; ".join(sorted(self.device_names))
             with one_at_a_time(out / RECORD_FILE):
-                record = read_record(out)
-                record.device, record.device_name = opened.device, "; ".join(sorted(self.device_names))
+                record = with_device(read_record(out), opened.device, names, opened.micro_batches, out)
                 write_record(out, record)
 
     def _scored(self, worker: _Worker, counts: Counts) -> None:
