@@ -178,7 +178,7 @@ def test_json_for_programs_keeps_the_name_and_is_ascii(name):
 @every_hostile
 @given(names)
 def test_a_page_shows_the_name_and_its_script_reads_it(name):
-    environment = page_environment("benchmarks.study", "templates")
+    environment = page_environment(("benchmarks.study", "templates"))
     page = environment.from_string("<td>{{ name }}</td><td title>{{ names | join(', ') }}</td>").render(
         name=name, names=[name, "b"]
     )
@@ -195,7 +195,7 @@ def test_a_page_shows_the_name_and_its_script_reads_it(name):
 def test_a_style_or_picture_of_ours_is_not_touched():
     from markupsafe import Markup
 
-    environment = page_environment("benchmarks.study", "templates")
+    environment = page_environment(("benchmarks.study", "templates"))
     assert environment.from_string("{{ css }}{{ n }}").render(css=Markup("a {\n}\n"), n=1) == "a {\n}\n1"
 
 

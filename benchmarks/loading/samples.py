@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from typing import overload
 
 import numpy as np
 from PIL.Image import Image
@@ -55,6 +56,36 @@ def _views(
         return f"{perturbation.name}: {type(error).__name__}: {error}"
 
 
+class PackedPictures(Sequence[Picture]):
+    """Paths and labels of pictures in a few arrays, made into a `Picture` when one is asked for.
+
+    A process that decodes shares the memory of the one that started it until it writes there, and to look at an object
+    of Python's is to write its count of references: by the end, each would have copied the whole list.
+    """
+
+    def __init__(self, pictures: Sequence[Picture]) -> None:
+        paths = [picture.path.encode("utf-8", "surrogatepass") for picture in pictures]
+        self._paths = b"".join(paths)
+        self._bounds = np.cumsum([0, *map(len, paths)], dtype=np.int64)
+        self._labels = np.array([picture.label for picture in pictures], np.int8)
+
+    def __len__(self) -> int:
+        return len(self._labels)
+
+    @overload
+    def __getitem__(self, index: int) -> Picture: ...
+
+    @overload
+    def __getitem__(self, index: slice) -> list[Picture]: ...
+
+    def __getitem__(self, index: int | slice) -> Picture | list[Picture]:
+        if isinstance(index, slice):
+            return [self[number] for number in range(*index.indices(len(self)))]
+        label = int(self._labels[index])
+        start, end = self._bounds[:-1][index], self._bounds[1:][index]
+        return Picture(self._paths[start:end].decode("utf-8", "surrogatepass"), label)
+
+
 class PreparedPictures(Dataset[Prepared]):
     """Pictures of a test set, perturbed and turned into views.
 
@@ -72,8 +103,9 @@ class PreparedPictures(Dataset[Prepared]):
         seed: int,
         max_pixels: int,
     ) -> None:
-        self.test_set = test_set
-        self.pictures = pictures
+        # without its pictures, which would be sent to processes that are not forked
+        self.test_set = replace(test_set, pictures=())
+        self.pictures = PackedPictures(pictures)
         self.perturbations = perturbations
         self.views = views
         self.seed = seed

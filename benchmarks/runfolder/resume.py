@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -39,7 +39,7 @@ def merged_record(old: RunRecord | None, new: RunRecord, run: Path) -> RunRecord
         if old.chains[name] != new.chains[name]
     ]
     if changes:
-        raise UserError(f"{run} cannot be resumed: {'; '.join(changes)}. Choose another --out")
+        raise _not_resumed(run, changes)
     before, now = dumped(old), dumped(new)
     for key in ("device", "device_name"):
         if key in before:  # of a run by Ray it is not known before an actor is at work
@@ -87,14 +87,44 @@ def _changed_run(old: RunRecord, new: RunRecord) -> Iterator[str]:
         before, now = getattr(old, key), getattr(new, key)
         if key in old.model_fields_set and before != now:
             yield f"its {key} was {before!r}, now {now!r}"
-    for name, at_once in old.micro_batches.items() if same_kind_of_device(old.device, new.device) else ():
-        if (other := new.micro_batches.get(name, at_once)) != at_once:
-            was, now = (count or "its batch" for count in (at_once, other))
-            yield f"its pictures went through {name} by {was}, now by {now} (--micro-batch)"
+    yield from _changed_micro_batches(old, new.device, new.micro_batches)
     # means over test sets must not mix views; records from before there were any have no such key
     views = [", ".join(record.fair) or "none" for record in (old, new)]
     if views[0] != views[1]:
         yield f"its fair view was {views[0]}, now {views[1]}"
+
+
+def with_device(
+    record: RunRecord, device: str, name: str, micro_batches: Mapping[str, int | None], run: Path
+) -> RunRecord:
+    """The record of a run whose device and micro-batches were not known when it was written.
+
+    name: of the device, or of all that there are.
+
+    Raises:
+        UserError: rows are there for which pictures went through an encoder by another number.
+    """
+    if changes := list(_changed_micro_batches(record, device, micro_batches)):
+        raise _not_resumed(run, changes)
+    facts = {
+        "device": device,
+        "device_name": name,
+        "micro_batches": {**record.micro_batches, **micro_batches},
+    }
+    return make_record({**dumped(record), **facts})
+
+
+def _changed_micro_batches(
+    old: RunRecord, device: str | None, micro_batches: Mapping[str, int | None]
+) -> Iterator[str]:
+    for name, at_once in old.micro_batches.items() if same_kind_of_device(old.device, device) else ():
+        if (other := micro_batches.get(name, at_once)) != at_once:
+            was, now = (count or "its batch" for count in (at_once, other))
+            yield f"its pictures went through {name} by {was}, now by {now} (--micro-batch)"
+
+
+def _not_resumed(run: Path, changes: Sequence[str]) -> UserError:
+    return UserError(f"{run} cannot be resumed: {'; '.join(changes)}. Choose another --out")
 
 
 def same_kind_of_device(one: str | None, other: str | None) -> bool:

@@ -11,7 +11,9 @@ from benchmarks.runfolder.scores import Cell, write_shard
 
 ROWS_PER_SHARD = 5000
 ROWS_WAITING = 20_000
-"""Rows of all cells that are kept in memory at most, however fast they come."""
+"""Rows of all cells that wait at most, however fast they come."""
+_WAITING_OF_A_CELL = 1000
+"""But so many of each cell may: a growing shard is written anew at every flush."""
 
 
 class ShardWriter:
@@ -39,8 +41,13 @@ class ShardWriter:
 
     def flush_if_due(self) -> None:
         """Flush if the last one is `flush_seconds` ago, or many rows have come since."""
-        if self._waiting >= ROWS_WAITING or time.monotonic() - self._flushed >= self.flush_seconds:
+        many = max(ROWS_WAITING, _WAITING_OF_A_CELL * len(self._unwritten))
+        # what has one file for good is kept whole until its end
+        if (self._waiting >= many and not self.name) or self._overdue():
             self.flush()
+
+    def _overdue(self) -> bool:
+        return time.monotonic() - self._flushed >= self.flush_seconds
 
     def flush(self) -> None:
         """Write every cell that has new rows."""

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+import gc
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import replace
 from typing import Any
 
@@ -43,6 +45,16 @@ class _Undrawn:
         """Nothing."""
 
 
+@contextmanager
+def _uncollected() -> Iterator[None]:
+    """Leave objects that are there alone: collecting marks each, and so copies all memory that workers share with this process."""
+    gc.freeze()
+    try:
+        yield
+    finally:
+        gc.unfreeze()
+
+
 class EvaluationLoop(BaseLoop):
     """Scores every job, writing rows as it goes.
 
@@ -78,7 +90,8 @@ class EvaluationLoop(BaseLoop):
         self.runner.call_hook("before_test")
         try:
             for job in self.jobs:
-                self._run_job(job)
+                with _uncollected():
+                    self._run_job(job)
         finally:
             self.writer.flush()
         self.runner.call_hook("after_test")

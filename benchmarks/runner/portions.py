@@ -17,6 +17,9 @@ from registry import Picture, TestSet
 TRIES = 4
 """How often a portion is begun before it is given up."""
 
+_SHORTEST = 3.0
+"""Seconds that a portion takes at least, if it may: each begins with new decoding processes."""
+
 
 @dataclass(frozen=True)
 class Portion:
@@ -104,8 +107,9 @@ class Portions:
             return None
         job = self._jobs[0]
         left = self._batches(job) - self._first
-        affordable = 1 if self._per_batch is None else int(self._flush_seconds / self._per_batch)
-        size = min(claim_size(left, processes), max(1, affordable))
+        size = min(
+            left, max(claim_size(left, processes), self._in(_SHORTEST)), max(1, self._in(self._flush_seconds))
+        )
         portion = portion_of(job, self._first, size, self._pictures(job))
         self._first += size
         if size == left:
@@ -139,6 +143,10 @@ class Portions:
             for name, count in self.unfinished.items()
             if count
         ]
+
+    def _in(self, seconds: float) -> int:
+        """How many batches take so long; none is known to before one was scored."""
+        return 0 if self._per_batch is None else int(seconds / self._per_batch)
 
     def _pictures(self, job: Job) -> int:
         return pictures_of_batch(self._batch_size, job.perturbations)

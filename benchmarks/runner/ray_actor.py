@@ -51,12 +51,13 @@ class Errand:
 
 @dataclass(frozen=True)
 class Opened:
-    """What an actor says of itself when its session is loaded. records: as those of a `Session`."""
+    """What an actor says of itself when its session is loaded. micro_batches: as run.json has them. records: as those of a `Session`."""
 
     host: str
     device: str
     device_name: str
     versions: Mapping[str, str]
+    micro_batches: Mapping[str, int | None]
     records: Mapping[str, Mapping[str, Any]]
     failed: Mapping[str, str]
 
@@ -119,7 +120,15 @@ class RayScorer:
         self.plan = Plan(settings, (), conditions, session, here)
         self.model = ScoringModel(session.pipeline)
         device = session.device
-        return Opened(host, device, device_name(device), versions(), session.records, session.failed)
+        return Opened(
+            host,
+            device,
+            device_name(device),
+            versions(),
+            session.encoders.micro_batches,
+            session.records,
+            session.failed,
+        )
 
     def score(self, portion: Portion) -> Counts:
         """Score a portion and write its rows: one file per cell, which appears whole and bears the portion's name."""

@@ -6,7 +6,9 @@ our score files and list every finished row in memory. So the extra needs nothin
 
 from __future__ import annotations
 
+import contextlib
 import socket
+import sys
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
@@ -19,7 +21,7 @@ from benchmarks.progress import ProgressBar
 from benchmarks.runfolder.owner import OWNER, one_at_a_time
 from benchmarks.runfolder.provenance import versions
 from benchmarks.runfolder.record import RECORD_FILE, make_record, read_record, write_record
-from benchmarks.runfolder.resume import changed_detector
+from benchmarks.runfolder.resume import changed_detector, with_device
 from benchmarks.runner.plan import Plan
 from benchmarks.runner.portions import TRIES, Portion, Portions
 from benchmarks.runner.ray_actor import Counts, Errand, Opened, RayScorer, readable
@@ -57,7 +59,8 @@ def score_by_ray(plan: Plan, console: Console) -> Outcome:
     if not jobs:
         return Outcome()
     work = Portions(jobs, plan.settings.batch_size, plan.settings.flush_seconds)
-    with connected(plan.settings) as cluster:
+    # Ray prints to standard output that an actor died, among our tables
+    with contextlib.redirect_stdout(sys.stderr), connected(plan.settings) as cluster:
         pool = _Pool(cluster, plan, work, console)
         try:
             pool.run()
@@ -187,9 +190,9 @@ class _Pool:
         if opened.device_name not in self.device_names:
             self.device_names.add(opened.device_name)
             out = self.plan.settings.out
+            names = "; ".join(sorted(self.device_names))
             with one_at_a_time(out / RECORD_FILE):
-                record = read_record(out)
-                record.device, record.device_name = opened.device, "; ".join(sorted(self.device_names))
+                record = with_device(read_record(out), opened.device, names, opened.micro_batches, out)
                 write_record(out, record)
 
     def _scored(self, worker: _Worker, counts: Counts) -> None:

@@ -2,29 +2,34 @@
 
 from __future__ import annotations
 
+import resource
 import statistics
 import time
 from collections.abc import Callable, Mapping
+from functools import partial
 
 import torch
 
 Way = Callable[[], object]
 
 
-def alternately(ways: Mapping[str, Way], rounds: int, device: str) -> dict[str, list[float]]:
+def alternately(
+    ways: Mapping[str, Way], rounds: int, device: str, *, clock: bool = False
+) -> dict[str, list[float]]:
     """Seconds of each way, once per round, all ways in every round, after one call of each that does not count.
 
-    On a CPU these are the process's processor seconds, which other work on the machine lengthens less than the
-    clock's; elsewhere the clock's, until the device is done.
+    On a CPU these are processor seconds, of the process and of those that it has waited for, which other work on the
+    machine lengthens less than the clock's; elsewhere, or if asked for, the clock's, until the device is done.
     """
+    time_of = partial(now, device, clock=clock)
     for way in ways.values():
         way()
     found: dict[str, list[float]] = {name: [] for name in ways}
     for _ in range(rounds):
         for name, way in ways.items():
-            began = now(device)
+            began = time_of()
             way()
-            found[name].append(now(device) - began)
+            found[name].append(time_of() - began)
     return found
 
 
@@ -33,9 +38,12 @@ def ratio(seconds: Mapping[str, list[float]], name: str, to: str) -> float:
     return statistics.median(a / b for a, b in zip(seconds[name], seconds[to], strict=True))
 
 
-def now(device: str) -> float:
-    """Seconds to take the difference of: of this process on a CPU, else of the clock when the device is done."""
+def now(device: str, *, clock: bool = False) -> float:
+    """Seconds to take the difference of: as `alternately` takes them."""
     if device.startswith("cuda"):
         torch.cuda.synchronize(device)
         return time.perf_counter()
-    return time.process_time()
+    if clock:
+        return time.perf_counter()
+    children = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return time.process_time() + children.ru_utime + children.ru_stime

@@ -46,8 +46,8 @@ NOT_OPTIONS = {
     # settings within settings: for the YAML file
     "train": {"detector", "data", "validation", "optimizer", "schedule", "augmentation"},
     "run": {"reported"},
-    # drawn in single precision, from pictures of any size that runs score
-    "figures": {"precision", "max_pixels"},
+    # drawn in single precision, batch by batch, from pictures of any size that runs score
+    "figures": {"precision", "micro_batch", "max_pixels"},
 }
 
 

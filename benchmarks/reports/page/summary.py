@@ -36,8 +36,8 @@ def winners(runs: Sequence[Run], boards: Sequence[Board]) -> tuple[str, list[Win
         return "", []
     said = "clean pictures" if board.perturbation == CLEAN else board.perturbation
     what = f"{board.metric}, {'higher' if board.higher_is_better else 'lower'} is better, {said}"
-    found = board.summary  # what is over all comes last
-    return what, list(_winners({run.label: run for run in runs}, board, [*found[-1:], *found[:-1]]))
+    first = sorted(board.summary, key=lambda column: column.group != ALL)
+    return what, list(_winners({run.label: run for run in runs}, board, first))
 
 
 def _winners(runs: dict[str, Run], board: Board, columns: Sequence[Column]) -> Iterator[Winner]:

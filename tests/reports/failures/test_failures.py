@@ -217,6 +217,7 @@ def test_the_command_finds_the_planted_loss_and_shows_the_pictures(run: Path, tm
     page = (tmp_path / "failures.html").read_text()
     images = re.findall(r'src="data:image/jpeg;base64,', page)
     wrong = pd.read_csv(tmp_path / "failures.pictures.csv").query("wrong > 0")
+    assert "lazy" not in page  # what is not yet in view would lack on paper
     assert len(images) == sum(min(6, len(group)) for _, group in wrong.groupby(["dataset", "label"]))
     assert "http" not in page.replace("http://www.w3.org/2000/svg", "")  # which names a kind of element
     assert "**1.00**" in (tmp_path / "failures.md").read_text()
