@@ -1,43 +1,26 @@
-"""Files at addresses, `s3://…`, `https://…` and whatever else fsspec knows: with patience, and credentials from the environment only.
-
-What passes (a busy server, a broken connection, half an answer) is tried again, longer pauses between; what stays
-is an `OSError` with one line, in words of ours: those of clients may hold signed addresses.
-"""
+"""Files at addresses, `s3://…`, `https://…` and whatever else fsspec knows, called as `pathlib` calls things."""
 
 from __future__ import annotations
 
 import errno
 import io
 import os
-import random
 import re
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import PurePosixPath
-from typing import Any, TypeVar
-from urllib.parse import parse_qsl, quote, unquote, urlsplit
+from typing import Any
+from urllib.parse import quote, unquote, urlsplit
 
-from benchmarks import download
+from benchmarks.credentials import refuse_credentials
+from benchmarks.patience import patiently, whole
 from registry.errors import UserError, nearest
 
 _ADDRESS = re.compile(r"[A-Za-z][A-Za-z0-9+.-]+(://|::)")
 _WEB = ("http", "https")
-_SECRET = re.compile(
-    r"secret|token|passw|credential|signature|api_?key|access_?key|account_?key|^(sig|key|auth)$"
-)
-_ENVIRONMENT = (
-    "credentials come from the environment only (S3: AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY, AWS_ENDPOINT_URL; "
-    "others: FSSPEC_<PROTOCOL>_<OPTION>), so that no file and no log holds them"
-)
-_USERS = ("ssh", "sftp", "ftp", "hdfs", "smb", "abfs", "abfss", "wasb", "wasbs")
-"""Protocols where what stands before the @ is a user's or a container's name."""
-_NO_USERS = ("github",)
-"""Protocols where it names something else altogether."""
 _REFUSED = ("reference",)
 """Protocols that fill in templates."""
-_FIRST_WAIT = 0.25
-"""Of the pauses of `download.back_off`: what is asked for here is small."""
 _PIECE = 8 << 20
 """Bytes that are asked for at once where a file is read from end to end."""
 _MARKS = (
@@ -51,50 +34,11 @@ _MARKS = (
     "updated",
     "md5Hash",
 )
-_PASSING = (
-    errno.EIO,
-    errno.EAGAIN,
-    errno.EBUSY,
-    errno.EPIPE,
-    errno.ETIMEDOUT,
-    errno.ECONNRESET,
-    errno.ECONNREFUSED,
-)
-_CLIENTS = ("aiohttp", "aiobotocore", "botocore", "urllib3", "requests", "http")
-
-T = TypeVar("T")
 
 
 def is_address(text: str) -> bool:
     """Whether a text is the address of something, and not a path."""
     return bool(_ADDRESS.match(text))
-
-
-def refuse_credentials(address: str) -> None:
-    """Raise `UserError`, which does not repeat them, where an address holds a password, a key or a signature."""
-    for part in address.split("::"):
-        try:
-            pieces = urlsplit(part)
-            user, password = pieces.username, pieces.password
-        except ValueError:
-            raise UserError(f"{part.partition(':')[0]}://… is not an address") from None
-        keys = [key for key, _ in parse_qsl(pieces.query, keep_blank_values=True)]
-        account = pieces.scheme not in _NO_USERS and (password or (user and pieces.scheme not in _USERS))
-        if account or any(is_secret(key) for key in keys):
-            shown = f"{pieces.scheme}://…{pieces.path.rpartition('/')[2]}"
-            raise UserError(f"the address {shown} holds a key or password: {_ENVIRONMENT}")
-
-
-def refuse_secret_options(options: Mapping[str, object]) -> None:
-    """Raise `UserError` where an option is called as a key or password is."""
-    for name in options:
-        if is_secret(name):
-            raise UserError(f"the option {name!r} is a key or password: {_ENVIRONMENT}")
-
-
-def is_secret(name: str) -> bool:
-    """Whether something of this name is to be kept from files and logs."""
-    return bool(_SECRET.search(name.lower().replace("-", "_")))
 
 
 @dataclass(frozen=True)
@@ -267,14 +211,14 @@ class Address:
 
     def read_bytes(self, size: int = -1) -> bytes:
         """All of it; size: bytes, where known. Raises `OSError`."""
-        return patiently(lambda: _whole(self.base.system.cat_file(self.path), size))
+        return patiently(lambda: whole(self.base.system.cat_file(self.path), size))
 
     def read_part(self, start: int, size: int) -> bytes:
         """`size` bytes from `start` on; raises `OSError`."""
         if size == 0:
             return b""
         return patiently(
-            lambda: _whole(self.base.system.cat_file(self.path, start=start, end=start + size), size)
+            lambda: whole(self.base.system.cat_file(self.path, start=start, end=start + size), size)
         )
 
     def open(self, mode: str = "rb", size: int = -1) -> io.BufferedReader:
@@ -349,107 +293,6 @@ class _Stream(io.RawIOBase):
         buffer[:wanted] = self._file.read_part(self._at, wanted)
         self._at += wanted
         return wanted
-
-
-class _Half(Exception):
-    """Fewer bytes came than there are."""
-
-
-class _Ignored(Exception):
-    """More bytes came than were asked for."""
-
-
-def _whole(found: bytes, size: int) -> bytes:
-    if size >= 0 and len(found) < size:
-        raise _Half
-    if size >= 0 and len(found) > size:
-        raise _Ignored
-    return found
-
-
-def patiently(action: Callable[[], T]) -> T:
-    """What an action of a file system gives, tried again as long as what went wrong may pass.
-
-    Raises:
-        OSError: it does not pass; `strerror` says why in one line.
-    """
-    failures = 0
-    while True:
-        try:
-            return action()
-        except UserError:
-            raise
-        except Exception as error:  # clients' own kinds, whichever they are
-            judged = _judged(error)
-        failures += 1
-        if not judged.passing or failures >= download.ATTEMPTS or judged.wait > download.LONGEST_WAIT:
-            tried = f", {failures} times in a row" if failures > 1 else ""
-            raise OSError(judged.number, f"{judged.reason}{tried}")
-        # not all processes at once, or a busy server stays busy
-        pause = _FIRST_WAIT * download.back_off(failures) * random.uniform(0.5, 1)
-        download.wait(judged.wait or pause)
-
-
-@dataclass(frozen=True)
-class _Judged:
-    """What went wrong. passing: whether another attempt may mend it. wait: seconds that the server asks for."""
-
-    number: int
-    reason: str
-    passing: bool = False
-    wait: float = 0.0
-
-
-def _judged(error: Exception) -> _Judged:
-    if isinstance(error, _Half):
-        return _Judged(errno.EIO, "the server sent less than there is", passing=True)
-    if isinstance(error, _Ignored):
-        return _Judged(
-            errno.EIO,
-            "the server sends other parts of a file than it is asked for: copy the files here first",
-        )
-    status, headers = _answer(error)
-    if status == 404:
-        return _Judged(errno.ENOENT, "there is no such file")
-    if status in (401, 403) or (isinstance(error, PermissionError) and not status):
-        return _Judged(errno.EACCES, f"the server refuses it; {_ENVIRONMENT}")
-    if status in (408, 429) or status >= 500:
-        return _Judged(
-            errno.EIO, f"the server answers {status}", passing=True, wait=download.pause_asked(headers)
-        )
-    if status:
-        return _Judged(errno.EIO, f"the server answers {status}")
-    if isinstance(error, FileNotFoundError):
-        # fsspec's web client calls every failure so
-        cause = error.__cause__
-        if isinstance(cause, Exception) and type(cause).__module__.partition(".")[0] in _CLIENTS:
-            return _judged(cause)
-        return _Judged(errno.ENOENT, "there is no such file")
-    kind = type(error).__name__
-    if "Credential" in kind or "Token" in kind:
-        return _Judged(
-            errno.EACCES, f"no credentials; {_ENVIRONMENT}; FSSPEC_S3_ANON=true for a public bucket"
-        )
-    passing = isinstance(error, TimeoutError | ConnectionError) or (
-        error.errno in _PASSING
-        if isinstance(error, OSError) and error.errno
-        else not kind.startswith(("Invalid", "Param"))
-    )
-    ours = type(error).__module__.partition(".")[0] in _CLIENTS or isinstance(error, OSError)
-    return _Judged(errno.EIO, f"the connection failed ({kind})", passing=ours and passing)
-
-
-def _answer(error: BaseException | None) -> tuple[int, Mapping[str, str]]:
-    """Status and headers of the server's answer that an error is about, or what it was made of; 0 where there was none."""
-    while error is not None:
-        response = getattr(error, "response", None)
-        if isinstance(response, Mapping) and (meta := response.get("ResponseMetadata")):
-            headers = {str(key).title(): str(value) for key, value in meta.get("HTTPHeaders", {}).items()}
-            return int(meta.get("HTTPStatusCode", 0)), headers
-        if isinstance(status := getattr(error, "status", None), int):
-            return status, getattr(error, "headers", None) or {}
-        error = error.__cause__
-    return 0, {}
 
 
 _opened: dict[tuple[int, str], tuple[Any, str]] = {}

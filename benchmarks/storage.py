@@ -118,9 +118,11 @@ def find(text: str) -> Place | None:
     """
     if text.startswith(("file://", "local://")):
         text = unquote(text.partition("://")[2])
+    path = Path(text).expanduser()
+    if path.exists():
+        return path
     if not is_address(text):
-        path = Path(text).expanduser()
-        return path if path.exists() else _matched(text)
+        return _matched(text)
     try:
         found = address(text)
         return found if "{" not in text and found.exists() else _matched(text)

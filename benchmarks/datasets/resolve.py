@@ -8,10 +8,10 @@ from dataclasses import replace
 from pathlib import Path
 
 from benchmarks.config import RunSettings
+from benchmarks.credentials import refuse_secret_options
 from benchmarks.datasets.fair import check_fair_views, with_fair_view
 from benchmarks.datasets.paradigms import check_paradigms, same_generator
 from benchmarks.datasets.selection import limit_per_class
-from benchmarks.remote import refuse_secret_options
 from benchmarks.storage import Matched, Place, find
 from registry.card import DatasetCard
 from registry.catalog import Catalog, Catalogs

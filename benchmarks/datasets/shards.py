@@ -15,6 +15,7 @@ import json
 import logging
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
@@ -23,9 +24,11 @@ from typing import Any, NamedTuple
 import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
+from filelock import FileLock
 
 from benchmarks.datasets.labelled import FACTS, labelled_sets
 from benchmarks.datasets.paradigms import check_paradigms
+from benchmarks.progress import ProgressBar
 from benchmarks.storage import Folder, Matched, Place, Version, version_of
 from registry.dataset import TestSet
 from registry.errors import LayoutMismatch, UserError
@@ -170,16 +173,27 @@ def open_store(root: Place, kind: ShardKind) -> ShardStore:
     """
     shards = shards_in(root, kind.suffixes)
     with ThreadPoolExecutor(_THREADS) as pool:
-        indexed = list(pool.map(lambda shard: _indexed(shard, kind), shards))
-    versions, tables = tuple(version for version, _ in indexed), [table for _, table in indexed]
-    starts = np.cumsum([0, *(len(table) for table in tables[:-1])])
+        versions = tuple(pool.map(_version, shards))
+        kept = [_folder() / f"{_key(version, kind)}.parquet" for version in versions]
+        tables = dict(enumerate(pool.map(_kept, kept)))
+        missing = [number for number, table in tables.items() if table is None]
+        if missing:
+            made = pool.map(
+                lambda number: _made(shards[number], versions[number], kind, kept[number]), missing
+            )
+            with ProgressBar("indexing", len(missing), unit="shards") as bar:
+                for number, table in zip(missing, made, strict=True):
+                    tables[number] = table
+                    bar.advance()
+    known: list[Any] = [tables[number] for number in range(len(shards))]
+    starts = np.cumsum([0, *(len(table) for table in known[:-1])])
     names = tuple(shard.name for shard in shards)
     if len(set(names)) < len(names):
         twice = next(name for name in names if names.count(name) > 1)
         raise UserError(
             f"{root} names two shards called {twice}: give the folders of both as data of their own"
         )
-    rows = pa.concat_tables(tables).combine_chunks()
+    rows = pa.concat_tables(known).combine_chunks()
     address = str(shards[0].parent if isinstance(root, Matched) or root.is_file() else root)
     return ShardStore(address, names, tuple(shards), versions, kind.read, rows, starts)
 
@@ -218,33 +232,55 @@ def _local(shard: Folder) -> Path:
     return shard.parent if isinstance(shard, Path) else Path()
 
 
-def _indexed(shard: Folder, kind: ShardKind) -> tuple[Version, pa.Table]:
-    """The version of a shard, and its index: as it was kept, or made now."""
+def _version(shard: Folder) -> Version:
     try:
-        version = version_of(shard)
+        return version_of(shard)
     except OSError as error:
         raise UserError(f"{shard} cannot be read: {error.strerror}") from error
+
+
+def _key(version: Version, kind: ShardKind) -> str:
     facts = [SCHEMA, kind.name, dict(kind.how), version.address, version.size, version.mark]
-    key = hashlib.sha256(json.dumps(facts).encode()).hexdigest()
-    kept = _folder() / f"{key}.parquet"
-    if (known := _kept(kept)) is not None:
-        return version, known
-    logger.info("%s: read once for its index", shard)
-    try:
-        columns = list(zip(*kind.rows(shard, version), strict=True)) or [()] * len(ROWS)
-    except OSError as error:
-        raise UserError(f"{shard} cannot be read: {error.strerror or error}") from error
-    table = pa.table(
-        [pa.array(list(column), one.type) for column, one in zip(columns, ROWS, strict=True)], ROWS
-    )
-    try:
-        with atomic(kept) as draft:
-            pq.write_table(table, draft, compression="zstd", write_page_checksum=True)
-    except OSError as error:
-        logger.warning(
-            "the index of %s cannot be kept (%s): the next run reads the shard again", shard, error
+    return hashlib.sha256(json.dumps(facts).encode()).hexdigest()
+
+
+def _made(shard: Folder, version: Version, kind: ShardKind, kept: Path) -> pa.Table:
+    """The index of one shard, made now and kept; by one of several processes that begin together."""
+    with _alone(kept):
+        if (known := _kept(kept)) is not None:
+            return known
+        try:
+            columns = list(zip(*kind.rows(shard, version), strict=True)) or [()] * len(ROWS)
+        except OSError as error:
+            raise UserError(f"{shard} cannot be read: {error.strerror or error}") from error
+        table = pa.table(
+            [pa.array(list(column), one.type) for column, one in zip(columns, ROWS, strict=True)], ROWS
         )
-    return version, table
+        try:
+            with atomic(kept) as draft:
+                pq.write_table(table, draft, compression="zstd", write_page_checksum=True)
+        except OSError as error:
+            logger.warning(
+                "the index of %s cannot be kept (%s): the next run reads the shard again", shard, error
+            )
+        return table
+
+
+@contextmanager
+def _alone(kept: Path) -> Iterator[None]:
+    """Only one process makes an index; where nothing can be locked, each makes its own, and whole files win."""
+    lock = FileLock(kept.with_suffix(".lock"))
+    try:
+        kept.parent.mkdir(parents=True, exist_ok=True)
+        lock.acquire()
+    except (OSError, NotImplementedError):
+        yield
+        return
+    try:
+        yield
+    finally:
+        lock.release()
+        kept.with_suffix(".lock").unlink(missing_ok=True)
 
 
 def _kept(index: Path) -> pa.Table | None:

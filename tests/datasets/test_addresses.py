@@ -12,7 +12,7 @@ from pathlib import Path
 import fsspec
 import pytest
 
-from benchmarks import download, remote
+from benchmarks import credentials, download, remote
 from benchmarks.datasets import find_test_sets, fingerprint
 from benchmarks.mini.dataset import scan as scan_mini
 from benchmarks.pictures import PictureError, open_member
@@ -315,8 +315,13 @@ def test_names_that_are_no_secrets_are_taken() -> None:
         "ssh://me@host/x",
         "https://host/x?design=1&keyword=a&download=true",
         "hf://datasets/a/b@main/x",
+        "abfs://container@account.dfs.core.windows.net/x",
+        "github://owner:repository@main/x",
     ):
-        remote.refuse_credentials(text)
+        credentials.refuse_credentials(text)
+    credentials.refuse_secret_options({"tokens": 1, "split": "val", "keys": {"a": 2}})
+    with pytest.raises(UserError, match="the option 'secret' is a key or password"):
+        credentials.refuse_secret_options({"client_kwargs": {"secret": SECRET}})
 
 
 def test_a_listing_cannot_name_what_does_not_lie_below_it(
@@ -332,10 +337,15 @@ def test_a_listing_cannot_name_what_does_not_lie_below_it(
     fsspec.filesystem("memory").store.clear()
 
 
-def test_local_addresses_are_paths(scan: Scan, tmp_path: Path, png: bytes) -> None:
+def test_local_addresses_are_paths(
+    scan: Scan, tmp_path: Path, png: bytes, monkeypatch: pytest.MonkeyPatch
+) -> None:
     packing.tar(tmp_path / "a b.tar", [("0.png", png), ("0.cls", b"0"), ("1.png", png), ("1.cls", b"1")])
     (found,) = scan(f"file://{tmp_path}/a%20b.tar")
     assert found.root == tmp_path
+    (tmp_path / "a b.tar").rename(tmp_path / "s3::x.tar")
+    monkeypatch.chdir(tmp_path)
+    assert len(scan("s3::x.tar")[0].pictures) == 2
 
 
 def test_without_what_reads_an_address_the_way_to_get_it_is_said(tmp_path: Path) -> None:

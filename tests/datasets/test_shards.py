@@ -7,6 +7,7 @@ import os
 import pickle
 import tarfile
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import numpy as np
@@ -16,6 +17,7 @@ import pytest
 
 from benchmarks.datasets import find_test_sets, fingerprint, tar_shards
 from benchmarks.datasets.parquet_pictures import _row_groups
+from benchmarks.datasets.shards import ShardStore
 from benchmarks.mini.dataset import scan as scan_mini
 from benchmarks.pictures import PictureError, open_member
 from benchmarks.runfolder.picture_digests import picture_digests
@@ -254,6 +256,52 @@ def test_a_shard_that_is_cut_or_damaged_anywhere_never_loses_pictures_in_silence
             scan(tmp_path / "x.tar")
 
 
+def test_no_changed_byte_of_a_shard_loses_a_picture_in_silence(
+    scan: Callable[..., list[TestSet]], tmp_path: Path, png: bytes
+) -> None:
+    members = [m for n in range(4) for m in _labelled(f"{n}", png, n % 2)]
+    whole = packing.tar(tmp_path / "x.tar", members).read_bytes()
+    rng = np.random.default_rng(0)
+    refused = 0
+    for place in rng.integers(0, 8 * 1024, 120):
+        damaged = bytearray(whole)
+        damaged[place] ^= int(rng.integers(1, 256))
+        (tmp_path / "x.tar").write_bytes(damaged)
+        try:
+            (found,) = scan(tmp_path / "x.tar")
+        except UserError:
+            refused += 1
+            continue
+        assert len(found.pictures) == 4
+    assert refused > 40  # a header in each kilobyte, with a check sum
+
+
+def test_pictures_that_test_sets_of_shards_share_are_decoded_once(
+    invoke: Invoke, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (mini,) = scan_mini(split="val")
+    members: list[packing.Member] = []
+    for picture in mini.pictures[:3] + mini.pictures[-4:]:
+        key = picture.path.rpartition(".")[0]
+        generator = ("A", "B")[int(key[-1]) % 2] if picture.label else ""
+        told = {"label": picture.label, "generator": generator}
+        members += [
+            (picture.path, (mini.root / picture.path).read_bytes()),
+            (f"{key}.json", json.dumps(told).encode()),
+        ]
+    shard = packing.tar(tmp_path / "x.tar", members)
+    opened: list[str] = []
+    read = ShardStore.read
+    monkeypatch.setattr(ShardStore, "read", lambda self, path: opened.append(path) or read(self, path))
+    run = invoke(
+        "run", "--data", shard, "--detectors", "random_score", "--bootstrap", "0", "--out", tmp_path / "run"
+    )
+    assert run.code == 0, run.err
+    assert sorted(opened) == sorted({*opened})
+    assert len(opened) == 7
+    assert sum(len(read_cell(tmp_path / "run", cell)) for cell in cells(tmp_path / "run")) == 3 + 3 + 4
+
+
 def test_a_shard_without_a_mark_at_its_end_is_warned_of(
     scan: Callable[..., list[TestSet]], tmp_path: Path, png: bytes, caplog: pytest.LogCaptureFixture
 ) -> None:
@@ -298,6 +346,20 @@ def test_the_index_is_made_once_and_a_changed_shard_is_noticed(
     shard.unlink()
     with pytest.raises(PictureError, match="No such file"):
         open_member(changed, changed.pictures[0])
+
+
+def test_of_several_that_begin_together_one_makes_the_index(
+    scan: Callable[..., list[TestSet]], tmp_path: Path, png: bytes, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    members = [m for n in range(40) for m in _labelled(f"{n}", png * 100, n % 2)]
+    shard = packing.tar(tmp_path / "x.tar", members)
+    opened: list[object] = []
+    read = tar_shards.open_file
+    monkeypatch.setattr(tar_shards, "open_file", lambda *file: opened.append(file) or read(*file))
+    with ThreadPoolExecutor(4) as pool:
+        found = list(pool.map(lambda _: scan(shard)[0].pictures, range(4)))
+    assert len({*found}) == len(opened) == 1
+    assert [one.suffix for one in Path(os.environ["D3QE_BENCH_DATA"], "shards").iterdir()] == [".parquet"]
 
 
 def test_an_index_that_cannot_be_kept_is_no_failure(
