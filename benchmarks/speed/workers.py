@@ -1,6 +1,6 @@
 """JPEG files to scores against the number of decoding processes.
 
-    python -m benchmarks.speed.workers [--detectors cheap,cnnspot_mini] [--workers 0,1,2,4] [--pictures 100] [--width 1024]
+    python -m benchmarks.speed.workers [--detectors cheap,d3qe_mini] [--workers 0,1,2,4] [--pictures 100] [--width 1024]
         [--height 768] [--batch-size 16] [--rounds 3] [--device cpu]
 
 `cheap` is a detector of this script, the mean of a small view, beside which decoding is all there is. Seconds are those of the
@@ -50,7 +50,7 @@ def register_detectors(register: Register) -> None:
 def main(
     detectors: Annotated[
         str, typer.Option(help="names, separated by commas; each on its own")
-    ] = "cheap,cnnspot_mini",
+    ] = "cheap,d3qe_mini",
     workers: Annotated[str, typer.Option(help="numbers of processes, separated by commas")] = "0,1,2,4",
     pictures: Annotated[
         int, typer.Option(help="random JPEG files, which are dearer to decode than photographs")
