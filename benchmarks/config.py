@@ -45,6 +45,9 @@ class Settings(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
 
+AUTO = "auto"
+"""The precision that `benchmarks.loading.effects` chooses."""
+
 DEFAULT, PROBE = "default", "probe"
 """How many pictures go through an encoder together: by the rule of `registry.micro_batch`, or as many as are fastest."""
 
@@ -336,6 +339,10 @@ class RunSettings(SessionSettings, DataSettings):
     feeds: Annotated[list[str], Option("--feed", "FEED")] = Field(
         [],
         description="other way of feeding each detector, as a row of its own, such as crop, resize:300 or bicubic; all for those worth a try",
+    )
+    precision: Literal["float32", "bfloat16", "float16", "auto"] = Field(  # type: ignore[assignment]
+        "float32",
+        description="precision of frozen encoders' weights; all else is computed in float32; auto: bfloat16 if it is faster and its effect on scores was measured and is small",
     )
     micro_batch: Annotated[str | StrictInt, Option(metavar="default|probe|N")] = Field(
         DEFAULT,

@@ -281,13 +281,23 @@ class EncoderPool:
         else:
             encoder.load_weights(found.path)
         encoder.connect({part: self.get(read) for part, read in encoder.reads.items()})
+        self._prepare(encoder)
+        return encoder.requires_grad_(False).eval().to(self.device)
+
+    def lower(self, precision: str) -> None:
+        """From now on all encoders have a lower precision than float32, those too that were built."""
+        self.precision = precision
+        for encoder in self._built.values():
+            self._prepare(encoder)
+
+    def _prepare(self, encoder: Encoder) -> None:
+        """Give an encoder the pool's precision, and the layout and number of pictures that are fastest for it."""
         if self.precision != "float32":
             encoder.convert(getattr(torch, self.precision))
         if encoder.channels_last and (self.device.type == "cpu" or self.precision != "float32"):
             encoder.to(memory_format=torch.channels_last)
         if not encoder.reads:  # one that reads others knows what they made by the tensor of all pictures
             encoder.at_once = self.at_once or by_rule(encoder, self.device, self.precision)
-        return encoder.requires_grad_(False).eval().to(self.device)
 
     def check_output(self, spec: EncoderSpec, output: str) -> None:
         """Raise `UserError` if the encoder of `spec` has no output of this name."""

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
-from benchmarks.config import DetectorSettings, SessionSettings, parse_settings
+from benchmarks.config import AUTO, DetectorSettings, SessionSettings, parse_settings
 from benchmarks.loading.allocator import keep_freed_memory
 from benchmarks.loading.catalogs import load_catalogs
 from benchmarks.loading.locate import Locator
@@ -159,7 +159,7 @@ def open_session(
         allow_untrained=settings.allow_untrained,
         seed=settings.seed if encoder_seed is None else encoder_seed,
         device=device,
-        precision=settings.precision,
+        precision="float32" if settings.precision == AUTO else settings.precision,
         at_once=settings.micro_batch if isinstance(settings.micro_batch, int) else None,
     )
     if settings.features is not None:

@@ -112,7 +112,8 @@ class DetectorRecord(Document):
     the view or feature behind each of its inputs; both empty where it could not be built. failed: why it
     could not be built or was stopped. group, seed: of trainings of one detector by several seeds, their common name
     and the seed of each. feed, feed_of: of one that is fed in another way, which and the name of the detector in tables;
-    feeds_left_out: the ways that it could not be fed by, with the reason.
+    feeds_left_out: the ways that it could not be fed by, with the reason. precision: which was chosen, and why, if that was
+    left to the run.
     """
 
     name: str = ""
@@ -133,6 +134,7 @@ class DetectorRecord(Document):
     feed: str = ""
     feed_of: str = ""
     feeds_left_out: dict[str, str] = Field({})
+    precision: str = ""
     card: CardRecord = CardRecord()
     cost: CostRecord | None = None
 

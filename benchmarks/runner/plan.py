@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
-from benchmarks.config import RunSettings
+from benchmarks.config import AUTO, RunSettings
 from benchmarks.datasets import requested_test_sets
 from benchmarks.loading import Locator, Session, load_catalogs, open_session
+from benchmarks.loading.effects import choose_precision
 from benchmarks.loading.feeds import add_feeds, parse_feeds
 from benchmarks.perturbations import Perturbation
 from benchmarks.ranks import Processes
@@ -55,5 +56,8 @@ def loaded_session(settings: RunSettings, catalogs: Catalogs, processes: Process
     """The detectors of a run in all ways in which they are fed, where this process computes."""
     where = settings.model_copy(update={"device": str(processes.device)})
     session = open_session(where, catalogs=catalogs)
+    if settings.precision == AUTO:
+        for name, reason in choose_precision(session).items():
+            session.records[name]["precision"] = reason
     add_feeds(session, settings.feeds)
     return session

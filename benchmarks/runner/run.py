@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 from rich.console import Console
 
-from benchmarks.config import PROBE, RunSettings
+from benchmarks.config import AUTO, PROBE, RunSettings
 from benchmarks.datasets import fingerprint
 from benchmarks.ranks import Processes, joined
 from benchmarks.runfolder.owner import Ownership, Shard, one_at_a_time, owned_by_all
@@ -49,6 +49,9 @@ def run_benchmark(settings: RunSettings, command: Sequence[str], console: Consol
     """
     with _joined(settings) as processes, _own(settings, processes) as owner:
         plan = make_plan(settings, processes)
+        for name, record in plan.session.records.items() if processes.first else ():
+            if reason := record.get("precision"):
+                console.print(plain(f"{name}: {reason}"), markup=False, soft_wrap=True)
         processes.agree(_record_problem(plan, command) if processes.first else None)
         # what the first one chose, which may be by a measurement
         for variant, pictures in processes.gather(plan.session.encoders.micro_batches)[0].items():
@@ -83,6 +86,10 @@ def _joined(settings: RunSettings) -> contextlib.AbstractContextManager[Processe
     if settings.micro_batch == PROBE:
         raise UserError(
             "--micro-batch probe measures in one process: name a number or leave it out with --launcher ray"
+        )
+    if settings.precision == AUTO:
+        raise UserError(
+            "--precision auto looks at the device of this process: name a precision with --launcher ray"
         )
     return joined("none", "cpu")
 
@@ -150,6 +157,7 @@ def _record_problem(plan: Plan, command: Sequence[str]) -> str | None:
                 None if settings.launcher == RAY else plan.session.device,
                 # actors may compute on another device than the driver, where the rule says something else
                 micro_batches={} if settings.launcher == RAY else plan.session.encoders.micro_batches,
+                dtype=plan.session.encoders.precision,
                 **_named(plan),
             )
             write_record(settings.out, merged_record(old, record, settings.out))
@@ -165,7 +173,7 @@ def _add_costs(plan: Plan) -> None:
     where = {
         "device": session.device,
         "device_name": device_name(session.device),
-        "dtype": settings.precision,
+        "dtype": session.encoders.precision,
     }
     # what is in a store costs nothing
     session.encoders.store, store = None, session.encoders.store

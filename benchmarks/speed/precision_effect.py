@@ -1,19 +1,18 @@
 """What a lower precision of the encoders' weights does to scores: logits, AP and codes beside those of float32.
 
     python -m benchmarks.speed.precision_effect [--precision bfloat16] [--detectors univfd_mini,d3qe_mini]
-        [--data DATA] [--weights NAME=PATH] [--limit 100]
+        [--data DATA] [--weights NAME=PATH] [--limit 100] [--record] [--effects FILE]
 
 By default all detectors of the embedded benchmark on its test sets. One line per detector: the largest change of a
 logit and of the AP of a test set, and the share of tokens that get another code, for detectors that read codes. Says
-whether each is within the bound on AP, and ends in exit code 1 where one is not.
+whether each is within the bound on AP, and ends in exit code 1 where one is not. With `--record`, `run --precision auto` goes by it: the
+outcome is kept in the user's cache, or in FILE, by the digests of weights and encoders.
 """
 
 from __future__ import annotations
 
-import math
 import tempfile
 from collections.abc import Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated
 
@@ -26,6 +25,7 @@ from benchmarks.commands.options import split_pairs
 from benchmarks.commands.outcome import run_script
 from benchmarks.config import RunSettings, parse_settings
 from benchmarks.loading import load_catalogs
+from benchmarks.loading.effects import MOST_AP, Effect, effects_file, identity_of, keep_effects
 from benchmarks.loading.samples import PreparedPictures
 from benchmarks.metrics.ranking import ap
 from benchmarks.metrics.tally import Undefined
@@ -36,26 +36,7 @@ from benchmarks.runfolder.scores import read_scores
 from benchmarks.runner.plan import make_plan
 from benchmarks.runner.score import score_pending
 from benchmarks.tables import print_table
-from registry import Pipeline, TestSet
-
-MOST_AP = 0.01
-"""The bound: no AP may differ by more."""
-
-
-@dataclass(frozen=True)
-class Effect:
-    """What changed for one detector. flipped: share of its tokens with another code; None where it reads none."""
-
-    detector: str
-    pictures: int
-    logit: float
-    ap: float
-    flipped: float | None
-
-    @property
-    def within(self) -> bool:
-        """Whether no AP moved by more than the bound."""
-        return self.ap <= MOST_AP
+from registry import Pipeline, TestSet, UserError
 
 
 def effects(settings: RunSettings, precision: str, device: str = "cpu") -> list[Effect]:
@@ -80,13 +61,22 @@ def effects(settings: RunSettings, precision: str, device: str = "cpu") -> list[
         found = []
         for name in settings.labels:
             own_rows = rows[rows["detector"] == name]
+            if own_rows.empty:
+                raise UserError(f"{name}: no picture could be scored")
             found.append(
                 Effect(
-                    name,
-                    len(own_rows),
-                    float((own_rows["logit"] - own_rows["logit_lower"]).abs().max()),
-                    max((_ap_change(cell) for _, cell in own_rows.groupby("dataset")), default=math.nan),
-                    _flipped(pipelines["float32"], pipelines[precision], name, plan.test_sets, settings),
+                    detector=name,
+                    identity=identity_of(plan.session.records[name]),
+                    precision=precision,
+                    device=plan.session.device.partition(":")[0],
+                    torch=torch.__version__,
+                    data=[one.name for one in plan.test_sets],
+                    pictures=len(own_rows),
+                    logit=float((own_rows["logit"] - own_rows["logit_lower"]).abs().max()),
+                    ap=max(_ap_change(cell) for _, cell in own_rows.groupby("dataset")),
+                    flipped=_flipped(
+                        pipelines["float32"], pipelines[precision], name, plan.test_sets, settings
+                    ),
                 )
             )
     return found
@@ -135,6 +125,10 @@ def main(
     precision: Annotated[str, typer.Option(help="bfloat16 or float16")] = "bfloat16",
     device: Annotated[str, typer.Option(help="as `run` takes it")] = "cpu",
     limit: Annotated[int | None, typer.Option(help="pictures per class and test set")] = None,
+    record: Annotated[bool, typer.Option(help="keep the outcome for `run --precision auto`")] = False,
+    file: Annotated[
+        Path | None, typer.Option("--effects", help="where it is kept; by default in the cache")
+    ] = None,
 ) -> None:
     """Print the effect of a lower precision on scores."""
     names = (
@@ -163,6 +157,8 @@ def main(
         for one in found
     ]
     print_table(lines, head=header)
+    if record or file:
+        keep_effects(found, file or effects_file())
     raise typer.Exit(0 if all(one.within for one in found) else 1)
 
 
