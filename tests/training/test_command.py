@@ -80,7 +80,7 @@ def test_draws_figures_of_a_trained_detector(invoke, tmp_path, training_set, val
     )  # fmt: skip
     assert done.code == 0, done.err
     written = {path.name for path in (tmp_path / "figures").iterdir()}
-    assert written == {f"{n}.{k}" for n in ("code_usage", "delta_map") for k in ("png", "svg", "json")}
+    assert written == {f"{n}.{k}" for n in ("code_usage", "delta_map") for k in ("png", "svg", "json", "csv")}
     refused = invoke("figures", "delta_mop", "--detector", "d3qe", "--data", training_set.root)
     assert (refused.code, "did you mean 'delta_map'" in refused.err) == (2, True)
 
