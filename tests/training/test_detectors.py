@@ -104,7 +104,7 @@ def test_a_small_d3qe_overfits_real_pictures(settings, field_split, tmp_path):
     pictures = [s for s in found if s.generator == "minDALL-E"]
     asked = settings(
         detector={"name": "d3qe", "options": SMALL},
-        epochs=12,
+        epochs=20,
         batch_size=16,
         optimizer={"lr": 1.0e-3},
         augmentation={"blur": 0, "jpeg": 0, "random_crop": False, "flip": 0},
@@ -116,6 +116,6 @@ def test_a_small_d3qe_overfits_real_pictures(settings, field_split, tmp_path):
     assert max(entry["ap"] for entry in result.history) > 0.9
     state = newest(result.out)["model"]
     seen = newest(result.out)["trained_on"]
-    steps = 12 * ((seen["real"] + seen["fake"]) // 16)
+    steps = 20 * ((seen["real"] + seen["fake"]) // 16)
     assert int(state["update_count"]) == steps
     assert int(state["real_codebook_count"].sum() + state["fake_codebook_count"].sum()) == steps * 16 * 256
