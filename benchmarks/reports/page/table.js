@@ -161,6 +161,17 @@ function drawBody(rows, columns) {
   const first = table.tBodies[0].querySelector("td[tabindex]");
   if (first) first.tabIndex = 0;
 }
+// as notes.py: reasons once that differ in the count they begin with alone
+function folded(reasons) {
+  const counts = new Map();
+  for (const reason of reasons) {
+    const [, count, what] = /^(\d*)(.*)$/s.exec(reason.replace(/ \(on (\d+) of \1 test sets\)$/, ""));
+    counts.set(what, [...(counts.get(what) || []), ...(count ? [Number(count)] : [])]);
+  }
+  return [...counts].map(([what, found]) =>
+    [...new Set(found.length ? [Math.min(...found), Math.max(...found)] : [])].join(" to ") + what).sort();
+}
+
 function drawNotes(rows, columns) {
   const used = new Set();
   let marked = false;
@@ -186,7 +197,7 @@ function drawNotes(rows, columns) {
   };
   const metric = data.metrics[state.metric];
   const shown = rows.flatMap((r) => columns.map((c) => cellAt(r, c))).filter((cell) => cell);
-  const intervals = [...new Set(shown.map((cell) => cell.withoutInterval()).filter((reason) => reason))].sort()
+  const intervals = folded(shown.map((cell) => cell.withoutInterval()).filter((reason) => reason))
     .map((reason) => `${MARK.no_interval} no interval: ${reason}`);
   if (shown.some((cell) => cell.low() !== null)) intervals.unshift(metric.measured ? `intervals: ${metric.way}` : `${MARK.unmeasured} ${metric.way}; its coverage was not measured`);
   $("legend").replaceChildren(

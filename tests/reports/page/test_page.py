@@ -17,7 +17,9 @@ from selenium.webdriver.common.keys import Keys
 from selenium.webdriver.support.ui import Select, WebDriverWait
 
 from benchmarks.reports import render
-from benchmarks.reports.load import read_runs
+from benchmarks.reports.board import boards
+from benchmarks.reports.load import Run, read_runs
+from benchmarks.reports.notes import NO_INTERVAL, interval_notes
 from benchmarks.reports.page.html import html
 from benchmarks.reports.report import make_report
 from registry import UserError
@@ -160,6 +162,18 @@ def test_intervals_are_shown_on_demand_and_in_print(page: Chrome) -> None:
     finally:
         page.execute_cdp_cmd("Emulation.setEmulatedMedia", {"media": ""})
     assert base64.b64decode(page.print_page()).startswith(b"%PDF")
+
+
+def test_why_there_is_no_interval_is_said_once(page: Chrome, metrics: dict[str, Any]) -> None:
+    """As `leaderboard.md` says it, of all pictures and detectors on show."""
+    Select(page.find_element(By.ID, "metric")).select_by_visible_text("tpr_at_fpr_5")
+    (board,) = (one for one in boards([Run("", metrics)], ["tpr_at_fpr_5"]) if one.perturbation == "none")
+    expected = {text for mark, text in interval_notes(board) if mark == NO_INTERVAL}
+    shown = [item.text for item in page.find_elements(By.CSS_SELECTOR, "#legend li, #notes li")]
+    found = [text.removeprefix(f"{NO_INTERVAL} ") for text in shown if text.startswith(NO_INTERVAL)]
+    assert found
+    assert len(found) == len(set(found))
+    assert set(found) == expected
 
 
 def test_keyboard_alone(page: Chrome) -> None:
