@@ -15,6 +15,7 @@ from urllib.parse import quote, unquote, urlsplit
 
 from benchmarks.credentials import refuse_credentials
 from benchmarks.patience import patiently, whole
+from benchmarks.streams import SizedStream
 from registry.errors import UserError, nearest
 
 _ADDRESS = re.compile(r"[A-Za-z][A-Za-z0-9+.-]+(://|::)")
@@ -268,28 +269,15 @@ class AddressStore:
         return (self.folder / path).read_bytes(self.sizes.get(path, -1))
 
 
-class _Stream(io.RawIOBase):
+class _Stream(SizedStream):
     """A file at an address, read in parts."""
 
     def __init__(self, file: Address, size: int) -> None:
-        super().__init__()
-        self._file, self._size, self._at = file, size, 0
-
-    def readable(self) -> bool:
-        return True
-
-    def seekable(self) -> bool:
-        return True
-
-    def tell(self) -> int:
-        return self._at
-
-    def seek(self, offset: int, whence: int = io.SEEK_SET) -> int:
-        self._at = max(0, offset + {io.SEEK_SET: 0, io.SEEK_CUR: self._at, io.SEEK_END: self._size}[whence])
-        return self._at
+        super().__init__(size)
+        self._file = file
 
     def readinto(self, buffer: Any) -> int:
-        wanted = max(0, min(len(buffer), self._size - self._at))
+        wanted = max(0, min(len(buffer), self.size - self._at))
         buffer[:wanted] = self._file.read_part(self._at, wanted)
         self._at += wanted
         return wanted

@@ -7,7 +7,6 @@ Parts are either one zip cut anywhere (`x.zip.001`, `x.zip.part00`, `x.zipaa`), 
 from __future__ import annotations
 
 import bisect
-import io
 import re
 import shutil
 import stat
@@ -20,6 +19,7 @@ from pathlib import Path, PurePosixPath
 from typing import IO
 
 from benchmarks.download import check_space
+from benchmarks.streams import SizedStream
 from registry.errors import UserError, nearest
 from registry.files import atomic
 
@@ -172,16 +172,14 @@ def _table_offset(archive: zipfile.ZipFile) -> int:
     return int(record[zipfile._ECD_OFFSET])  # type: ignore[attr-defined]
 
 
-class _Joined(io.RawIOBase):
+class _Joined(SizedStream):
     """Several files read as one. starts: where each begins."""
 
     def __init__(self, parts: Sequence[Path]) -> None:
-        super().__init__()
         sizes = [part.stat().st_size for part in parts]
+        super().__init__(sum(sizes))
         self.starts = [sum(sizes[:number]) for number in range(len(parts))]
-        self.size = sum(sizes)
         self._files = [open(part, "rb") for part in parts]  # noqa: SIM115 - closed with this
-        self._at = 0
         self._locator = self._find_locator()
 
     def _find_locator(self) -> int:
@@ -191,19 +189,6 @@ class _Joined(io.RawIOBase):
         found = self.read(self.size - begin).rfind(b"PK\x06\x07")
         self.seek(0)
         return begin + found if found >= 0 else -1
-
-    def readable(self) -> bool:
-        return True
-
-    def seekable(self) -> bool:
-        return True
-
-    def tell(self) -> int:
-        return self._at
-
-    def seek(self, offset: int, whence: int = io.SEEK_SET) -> int:
-        self._at = max(0, offset + {io.SEEK_SET: 0, io.SEEK_CUR: self._at, io.SEEK_END: self.size}[whence])
-        return self._at
 
     def read(self, size: int = -1) -> bytes:
         wanted = self.size - self._at if size is None or size < 0 else min(size, self.size - self._at)

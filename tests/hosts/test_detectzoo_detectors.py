@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib.util
 import json
 import os
 import subprocess
@@ -12,14 +11,9 @@ from pathlib import Path
 import pytest
 
 from tests.conftest import ROOT, Command
+from tests.hosts.installed import NEEDS_DETECTZOO
 
-pytestmark = [
-    pytest.mark.hosts,
-    pytest.mark.skipif(
-        importlib.util.find_spec("detectzoo") is None,
-        reason="detectzoo is not installed: make test-hosts installs it",
-    ),
-]
+pytestmark = NEEDS_DETECTZOO
 
 IN = """
 import json, pickle, sys
