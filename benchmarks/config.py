@@ -49,7 +49,7 @@ AUTO = "auto"
 """The precision that `benchmarks.loading.effects` chooses."""
 
 DEFAULT, PROBE = "default", "probe"
-"""How many pictures go through an encoder together: by the rule of `registry.micro_batch`, or as many as are fastest."""
+"""How many pictures go through an encoder together: the batch, or as many as are fastest."""
 
 _ABOUT_TO_BE_USED = "about to be used"
 
@@ -197,7 +197,7 @@ class SessionSettings(Settings):
     )
     micro_batch: Annotated[str | StrictInt, Option(metavar="default|N")] = Field(
         DEFAULT,
-        description="pictures that go through a frozen encoder together: one on a CPU in float32 if it is large, else the batch; or this many",
+        description="pictures that go through a frozen encoder together: the batch, or this many",
     )
     features: Features = None
     features_size: FeaturesSize = 100.0
@@ -346,7 +346,7 @@ class RunSettings(SessionSettings, DataSettings):
     )
     micro_batch: Annotated[str | StrictInt, Option(metavar="default|probe|N")] = Field(
         DEFAULT,
-        description="pictures that go through a frozen encoder together: one on a CPU in float32 if it is large, else the batch; what is fastest, measured at the start and kept in run.json; or this many",
+        description="pictures that go through a frozen encoder together: the batch; what is fastest, measured at the start and kept in run.json; or this many",
     )
     out: Path = Field(Path("runs/latest"), description="run folder; rerunning on it resumes")
     workers: Workers = None

@@ -18,7 +18,6 @@ from torch.nn.modules.batchnorm import _BatchNorm
 from registry.card import PublishedWeights
 from registry.catalog import Catalog
 from registry.errors import UserError, WeightsError, nearest
-from registry.micro_batch import by_rule
 from registry.view import EncoderSpec
 from registry.weights import WeightsFile, weights_file
 
@@ -64,7 +63,7 @@ class Encoder(nn.Module, ABC):
     in half precision anywhere. All of it: one convolution that gives another layout is followed by copies."""
 
     at_once: int | None = None
-    """Pictures that go through the network together, see `registry.micro_batch`; None for all that are there."""
+    """Pictures that go through the network together, on which the last bits depend; None for all that are there."""
 
     composite = False
     """Whether networks of this class may read others; what identifies such a one, only a built one tells."""
@@ -160,7 +159,7 @@ class EncoderPool:
         encoder without one is refused, unless `allow_untrained`, which draws its parameters from `seed` and
         lists its variant in `untrained`.
     precision: of the encoders' weights, `bfloat16` or `float16`; their outputs are float32 in any case.
-    at_once: pictures that go through an encoder together; by default `registry.micro_batch` has a rule.
+    at_once: pictures that go through an encoder together; all that are there by default.
 
     `passes` counts what `encode` did, by variant. `store` keeps outputs, where there is one.
     """
@@ -297,7 +296,7 @@ class EncoderPool:
         if encoder.channels_last and (self.device.type == "cpu" or self.precision != "float32"):
             encoder.to(memory_format=torch.channels_last)
         if not encoder.reads:  # one that reads others knows what they made by the tensor of all pictures
-            encoder.at_once = self.at_once or by_rule(encoder, self.device, self.precision)
+            encoder.at_once = self.at_once
 
     def check_output(self, spec: EncoderSpec, output: str) -> None:
         """Raise `UserError` if the encoder of `spec` has no output of this name."""
