@@ -130,4 +130,5 @@ class EvaluationLoop(BaseLoop):
             ),
             num_workers=self.workers,
             collate_fn=keep_list,
+            pin_memory=model.pipeline.device.type == "cuda",
         )

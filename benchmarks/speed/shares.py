@@ -66,7 +66,8 @@ def main(
             with part("views"):
                 samples = [views_of(picture, views) for picture in decoded]
                 known: dict[Source, torch.Tensor] = {
-                    view: torch.stack([sample[view] for sample in samples]).to(device) for view in views
+                    view: view.values(torch.stack([sample[view] for sample in samples]).to(device))
+                    for view in views
                 }
             for (spec, view), outputs in session.pipeline.reads([detector]).items():
                 with part(spec.variant):
