@@ -119,6 +119,8 @@ class _Batch:
         self.pipeline = pipeline
         self.samples = samples
         self.reads = pipeline.reads(names)
+        views = pipeline.views(names)
+        self.what = [{view: _what(view, sample[view]) for view in views} for sample in samples]
         self.encoded: dict[tuple[EncoderSpec, Hashable], dict[str, Tensor] | Exception] = {}
         self.stacked: dict[tuple[Hashable, ...], Tensor] = {}
         self.scored: dict[tuple[int, tuple[Hashable, ...]], Outcome] = {}
@@ -128,7 +130,7 @@ class _Batch:
         detector = self.pipeline.detectors[name]
         network = id(detector.detector if isinstance(detector, Fed) else detector)
         views = [view_of(source) for source in self.pipeline.readers[name].inputs.values()]
-        keys = [(network, tuple(_what(view, sample[view]) for view in views)) for sample in self.samples]
+        keys = [(network, tuple(what[view] for view in views)) for what in self.what]
         new = [index for index, key in enumerate(keys) if key not in self.scored]
         self.scored |= {keys[index]: outcome for index, outcome in self._score(name, new).items()}
         return [self.scored[key] for key in keys]
@@ -172,38 +174,40 @@ class _Batch:
                 row[source] = self.samples[index][source]
         return row
 
-    def _stack(self, view: View, tensors: Sequence[Tensor]) -> Tensor:
+    def _stack(self, view: View, indices: Sequence[int]) -> Tensor:
         """A view of several samples on the device: one tensor, by which encoders that read others know it again."""
-        key = tuple(_what(view, tensor) for tensor in tensors)
+        key = tuple(self.what[index][view] for index in indices)
         if key not in self.stacked:
+            tensors = [self.samples[index][view] for index in indices]
             self.stacked[key] = _stacked(view, tensors, self.pipeline.device)
         return self.stacked[key]
 
     def _outputs(self, encoder: EncoderSpec, view: View, index: int) -> dict[str, Tensor] | Exception:
         """The outputs of one encoder on one view of one sample; those of all samples are computed together."""
-        key = encoder, _what(view, self.samples[index][view])
+        key = encoder, self.what[index][view]
         if key not in self.encoded:
             self._encode(encoder, view)
         return self.encoded[key]
 
     def _encode(self, encoder: EncoderSpec, view: View) -> None:
         """Run one encoder on one view of every sample where it has not yet been run on that very tensor."""
-        tensors: dict[int, Tensor] = {}
-        for index, sample in enumerate(self.samples):
-            if (encoder, _what(view, sample[view])) not in self.encoded:
-                tensors[index] = sample[view]
+        tensors = {
+            index: sample[view]
+            for index, sample in enumerate(self.samples)
+            if (encoder, self.what[index][view]) not in self.encoded
+        }
         wanted = {index: self._wanted(encoder, view, index) for index in tensors}
 
         def forward(indices: Sequence[int]) -> list[dict[str, Tensor]]:
             outputs = wanted[indices[0]]
-            images = self._stack(view, [tensors[index] for index in indices])
+            images = self._stack(view, indices)
             found = self.pipeline.encoders.encode(encoder, images, outputs)
             return [{name: found[name][row] for name in outputs} for row in range(len(indices))]
 
         alike = {index: (tensor.shape, wanted[index]) for index, tensor in tensors.items()}
         pixels = {index: _pixels(tensor) for index, tensor in tensors.items()}
         for index, result in self._run(encoder, forward, alike, pixels):
-            self.encoded[encoder, _what(view, tensors[index])] = result
+            self.encoded[encoder, self.what[index][view]] = result
 
     def _run(
         self,
@@ -233,13 +237,12 @@ class _Batch:
 
     def _wanted(self, encoder: EncoderSpec, view: View, index: int) -> frozenset[str]:
         """What detectors read of an encoder on this view of a sample, and on views that are the same tensor."""
-        sample = self.samples[index]
-        what = _what(view, sample[view])
+        what = self.what[index]
         return frozenset[str]().union(
             *(
                 outputs
                 for (other, seen), outputs in self.reads.items()
-                if other == encoder and (seen == view or _what(seen, sample[seen]) == what)
+                if other == encoder and what[seen] == what[view]
             )
         )
 

@@ -80,7 +80,7 @@ def main(
                 for file, logit in zip(batch, logits, strict=True):
                     score = PictureScore(detector, "none", Picture(file.name, 0), logit, None)
                     writer.add(Cell(detector, "data", "none"), score.row("AR", "data"))
-                if start + batch_size >= len(files):
+                if number == 0 or start + batch_size >= len(files):
                     writer.flush()
     print(f"{detector}, {precision}, {pictures} pictures in batches of {batch_size}, {device_name(device)}")
     whole = sum(spent.values())
