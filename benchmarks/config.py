@@ -49,7 +49,7 @@ AUTO = "auto"
 """The precision that `benchmarks.loading.effects` chooses."""
 
 DEFAULT, PROBE = "default", "probe"
-"""How many pictures go through an encoder together: by the rule of `registry.micro_batch`, or as many as are fastest."""
+"""How many pictures go through an encoder together: the batch, or as many as are fastest."""
 
 RAY = "ray"
 """The launcher whose driver computes nothing itself."""
@@ -206,7 +206,7 @@ class SessionSettings(Settings):
     )
     micro_batch: Annotated[str | StrictInt, Option(metavar="default|N")] = Field(
         DEFAULT,
-        description="pictures that go through a frozen encoder together: one on a CPU in float32 if it is large, else the batch; or this many",
+        description="pictures that go through a frozen encoder together: the batch, or this many",
     )
     compile: Compile = False
     features: Features = None
@@ -356,7 +356,7 @@ class RunSettings(SessionSettings, DataSettings):
     )
     micro_batch: Annotated[str | StrictInt, Option(metavar="default|probe|N")] = Field(
         DEFAULT,
-        description="pictures that go through a frozen encoder together: one on a CPU in float32 if it is large, else the batch; what is fastest, measured at the start and kept in run.json; or this many",
+        description="pictures that go through a frozen encoder together: the batch; what is fastest, measured at the start and kept in run.json; or this many",
     )
     out: Path = Field(Path("runs/latest"), description="run folder; rerunning on it resumes")
     workers: Workers = None

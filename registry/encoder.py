@@ -19,7 +19,6 @@ from registry.card import PublishedWeights
 from registry.catalog import Catalog
 from registry.compiled import compile_bulk, pays
 from registry.errors import UserError, WeightsError, nearest
-from registry.micro_batch import by_rule
 from registry.view import EncoderSpec
 from registry.weights import WeightsFile, weights_file
 
@@ -65,7 +64,7 @@ class Encoder(nn.Module, ABC):
     in half precision anywhere. All of it: one convolution that gives another layout is followed by copies."""
 
     at_once: int | None = None
-    """Pictures that go through the network together, see `registry.micro_batch`; None for all that are there."""
+    """Pictures that go through the network together, on which the last bits depend; None for all that are there."""
 
     compiled = False
     """Whether the modules in `converts` go through torch.compile, see `registry.compiled`."""
@@ -164,7 +163,7 @@ class EncoderPool:
         encoder without one is refused, unless `allow_untrained`, which draws its parameters from `seed` and
         lists its variant in `untrained`.
     precision: of the encoders' weights, `bfloat16` or `float16`; their outputs are float32 in any case.
-    at_once: pictures that go through an encoder together; by default `registry.micro_batch` has a rule.
+    at_once: pictures that go through an encoder together; all that are there by default.
     compile: run the encoders for which `registry.compiled` says that it pays through torch.compile.
 
     `passes` counts what `encode` did, by variant. `store` keeps outputs, where there is one.
@@ -320,7 +319,7 @@ class EncoderPool:
         if encoder.channels_last and (self.device.type == "cpu" or self.precision != "float32"):
             encoder.to(memory_format=torch.channels_last)
         if not encoder.reads:  # one that reads others knows what they made by the tensor of all pictures
-            encoder.at_once = self.at_once or by_rule(encoder, self.device, self.precision)
+            encoder.at_once = self.at_once
         if self.compile and not encoder.compiled and pays(encoder, self.device):
             compile_bulk(encoder, self.device)
 

@@ -28,6 +28,8 @@ if TYPE_CHECKING:
 logger = logging.getLogger(__name__)
 
 Sample = Mapping[View, Tensor]
+"""Of one picture: the 8-bit levels that a view sees, as `views_of` gives them, or its values."""
+
 Outcome = float | Exception
 
 DEFAULT_BATCH_PIXELS = 32 * 256 * 256
@@ -75,7 +77,7 @@ class Pipeline:
         return (source for name in names for source in self.readers[name].inputs.values())
 
     def prepare(self, picture: Image) -> dict[View, Tensor]:
-        """All distinct views of one RGB picture."""
+        """All distinct views of one RGB picture, as `views_of` gives them."""
         return views_of(picture, self.views())
 
     def at_once(self, network: str | EncoderSpec, pixels: int) -> int:
@@ -117,16 +119,18 @@ class _Batch:
         self.pipeline = pipeline
         self.samples = samples
         self.reads = pipeline.reads(names)
-        self.encoded: dict[tuple[EncoderSpec, Memory], dict[str, Tensor] | Exception] = {}
-        self.stacked: dict[tuple[Memory, ...], Tensor] = {}
-        self.scored: dict[tuple[int, tuple[Memory, ...]], Outcome] = {}
+        views = pipeline.views(names)
+        self.what = [{view: _what(view, sample[view]) for view in views} for sample in samples]
+        self.encoded: dict[tuple[EncoderSpec, Hashable], dict[str, Tensor] | Exception] = {}
+        self.stacked: dict[tuple[Hashable, ...], Tensor] = {}
+        self.scored: dict[tuple[int, tuple[Hashable, ...]], Outcome] = {}
 
     def score(self, name: str) -> list[Outcome]:
         """One detector's logits of all samples; what its network has made of the very same tensors is taken as it is."""
         detector = self.pipeline.detectors[name]
         network = id(detector.detector if isinstance(detector, Fed) else detector)
         views = [view_of(source) for source in self.pipeline.readers[name].inputs.values()]
-        keys = [(network, tuple(_memory(sample[view]) for view in views)) for sample in self.samples]
+        keys = [(network, tuple(what[view] for view in views)) for what in self.what]
         new = [index for index, key in enumerate(keys) if key not in self.scored]
         self.scored |= {keys[index]: outcome for index, outcome in self._score(name, new).items()}
         return [self.scored[key] for key in keys]
@@ -142,7 +146,7 @@ class _Batch:
 
         def forward(indices: Sequence[int]) -> list[float]:
             tensors = {
-                source: _on_device([whole[index][source] for index in indices], pipeline.device)
+                source: _stacked(source, [whole[index][source] for index in indices], pipeline.device)
                 for source in reader.inputs.values()
             }
             logits = check_logits(name, detector(reader(tensors)), len(indices))
@@ -170,38 +174,40 @@ class _Batch:
                 row[source] = self.samples[index][source]
         return row
 
-    def _stack(self, tensors: Sequence[Tensor]) -> Tensor:
-        """Views of several samples on the device: one tensor, by which encoders that read others know it again."""
-        key = tuple(map(_memory, tensors))
+    def _stack(self, view: View, indices: Sequence[int]) -> Tensor:
+        """A view of several samples on the device: one tensor, by which encoders that read others know it again."""
+        key = tuple(self.what[index][view] for index in indices)
         if key not in self.stacked:
-            self.stacked[key] = _on_device(tensors, self.pipeline.device)
+            tensors = [self.samples[index][view] for index in indices]
+            self.stacked[key] = _stacked(view, tensors, self.pipeline.device)
         return self.stacked[key]
 
     def _outputs(self, encoder: EncoderSpec, view: View, index: int) -> dict[str, Tensor] | Exception:
         """The outputs of one encoder on one view of one sample; those of all samples are computed together."""
-        key = encoder, _memory(self.samples[index][view])
+        key = encoder, self.what[index][view]
         if key not in self.encoded:
             self._encode(encoder, view)
         return self.encoded[key]
 
     def _encode(self, encoder: EncoderSpec, view: View) -> None:
         """Run one encoder on one view of every sample where it has not yet been run on that very tensor."""
-        tensors: dict[int, Tensor] = {}
-        for index, sample in enumerate(self.samples):
-            if (encoder, _memory(sample[view])) not in self.encoded:
-                tensors[index] = sample[view]
+        tensors = {
+            index: sample[view]
+            for index, sample in enumerate(self.samples)
+            if (encoder, self.what[index][view]) not in self.encoded
+        }
         wanted = {index: self._wanted(encoder, view, index) for index in tensors}
 
         def forward(indices: Sequence[int]) -> list[dict[str, Tensor]]:
             outputs = wanted[indices[0]]
-            images = self._stack([tensors[index] for index in indices])
+            images = self._stack(view, indices)
             found = self.pipeline.encoders.encode(encoder, images, outputs)
             return [{name: found[name][row] for name in outputs} for row in range(len(indices))]
 
         alike = {index: (tensor.shape, wanted[index]) for index, tensor in tensors.items()}
         pixels = {index: _pixels(tensor) for index, tensor in tensors.items()}
         for index, result in self._run(encoder, forward, alike, pixels):
-            self.encoded[encoder, _memory(tensors[index])] = result
+            self.encoded[encoder, self.what[index][view]] = result
 
     def _run(
         self,
@@ -231,31 +237,34 @@ class _Batch:
 
     def _wanted(self, encoder: EncoderSpec, view: View, index: int) -> frozenset[str]:
         """What detectors read of an encoder on this view of a sample, and on views that are the same tensor."""
-        sample = self.samples[index]
-        memory = _memory(sample[view])
+        what = self.what[index]
         return frozenset[str]().union(
             *(
                 outputs
                 for (other, seen), outputs in self.reads.items()
-                if other == encoder and (seen == view or _memory(sample[seen]) == memory)
+                if other == encoder and what[seen] == what[view]
             )
         )
 
 
-def _on_device(tensors: Sequence[Tensor], device: torch.device) -> Tensor:
-    """Tensors as one batch. To a GPU it goes by pinned memory, so that nobody waits until it has arrived."""
-    batch = torch.stack(list(tensors))
-    if device.type == "cuda" and not batch.is_cuda:
-        return batch.pin_memory().to(device, non_blocking=True)
-    return batch.to(device)
+def _stacked(source: Source, tensors: Sequence[Tensor], device: torch.device) -> Tensor:
+    """What is read of several samples as one batch on the device, levels of a view made into values.
+
+    Nobody waits until pinned memory has arrived at a GPU.
+    """
+    if device.type == "cpu":
+        batch = torch.stack(list(tensors))
+    else:
+        batch = torch.empty((len(tensors), *tensors[0].shape), dtype=tensors[0].dtype, device=device)
+        for row, tensor in zip(batch, tensors, strict=True):
+            row.copy_(tensor, non_blocking=True)
+    return source.values(batch) if isinstance(source, View) else batch
 
 
-Memory = tuple[int, torch.Size, tuple[int, ...]]
-
-
-def _memory(tensor: Tensor) -> Memory:
-    """Where a tensor's values lie. Equal for tensors of a batch that are one: `views_of` makes no copies of those."""
-    return tensor.data_ptr(), tensor.shape, tensor.stride()
+def _what(view: View, tensor: Tensor) -> Hashable:
+    """Equal for views whose values are one tensor's: `views_of` makes no copies of equal levels."""
+    made = (view.scale, view.mean, view.std) if tensor.dtype == torch.uint8 else None
+    return tensor.data_ptr(), tensor.shape, tensor.stride(), made
 
 
 def _pixels(tensor: Tensor) -> int:

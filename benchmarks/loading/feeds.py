@@ -166,8 +166,8 @@ def _check(session: Session, base: Detector, fed: Detector) -> None:
     """Score one made picture: raises `CannotFeed` where nothing of what is read changes, or no finite logit comes of it."""
     views = distinct_views(fed.inputs.values())
     picture = _picture(views, own_side(base.inputs))
-    before = views_of(picture, distinct_views(base.inputs.values()))
-    after = views_of(picture, views)
+    before = _values_of(picture, distinct_views(base.inputs.values()))
+    after = _values_of(picture, views)
     seen = {
         view: tensor
         for view, tensor in after.items()
@@ -183,6 +183,10 @@ def _check(session: Session, base: Detector, fed: Detector) -> None:
         raise CannotFeed(f"the network takes no input of {shapes} px ({shown})")
     if not math.isfinite(outcome):
         raise CannotFeed(f"its logit is {outcome}")
+
+
+def _values_of(picture: Image.Image, views: Sequence[View]) -> dict[View, torch.Tensor]:
+    return {view: view.values(tensor) for view, tensor in views_of(picture, views).items()}
 
 
 def _same(first: torch.Tensor, second: torch.Tensor) -> bool:

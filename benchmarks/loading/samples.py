@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import overload
+from typing import TypeVar, overload
 
 import numpy as np
+import torch
 from PIL.Image import Image
 from torch.utils.data import Dataset
 
@@ -16,14 +17,36 @@ from registry import Picture, TestSet, View
 from registry.view import views_of
 
 Arrays = dict[View, np.ndarray]
+Made = TypeVar("Made")
 
 
 @dataclass(frozen=True)
 class Prepared:
-    """One picture: per perturbation its views, float32 (3, height, width), or the reason there are none."""
+    """One picture: per perturbation its views, as `views_of` gives them, or the reason there are none."""
 
     picture: Picture
     samples: Mapping[str, Arrays | str]
+
+    def pin_memory(self) -> Prepared:
+        """The same in memory that a GPU reads by itself: torch's loader calls this, in a thread of its own."""
+
+        def pin(array: np.ndarray) -> np.ndarray:
+            pinned: np.ndarray = torch.from_numpy(array).pin_memory().numpy()
+            return pinned
+
+        return Prepared(
+            self.picture,
+            {
+                name: made if isinstance(made, str) else _each_once(made, pin)
+                for name, made in self.samples.items()
+            },
+        )
+
+
+def _each_once(made: Mapping[View, Made], change: Callable[[Made], np.ndarray]) -> Arrays:
+    """What each view saw, changed. What is one object stays one: scoring knows by that what it need not do twice."""
+    changed = {id(one): change(one) for one in {id(one): one for one in made.values()}.values()}
+    return {view: changed[id(one)] for view, one in made.items()}
 
 
 def prepare(
@@ -50,7 +73,7 @@ def _views(
     try:
         perturbed = perturbation.apply(decoded, key, seed)
         perturbed.info["path"] = path  # for views that read what a folder's name says of the picture
-        return {view: tensor.numpy() for view, tensor in views_of(perturbed, views).items()}
+        return _each_once(views_of(perturbed, views), torch.Tensor.numpy)
     except Exception as error:
         # one picture that a codec or a stranger's perturbation cannot take must not end the run
         return f"{perturbation.name}: {type(error).__name__}: {error}"

@@ -27,13 +27,14 @@ class PictureScore:
     error: str | None
     own_fault: bool = False
 
-    def row(self, paradigm: str, generator: str) -> dict[str, object]:
-        """The columns of the score files that the cell itself does not give."""
+    def row(self, paradigm: str, generator: str, copy: Picture | None = None) -> dict[str, object]:
+        """The columns of the score files that the cell itself does not give; of the same pixels elsewhere, if it is of a copy."""
+        picture = copy or self.picture
         return {
             "paradigm": paradigm,
             "generator": generator,
-            "path": self.picture.path,
-            "label": self.picture.label,
+            "path": picture.path,
+            "label": picture.label,
             "logit": self.logit,
             "score": None if self.logit is None else float(expit(self.logit)),
             "error": self.error,

@@ -107,7 +107,11 @@ class Session:
             max_pixels=self.settings.max_pixels,
         )
         loader = DataLoader(
-            given, batch_size=self.settings.batch_size, num_workers=workers, collate_fn=keep_list
+            given,
+            batch_size=self.settings.batch_size,
+            num_workers=workers,
+            collate_fn=keep_list,
+            pin_memory=self.encoders.device.type == "cuda",
         )
         try:
             for batch in loader:

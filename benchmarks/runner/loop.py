@@ -5,7 +5,6 @@ from __future__ import annotations
 import gc
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import replace
 from typing import Any
 
 from mmengine.runner import Runner
@@ -108,8 +107,7 @@ class EvaluationLoop(BaseLoop):
             for one in scored:
                 for test_set, picture in [(job.test_set, one.picture), *job.copies.get(one.picture.path, ())]:
                     cell = Cell(one.detector, test_set.name, one.perturbation)
-                    row = replace(one, picture=picture).row(test_set.paradigm, test_set.generator)
-                    self.writer.add(cell, row)
+                    self.writer.add(cell, one.row(test_set.paradigm, test_set.generator, picture))
             self.writer.flush_if_due()
             self.runner.call_hook("after_test_iter", batch_idx=index, data_batch=batch, outputs=scored)
             if all(name in model.stopped for name in job.detectors):
@@ -130,4 +128,5 @@ class EvaluationLoop(BaseLoop):
             ),
             num_workers=self.workers,
             collate_fn=keep_list,
+            pin_memory=model.pipeline.device.type == "cuda",
         )

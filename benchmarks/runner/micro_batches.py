@@ -41,7 +41,7 @@ def choose_micro_batches(session: Session, test_sets: Sequence[TestSet], old: Ru
         image = _first_view(test_sets, session.settings.max_pixels, view)
         if image is not None:
             seen.add(spec.variant)
-            _measure(session, spec, torch.from_numpy(image), outputs)
+            _measure(session, spec, view.values(torch.from_numpy(image)), outputs)
 
 
 def _first_view(test_sets: Sequence[TestSet], max_pixels: int, view: View) -> np.ndarray | None:

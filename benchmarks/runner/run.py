@@ -156,7 +156,7 @@ def _record_problem(plan: Plan, command: Sequence[str]) -> str | None:
                 fingerprints,
                 list(plan.perturbations),
                 None if settings.launcher == RAY else plan.session.device,
-                # actors may compute on another device than the driver, where the rule says something else
+                # actors say it themselves
                 micro_batches={} if settings.launcher == RAY else plan.session.encoders.micro_batches,
                 compiled=[] if settings.launcher == RAY else plan.session.encoders.compiled,
                 dtype=plan.session.encoders.precision,

@@ -112,7 +112,7 @@ def _flipped(
             if isinstance(arrays, str):
                 continue
             for spec, view in tokenizers:
-                images = torch.from_numpy(arrays[view])[None].to(exact.device)
+                images = view.values(torch.from_numpy(arrays[view])[None].to(exact.device))
                 with torch.inference_mode():
                     one, other = (p.encoders.encode(spec, images, ["indices"]) for p in (exact, lower))
                 different += int((one["indices"] != other["indices"]).sum())

@@ -66,7 +66,8 @@ def main(
             with part("views"):
                 samples = [views_of(picture, views) for picture in decoded]
                 known: dict[Source, torch.Tensor] = {
-                    view: torch.stack([sample[view] for sample in samples]).to(device) for view in views
+                    view: view.values(torch.stack([sample[view] for sample in samples]).to(device))
+                    for view in views
                 }
             for (spec, view), outputs in session.pipeline.reads([detector]).items():
                 with part(spec.variant):
@@ -79,7 +80,7 @@ def main(
                 for file, logit in zip(batch, logits, strict=True):
                     score = PictureScore(detector, "none", Picture(file.name, 0), logit, None)
                     writer.add(Cell(detector, "data", "none"), score.row("AR", "data"))
-                if start + batch_size >= len(files):
+                if number == 0 or start + batch_size >= len(files):
                     writer.flush()
     print(f"{detector}, {precision}, {pictures} pictures in batches of {batch_size}, {device_name(device)}")
     whole = sum(spent.values())

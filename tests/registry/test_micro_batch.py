@@ -1,4 +1,4 @@
-"""How many pictures go through a frozen encoder together: by a rule, or as many as are asked for."""
+"""How many pictures go through a frozen encoder together: all that are there, or as many as are asked for."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from benchmarks.loading import load_catalogs
-from registry import EncoderPool, EncoderSpec, micro_batch
+from registry import EncoderPool, EncoderSpec
 from tests.registry.test_pipeline import CLIP, pool
 
 IMAGES = torch.rand(5, 3, 64, 64, generator=torch.Generator().manual_seed(0))
@@ -26,16 +26,7 @@ def test_the_number_asked_for_goes_through_together_and_the_outputs_keep_their_o
     assert encoders.micro_batches == {"clip": 2}
     encoders.run_at_once("clip", None)
     assert sizes(encoders)[3:] == [5]
-
-
-def test_by_default_large_networks_read_one_picture_at_a_time_in_float32_on_a_cpu(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    assert sizes(pool()) == [5]
-    monkeypatch.setattr(micro_batch, "LARGE", 1)
-    assert sizes(pool()) == [1] * 5
-    assert sizes(pool(precision="bfloat16")) == [5]
-    assert micro_batch.by_rule(pool().get(CLIP), torch.device("cuda"), "float32") is None
+    assert sizes(pool()) == [5], "by default all together"
 
 
 @pytest.mark.parametrize("name", ["mini-image-encoder", "mini-vq4"])

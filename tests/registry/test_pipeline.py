@@ -154,8 +154,8 @@ def test_a_second_batch_is_computed_afresh() -> None:
 
 def test_each_view_is_computed_once_per_picture(monkeypatch: pytest.MonkeyPatch) -> None:
     calls: Counter[View] = Counter()
-    original = View.tensor
-    monkeypatch.setattr(View, "tensor", lambda view, image: calls.update([view]) or original(view, image))
+    original = View.cropped
+    monkeypatch.setattr(View, "cropped", lambda view, image: calls.update([view]) or original(view, image))
     names = {"a": Linear(SMALL), "b": Linear(Feature(CLIP, SMALL, "mean")), "c": Linear(LARGE)}
     pipeline = Pipeline(names, pool())
     assert pipeline.views() == [SMALL, LARGE]
@@ -360,7 +360,23 @@ def test_encoder_options_make_another_network() -> None:
 def test_prepared_values_are_the_views() -> None:
     pipeline = Pipeline({"it": Linear(SMALL)}, pool())
     image = Image.fromarray(np.arange(40 * 30 * 3, dtype=np.uint8).reshape(30, 40, 3))
-    assert torch.equal(pipeline.prepare(image)[SMALL], SMALL(image))
+    assert torch.equal(SMALL.values(pipeline.prepare(image)[SMALL]), SMALL(image))
+
+
+def test_one_picture_of_two_normalisations_is_read_as_two() -> None:
+    dark = View(resize=16, crop=16, mean=(0.5, 0.5, 0.5), std=(0.5, 0.5, 0.5))
+    encoders = pool()
+    names = {"plain": Linear(Feature(CLIP, SMALL, "mean")), "dark": Linear(Feature(CLIP, dark, "mean"))}
+    pipeline = Pipeline(names, encoders)
+    sample = pipeline.prepare(picture(51))
+    assert sample[SMALL] is sample[dark]
+    assert sample[SMALL].dtype == torch.uint8
+    scores = pipeline.score([sample, pipeline.prepare(picture(255))])
+    assert scores["plain"] == pytest.approx([0.6, 3.0])
+    assert scores["dark"] == pytest.approx([-1.8, 3.0])
+    assert len(encoders.get(CLIP).calls) == 2
+    of_values = pipeline.score([{view: view.values(levels) for view, levels in sample.items()}])
+    assert {name: of_values[name] for name in names} == {name: scores[name][:1] for name in names}
 
 
 class Hungry(Linear):

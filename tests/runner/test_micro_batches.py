@@ -55,7 +55,7 @@ def test_what_the_probe_chose_is_recorded_and_taken_again(run, monkeypatch, tmp_
     assert run("--micro-batch", "4")[0].code == 0
 
 
-def test_without_a_probe_the_rule_is_recorded(run):
+def test_without_a_probe_the_batch_is_recorded(run):
     assert run()[1] == {ENCODER: None}
 
 

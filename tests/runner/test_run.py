@@ -295,7 +295,8 @@ def test_untrained_detectors_are_refused_or_marked(invoke, data, tmp_path):
     assert "untrained" in (tmp_path / "run" / "leaderboard.md").read_text()
 
 
-def test_encoder_passes_are_counted_recorded_and_shown(invoke, data, tmp_path):
+@pytest.mark.parametrize("workers", [0, 1])
+def test_encoder_passes_are_counted_recorded_and_shown(invoke, data, tmp_path, workers: int):
     """The pictures are 48×40: resized to 40 they are themselves, so both detectors read one tensor of each."""
     resized = {"size": 32, "resize": 40, "clip": "mini-image-encoder", "features": 608}
     options = "".join(
@@ -306,7 +307,18 @@ def test_encoder_passes_are_counted_recorded_and_shown(invoke, data, tmp_path):
     config.write_text(f"allow_untrained: true\nbootstrap: 0\ndetectors:\n{options}")
 
     for _ in range(2):
-        done = invoke("run", config, "--data", data, "--out", tmp_path / "run", "--batch-size", "8")
+        done = invoke(
+            "run",
+            config,
+            "--data",
+            data,
+            "--out",
+            tmp_path / "run",
+            "--batch-size",
+            "8",
+            "--workers",
+            workers,
+        )
 
         assert done.code == 0, done.err
         record = json.loads((tmp_path / "run" / "run.json").read_text())
