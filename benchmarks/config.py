@@ -51,6 +51,9 @@ AUTO = "auto"
 DEFAULT, PROBE = "default", "probe"
 """How many pictures go through an encoder together: the batch, or as many as are fastest."""
 
+RAY = "ray"
+"""The launcher whose driver computes nothing itself."""
+
 _ABOUT_TO_BE_USED = "about to be used"
 
 SettingsT = TypeVar("SettingsT", bound=Settings)
@@ -129,6 +132,12 @@ FeaturesSize = Annotated[
     Option(metavar="GB"),
     Field(gt=0, description="size of that folder in GB; what was not used for longest goes first"),
 ]
+Compile = Annotated[
+    StrictBool,
+    Field(
+        description="run frozen encoders through torch.compile: on a GPU those whose weights can be converted, on a CPU the transformers among them"
+    ),
+]
 Limit = Annotated[
     StrictInt | None, Field(ge=1, description="at most this many pictures per class and test set")
 ]
@@ -199,6 +208,7 @@ class SessionSettings(Settings):
         DEFAULT,
         description="pictures that go through a frozen encoder together: the batch, or this many",
     )
+    compile: Compile = False
     features: Features = None
     features_size: FeaturesSize = 100.0
     batch_size: StrictInt = Field(16, ge=1, description="pictures per forward pass")

@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import zipfile
-from collections.abc import Collection, Iterator
-from contextlib import contextmanager
+from collections.abc import Collection
 from pathlib import Path
 
 import torch
-from open_clip.transformer import VisionTransformer
+from open_clip.transformer import LayerNorm, VisionTransformer
 from torch import Tensor, nn
 
 from registry.encoder import Encoder
@@ -51,17 +50,19 @@ class ClipVision(Encoder):
             output_dim=features,
             act_layer=_QuickGELU,
         )
+        for block in self.visual.transformer.resblocks:
+            block.ln_2 = _KeepingNorm(width)
         # not the patch embedding: half precision rounds off the last bit of a pixel
         self.converts = tuple(f"visual.transformer.resblocks.{block}" for block in range(layers))
 
     def forward(
         self, images: Tensor, outputs: Collection[str] = ("feature", "block_tokens")
     ) -> dict[str, Tensor]:
-        if "block_tokens" not in outputs:
-            return self._pass(images, outputs)
-        with self._recorded_tokens() as recorded:
-            computed = self._pass(images, outputs)
-        return {**computed, "block_tokens": torch.stack(recorded, dim=1)}
+        computed = self._pass(images, outputs)
+        if "block_tokens" in outputs:
+            tokens = [block.ln_2.token for block in self.visual.transformer.resblocks]
+            computed["block_tokens"] = torch.stack(tokens, dim=1)
+        return computed
 
     def _pass(self, images: Tensor, outputs: Collection[str]) -> dict[str, Tensor]:
         if not {BLOCK_FEATURES, TOKENS} & set(outputs):
@@ -71,20 +72,6 @@ class ClipVision(Encoder):
         )
         maps, prefixes = computed["image_intermediates"], computed["image_intermediates_prefix"]
         return {"feature": computed["image_features"], **token_outputs(maps, prefixes, outputs)}
-
-    @contextmanager
-    def _recorded_tokens(self) -> Iterator[list[Tensor]]:
-        """A list that one pass fills with the class token after each block's second layer norm."""
-        tokens: list[Tensor] = []
-        hooks = [
-            block.ln_2.register_forward_hook(lambda _layer, _input, output: tokens.append(output[:, 0]))
-            for block in self.visual.transformer.resblocks
-        ]
-        try:
-            yield tokens
-        finally:
-            for hook in hooks:
-                hook.remove()
 
     def load_weights(self, path: Path) -> None:
         """Load open_clip's file of a whole model (`visual.…` among the text tower's) or of the image tower alone.
@@ -103,6 +90,17 @@ class ClipVision(Encoder):
                 name.removeprefix(_TOWER): value for name, value in state.items() if name.startswith(_TOWER)
             }
         load_strict(self.visual, state, path)
+
+
+class _KeepingNorm(LayerNorm):
+    """Keeps the class token that it last gave, (N, width): its own code, since what is compiled knows of no later hooks."""
+
+    token: Tensor
+
+    def forward(self, x: Tensor) -> Tensor:
+        normed = super().forward(x)
+        self.token = normed[:, 0].clone()  # a view would hold all tokens
+        return normed
 
 
 class _QuickGELU(nn.Module):

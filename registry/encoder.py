@@ -17,6 +17,7 @@ from torch.nn.modules.batchnorm import _BatchNorm
 
 from registry.card import PublishedWeights
 from registry.catalog import Catalog
+from registry.compiled import compile_bulk, pays
 from registry.errors import UserError, WeightsError, nearest
 from registry.view import EncoderSpec
 from registry.weights import WeightsFile, weights_file
@@ -64,6 +65,9 @@ class Encoder(nn.Module, ABC):
 
     at_once: int | None = None
     """Pictures that go through the network together, on which the last bits depend; None for all that are there."""
+
+    compiled = False
+    """Whether the modules in `converts` go through torch.compile, see `registry.compiled`."""
 
     composite = False
     """Whether networks of this class may read others; what identifies such a one, only a built one tells."""
@@ -160,6 +164,7 @@ class EncoderPool:
         lists its variant in `untrained`.
     precision: of the encoders' weights, `bfloat16` or `float16`; their outputs are float32 in any case.
     at_once: pictures that go through an encoder together; all that are there by default.
+    compile: run the encoders for which `registry.compiled` says that it pays through torch.compile.
 
     `passes` counts what `encode` did, by variant. `store` keeps outputs, where there is one.
     """
@@ -174,6 +179,7 @@ class EncoderPool:
         device: torch.device | str = "cpu",
         precision: str = "float32",
         at_once: int | None = None,
+        compile: bool = False,
     ) -> None:
         self.catalog = catalog
         self.locate = weights if callable(weights) else partial(_by_name, weights or {})
@@ -182,6 +188,7 @@ class EncoderPool:
         self.device = torch.device(device)
         self.precision = precision
         self.at_once = at_once
+        self.compile = compile
         self.untrained: set[str] = set()
         self.passes: dict[str, Passes] = {}
         self.store: OutputStore | None = None
@@ -265,6 +272,18 @@ class EncoderPool:
         """How many pictures go through each encoder that was built together, by variant; None for all that are there."""
         return {spec.variant: encoder.at_once for spec, encoder in self._built.items()}
 
+    @property
+    def compiled(self) -> list[str]:
+        """The variants that go through torch.compile, of those that were built."""
+        found = [spec.variant for spec, encoder in self._built.items() if encoder.compiled]
+        return list(dict.fromkeys(found))
+
+    def compiled_in(self, spec: EncoderSpec) -> list[str]:
+        """Those of an encoder and of what it reads."""
+        encoder = self.get(spec)
+        read = [variant for part in encoder.reads.values() for variant in self.compiled_in(part)]
+        return [spec.variant, *read] if encoder.compiled else read
+
     def run_at_once(self, variant: str, pictures: int | None) -> None:
         """From now on so many pictures go through an encoder that was built together."""
         for spec, encoder in self._built.items():
@@ -290,13 +309,19 @@ class EncoderPool:
             self._prepare(encoder)
 
     def _prepare(self, encoder: Encoder) -> None:
-        """Give an encoder the pool's precision, and the layout and number of pictures that are fastest for it."""
+        """Give an encoder the pool's precision, and the layout and number of pictures that are fastest for it.
+
+        Raises:
+            UserError: it is to be compiled, and nothing can be compiled here.
+        """
         if self.precision != "float32":
             encoder.convert(getattr(torch, self.precision))
         if encoder.channels_last and (self.device.type == "cpu" or self.precision != "float32"):
             encoder.to(memory_format=torch.channels_last)
         if not encoder.reads:  # one that reads others knows what they made by the tensor of all pictures
             encoder.at_once = self.at_once
+        if self.compile and not encoder.compiled and pays(encoder, self.device):
+            compile_bulk(encoder, self.device)
 
     def check_output(self, spec: EncoderSpec, output: str) -> None:
         """Raise `UserError` if the encoder of `spec` has no output of this name."""

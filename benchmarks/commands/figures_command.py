@@ -31,7 +31,7 @@ class FiguresSettings(SessionSettings):
     seed: Seed = Field(0, description="random seed of untrained weights, as in run")
 
 
-@takes(FiguresSettings, without=("precision", "micro_batch", "max_pixels"))
+@takes(FiguresSettings, without=("precision", "micro_batch", "compile", "max_pixels"))
 def figures(given: dict[str, Any]) -> None:
     """Draw what a plugin shows of its detector.
 

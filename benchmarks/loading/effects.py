@@ -35,6 +35,7 @@ class Effect(BaseModel):
 
     identity: of its weights, options and encoders. device: `cpu` or `cuda`. data: the test sets. logit, ap: the largest
     change of a logit, and of the AP of a test set. flipped: share of its tokens with another code; None where it reads none.
+    compiled: whether encoders that it reads went through torch.compile, which rounds in other places.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -49,6 +50,7 @@ class Effect(BaseModel):
     logit: FiniteFloat
     ap: FiniteFloat
     flipped: float | None
+    compiled: bool = False
 
     @property
     def within(self) -> bool:
@@ -84,14 +86,22 @@ def read_effects(file: Path) -> list[Effect]:
 
 
 def keep_effects(found: Iterable[Effect], file: Path) -> None:
-    """Put effects into a file, in place of older ones of the same detector, weights, precision and device."""
+    """Put effects into a file, in place of older ones of the same detector, weights, precision, device and compilation."""
     kept = {_key(one): one for one in [*read_effects(file), *found]}
     file.parent.mkdir(parents=True, exist_ok=True)
     write_json_by_line(file, {"effects": [one.model_dump() for one in kept.values()]})
 
 
-def _key(one: Effect) -> tuple[str, str, str]:
-    return one.identity, one.precision, one.device
+def _key(one: Effect) -> tuple[str, str, str, bool]:
+    return one.identity, one.precision, one.device, one.compiled
+
+
+def is_compiled(session: Session, detector: str) -> bool:
+    """Whether encoders that a detector reads go through torch.compile."""
+    from registry import Feature
+
+    sources = session.detectors[detector].inputs.values()
+    return any(session.encoders.compiled_in(one.encoder) for one in sources if isinstance(one, Feature))
 
 
 def choose_precision(session: Session) -> dict[str, str]:
@@ -108,25 +118,34 @@ def choose_precision(session: Session) -> dict[str, str]:
         for one in [*read_effects(Path(__file__).with_name(_FILE)), *read_effects(effects_file())]
     }
     readers = [name for name in session.detectors if session.records[name]["encoders"]]
-    found = {name: known.get((identity_of(session.records[name]), LOWER, kind)) for name in readers}
+    compiled = {name: is_compiled(session, name) for name in readers}
+    found = {
+        name: known.get((identity_of(session.records[name]), LOWER, kind, compiled[name])) for name in readers
+    }
     allowed = [name for name, one in found.items() if one is not None and one.within]
     slow = _slow(session.device)
     if not slow and readers and len(allowed) == len(readers):
         session.encoders.lower(LOWER)
     return {
-        name: _reason(session.encoders.precision, found[name], slow, allowed, readers) for name in readers
+        name: _reason(session.encoders.precision, found[name], slow, allowed, readers, compiled[name])
+        for name in readers
     }
 
 
 def _reason(
-    precision: str, one: Effect | None, slow: str, allowed: Sequence[str], readers: Sequence[str]
+    precision: str,
+    one: Effect | None,
+    slow: str,
+    allowed: Sequence[str],
+    readers: Sequence[str],
+    compiled: bool,
 ) -> str:
     if slow:
         return f"{precision}: {slow}"
     if one is None:
         return (
-            f"{precision}: what {LOWER} does to the scores of these weights was not measured "
-            "(`python -m benchmarks.speed.precision_effect --record`)"
+            f"{precision}: what {LOWER} does to the scores of these weights{', compiled,' if compiled else ''} was not measured "
+            f"(`python -m benchmarks.speed.precision_effect --record{' --compile' if compiled else ''}`)"
         )
     measured = f"|ΔAP| ≤ {one.ap:.4f}, |Δlogit| ≤ {one.logit:.4f} on {one.pictures} pictures"
     if not one.within:

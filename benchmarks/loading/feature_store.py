@@ -197,6 +197,7 @@ def _facts(pool: EncoderPool, spec: EncoderSpec) -> dict[str, Any]:
         "versions": {name: metadata.version(name) for name in _DECIDING},
         "code": code_digest(pool.catalog.entry(spec.name).load()),
         **({"at_once": at_once} if (at_once := pool.get(spec).at_once) else {}),
+        **({"compiled": compiled} if (compiled := pool.compiled_in(spec)) else {}),
     }
 
 

@@ -41,7 +41,9 @@ def weights_needed(settings: SessionSettings, catalogs: Catalogs) -> list[Need]:
         UserError: an unknown name or option.
     """
     session = open_session(
-        settings.model_copy(update={"allow_untrained": True}), catalogs=catalogs, training=True
+        settings.model_copy(update={"allow_untrained": True, "compile": False}),
+        catalogs=catalogs,
+        training=True,
     )
     locator = Locator(catalogs, settings.weights, settings.labels)
     found: dict[str, Need] = {}

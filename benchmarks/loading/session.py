@@ -144,7 +144,8 @@ def open_session(
     encoder_seed: random seed of untrained encoders; that of the settings if not given.
 
     Raises:
-        UserError: an unknown name or option, a protocol that a detector does not offer, or two of one label.
+        UserError: an unknown name or option, a protocol that a detector does not offer, two of one label, or nothing can be
+            compiled here where that was asked for.
         WeightsError: weights are missing (and `allow_untrained` is off) or do not fit.
     """
     from benchmarks.loading.tensor_float import use_tensor_float
@@ -167,6 +168,7 @@ def open_session(
         device=device,
         precision="float32" if settings.precision == AUTO else settings.precision,
         at_once=settings.micro_batch if isinstance(settings.micro_batch, int) else None,
+        compile=settings.compile,
     )
     if settings.features is not None:
         from benchmarks.loading.feature_store import FeatureStore

@@ -60,6 +60,7 @@ def _facts(run: Run) -> Iterator[tuple[str, str, str]]:
     yield "settings", "pictures as", ", ".join(record.perturbations)
     for name in ("seed", "dtype", "device", "device_name"):
         yield "settings", name.replace("_", " "), _text(getattr(record, name))
+    yield "settings", "compiled", ", ".join(record.compiled) or "none"
     bootstrap = run.metrics["bootstrap"]
     yield "settings", "resamples", f"{bootstrap['resamples']}, seed {bootstrap['seed']}"
     if record.git:

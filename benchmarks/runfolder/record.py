@@ -236,6 +236,7 @@ class RunRecord(Document):
 
     chains: the steps of those that are a named chain. suites: by name, the conditions and their weights.
     encoders: by variant. micro_batches: how many pictures went through each together; None for a whole batch.
+    compiled: those of `micro_batches` that went through torch.compile.
     """
 
     schema_version: SchemaVersion = Field(1, alias="schema")
@@ -254,6 +255,7 @@ class RunRecord(Document):
     perturbations: list[str]
     encoders: dict[str, EncoderPasses] = Field({})
     micro_batches: dict[str, Count | None] = Field({})
+    compiled: list[str] = Field([])
     chains: dict[str, str] = Field({})
     suites: dict[str, dict[str, FiniteFloat]] = Field({})
     reported: list[PublishedFigure] = Field([])

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -65,6 +65,7 @@ def merged_record(old: RunRecord | None, new: RunRecord, run: Path) -> RunRecord
             "datasets": {**before["datasets"], **now["datasets"]},
             "encoders": before.get("encoders", {}),
             "micro_batches": {**before.get("micro_batches", {}), **now.get("micro_batches", {})},
+            "compiled": _all_compiled(old, new.micro_batches, new.compiled),
             "perturbations": list(dict.fromkeys([*old.perturbations, *new.perturbations])),
             **{
                 key: merged
@@ -87,7 +88,8 @@ def _changed_run(old: RunRecord, new: RunRecord) -> Iterator[str]:
         before, now = getattr(old, key), getattr(new, key)
         if key in old.model_fields_set and before != now:
             yield f"its {key} was {before!r}, now {now!r}"
-    yield from _changed_micro_batches(old, new.device, new.micro_batches)
+    if same_kind_of_device(old.device, new.device):
+        yield from _changed_encoders(old, new.micro_batches, new.compiled)
     # means over test sets must not mix views; records from before there were any have no such key
     views = [", ".join(record.fair) or "none" for record in (old, new)]
     if views[0] != views[1]:
@@ -95,32 +97,48 @@ def _changed_run(old: RunRecord, new: RunRecord) -> Iterator[str]:
 
 
 def with_device(
-    record: RunRecord, device: str, name: str, micro_batches: Mapping[str, int | None], run: Path
+    record: RunRecord,
+    device: str,
+    name: str,
+    micro_batches: Mapping[str, int | None],
+    compiled: Sequence[str],
+    run: Path,
 ) -> RunRecord:
-    """The record of a run whose device and micro-batches were not known when it was written.
+    """The record of a run whose device, micro-batches and compiled encoders were not known when it was written.
 
     name: of the device, or of all that there are.
 
     Raises:
-        UserError: rows are there for which pictures went through an encoder by another number.
+        UserError: rows are there for which pictures went through an encoder by another number, or through another program.
     """
-    if changes := list(_changed_micro_batches(record, device, micro_batches)):
+    changes = list(_changed_encoders(record, micro_batches, compiled))
+    if changes and same_kind_of_device(record.device, device):
         raise _not_resumed(run, changes)
     facts = {
         "device": device,
         "device_name": name,
         "micro_batches": {**record.micro_batches, **micro_batches},
+        "compiled": _all_compiled(record, micro_batches, compiled),
     }
     return make_record({**dumped(record), **facts})
 
 
-def _changed_micro_batches(
-    old: RunRecord, device: str | None, micro_batches: Mapping[str, int | None]
+def _all_compiled(old: RunRecord, known: Collection[str], compiled: Collection[str]) -> list[str]:
+    """The compiled encoders of a run folder, where what is said of the `known` ones is the latest word."""
+    return sorted({*old.compiled} - {*known} | {*compiled})
+
+
+def _changed_encoders(
+    old: RunRecord, micro_batches: Mapping[str, int | None], compiled: Collection[str]
 ) -> Iterator[str]:
-    for name, at_once in old.micro_batches.items() if same_kind_of_device(old.device, device) else ():
+    """How encoders that both know run otherwise than before. compiled: those of `micro_batches` that are."""
+    for name, at_once in old.micro_batches.items():
         if (other := micro_batches.get(name, at_once)) != at_once:
             was, now = (count or "its batch" for count in (at_once, other))
             yield f"its pictures went through {name} by {was}, now by {now} (--micro-batch)"
+        if name in micro_batches and (name in old.compiled) != (name in compiled):
+            was, now = ("compiled" if name in those else "as it is" for those in (old.compiled, compiled))
+            yield f"its encoder {name} ran {was}, now {now} (--compile)"
 
 
 def _not_resumed(run: Path, changes: Sequence[str]) -> UserError:

@@ -117,8 +117,10 @@ def forecast(settings: RunSettings, seconds: float) -> Forecast:
     for need in weights_needed(settings, catalogs):
         found.fetch += _weights_to_fetch(need)
         found.here += [f"weights of {need.name}: {need.path}"] if need.path else []
+    # compiling would take longer than the forecast
     session = open_session(
-        settings.model_copy(update={"allow_untrained": True, "features": None}), catalogs=catalogs
+        settings.model_copy(update={"allow_untrained": True, "features": None, "compile": False}),
+        catalogs=catalogs,
     )
     add_feeds(session, settings.feeds)
     found.failed = session.failed

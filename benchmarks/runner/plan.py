@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
-from benchmarks.config import AUTO, RunSettings
+from benchmarks.config import AUTO, RAY, RunSettings
 from benchmarks.datasets import requested_test_sets
 from benchmarks.loading import Locator, Session, load_catalogs, open_session
 from benchmarks.loading.effects import choose_precision
@@ -48,7 +48,9 @@ def make_plan(settings: RunSettings, processes: Processes) -> Plan:
         asked_validation(
             settings.calibrate_on, settings.fpr, {one.name: one.count(REAL) for one in test_sets}
         )
-    session = loaded_session(settings, catalogs, processes)
+    # the driver of actors computes nothing
+    here = settings.model_copy(update={"compile": False}) if settings.launcher == RAY else settings
+    session = loaded_session(here, catalogs, processes)
     return Plan(settings, test_sets, asked.perturbations, session, processes, asked.suites)
 
 

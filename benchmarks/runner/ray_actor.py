@@ -51,13 +51,14 @@ class Errand:
 
 @dataclass(frozen=True)
 class Opened:
-    """What an actor says of itself when its session is loaded. micro_batches: as run.json has them. records: as those of a `Session`."""
+    """What an actor says of itself when its session is loaded. micro_batches, compiled: as run.json has them. records: as those of a `Session`."""
 
     host: str
     device: str
     device_name: str
     versions: Mapping[str, str]
     micro_batches: Mapping[str, int | None]
+    compiled: Sequence[str]
     records: Mapping[str, Mapping[str, Any]]
     failed: Mapping[str, str]
 
@@ -126,6 +127,7 @@ class RayScorer:
             device_name(device),
             versions(),
             session.encoders.micro_batches,
+            session.encoders.compiled,
             session.records,
             session.failed,
         )

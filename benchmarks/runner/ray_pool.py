@@ -192,7 +192,9 @@ class _Pool:
             out = self.plan.settings.out
             names = "; ".join(sorted(self.device_names))
             with one_at_a_time(out / RECORD_FILE):
-                record = with_device(read_record(out), opened.device, names, opened.micro_batches, out)
+                record = with_device(
+                    read_record(out), opened.device, names, opened.micro_batches, opened.compiled, out
+                )
                 write_record(out, record)
 
     def _scored(self, worker: _Worker, counts: Counts) -> None:

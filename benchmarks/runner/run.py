@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 from rich.console import Console
 
-from benchmarks.config import AUTO, PROBE, RunSettings
+from benchmarks.config import AUTO, PROBE, RAY, RunSettings
 from benchmarks.datasets import fingerprint
 from benchmarks.ranks import Processes, joined
 from benchmarks.runfolder.owner import Ownership, Shard, one_at_a_time, owned_by_all
@@ -52,6 +52,10 @@ def run_benchmark(settings: RunSettings, command: Sequence[str], console: Consol
         for name, record in plan.session.records.items() if processes.first else ():
             if reason := record.get("precision"):
                 console.print(plain(f"{name}: {reason}"), markup=False, soft_wrap=True)
+        if processes.first and plan.session.settings.compile:
+            said = ", ".join(plan.session.encoders.compiled) or "none of these encoders, on this device"
+            console.print(plain(f"through torch.compile: {said}"), markup=False, soft_wrap=True)
+        _agree_on_compiled(plan)
         processes.agree(_record_problem(plan, command) if processes.first else None)
         # what the first one chose, which may be by a measurement
         for variant, pictures in processes.gather(plan.session.encoders.micro_batches)[0].items():
@@ -66,9 +70,6 @@ def run_benchmark(settings: RunSettings, command: Sequence[str], console: Consol
                 console.print(plain(reason), markup=False, soft_wrap=True)
                 return None
             return _finish(plan)
-
-
-RAY = "ray"
 
 
 def _joined(settings: RunSettings) -> contextlib.AbstractContextManager[Processes]:
@@ -157,6 +158,7 @@ def _record_problem(plan: Plan, command: Sequence[str]) -> str | None:
                 None if settings.launcher == RAY else plan.session.device,
                 # actors say it themselves
                 micro_batches={} if settings.launcher == RAY else plan.session.encoders.micro_batches,
+                compiled=[] if settings.launcher == RAY else plan.session.encoders.compiled,
                 dtype=plan.session.encoders.precision,
                 **_named(plan),
             )
@@ -165,6 +167,17 @@ def _record_problem(plan: Plan, command: Sequence[str]) -> str | None:
     except UserError as error:
         return str(error)
     return None
+
+
+def _agree_on_compiled(plan: Plan) -> None:
+    """Refuse processes that run other encoders through torch.compile than the first, such as one that was started otherwise."""
+    first, *others = plan.processes.gather(plan.session.encoders.compiled)
+    for rank, compiled in enumerate(others, 1):
+        if compiled != first:
+            raise UserError(
+                f"process {rank} compiles {', '.join(compiled) or 'nothing'}, the first one {', '.join(first) or 'nothing'}: "
+                "start all with the same --compile"
+            )
 
 
 def _add_costs(plan: Plan) -> None:

@@ -10,12 +10,16 @@ released: as D³QE's released evaluation runs: picture by picture, with gradient
     each position all distances to the codes and a softmax over them for an entropy that nobody uses. The C library
     gives back what is freed, as it does by default.
 float32, lower: the detector here, in batches, in float32 and in `--precision`.
+compiled, compiled-lower: the same two with `--compile`; how long the first call took, in which it compiles, is printed apart.
 together: the detector and the others in one pass. apart: each in a pass of its own. Both in float32.
+
+Beside the times stands the largest difference of a logit from the way `float32`.
 """
 
 from __future__ import annotations
 
 import os
+import time
 from functools import partial
 from typing import Annotated, Any
 
@@ -35,10 +39,11 @@ from benchmarks.tables import print_table
 from registry import Feature, UserError
 from registry.errors import unknown_name
 from registry.inputs import encoder_outputs
+from registry.plugins import one_line
 from registry.tokenizer import Tokenizer
 from registry.view import views_of
 
-WAYS = ("released", "float32", "lower", "together", "apart")
+WAYS = ("released", "float32", "lower", "compiled", "compiled-lower", "together", "apart")
 _TEMPERATURE = 0.01
 
 
@@ -106,6 +111,20 @@ def scored(session: Session, names: list[str], pictures: list[Image.Image]) -> d
     return logits
 
 
+def logits_of(outcome: Any, detector: str) -> np.ndarray:
+    """The detector's logits in what a way returned.
+
+    Raises:
+        UserError: a picture could not be scored.
+    """
+    of_one = outcome if isinstance(outcome, dict) else outcome[0]
+    found = of_one[detector] if isinstance(of_one, dict) else outcome
+    for one in found:
+        if isinstance(one, Exception):
+            raise UserError(f"{detector}: {one_line(one)}")
+    return np.array(found)
+
+
 def main(
     detector: Annotated[str, typer.Option(help="the detector that is measured")] = "d3qe",
     others: Annotated[str, typer.Option(help="names, separated by commas")] = "univfd,rine,linear_probe",
@@ -146,10 +165,20 @@ def main(
         measured["released"] = partial(_as_by_default, partial(released_way, plain, detector, images))
     if "lower" in chosen:
         measured["lower"] = partial(scored, session([detector], precision=precision), [detector], images)
+    if "compiled" in chosen:
+        measured["compiled"] = partial(scored, session([detector], compile=True), [detector], images)
+    if "compiled-lower" in chosen:
+        both = session([detector], precision=precision, compile=True)
+        measured["compiled-lower"] = partial(scored, both, [detector], images)
     if "together" in chosen:
         measured["together"] = partial(scored, full, beside, images)
     if "apart" in chosen:
         measured["apart"] = lambda: [scored(full, [name], images) for name in beside]
+    logits, first = {}, {}
+    for name, way in measured.items():
+        began = time.perf_counter()
+        logits[name] = logits_of(way(), detector)
+        first[name] = time.perf_counter() - began
     seconds = alternately(measured, rounds, device)
     load = f", load {os.getloadavg()[0]:.1f}" if device == "cpu" else ""
     print(
@@ -157,13 +186,17 @@ def main(
     )
     rows = [
         [
-            precision if name == "lower" else name,
+            name.replace("lower", precision),
             f"{np.median(of_way) / pictures:.3f}",
             *(f"{ratio(seconds, name, to):.2f}" if to in seconds else "–" for to in ("float32", "released")),
+            f"{np.abs(logits[name] - logits['float32']).max():.1e}",
         ]
         for name, of_way in seconds.items()
     ]
-    print_table(rows, head=["way", "s / picture", "× float32", "× released"])
+    print_table(rows, head=["way", "s / picture", "× float32", "× released", "max |Δlogit|"])
+    for name, took in first.items():
+        if name.startswith("compiled"):
+            print(f"{name.replace('lower', precision)}: the first call, which compiles, took {took:.0f} s")
 
 
 if __name__ == "__main__":

@@ -1,12 +1,13 @@
 """What a lower precision of the encoders' weights does to scores: logits, AP and codes beside those of float32.
 
     python -m benchmarks.speed.precision_effect [--precision bfloat16] [--detectors univfd_mini,d3qe_mini]
-        [--data DATA] [--weights NAME=PATH] [--limit 100] [--record] [--effects FILE]
+        [--data DATA] [--weights NAME=PATH] [--limit 100] [--compile] [--record] [--effects FILE]
 
 By default all detectors of the embedded benchmark on its test sets. One line per detector: the largest change of a
 logit and of the AP of a test set, and the share of tokens that get another code, for detectors that read codes. Says
 whether each is within the bound on AP, and ends in exit code 1 where one is not. With `--record`, `run --precision auto` goes by it: the
-outcome is kept in the user's cache, or in FILE, by the digests of weights and encoders.
+outcome is kept in the user's cache, or in FILE, by the digests of weights and encoders. With `--compile` both precisions go through
+torch.compile, as they do in runs with that option, which rounds in other places.
 """
 
 from __future__ import annotations
@@ -25,7 +26,7 @@ from benchmarks.commands.options import split_pairs
 from benchmarks.commands.outcome import run_script
 from benchmarks.config import RunSettings, parse_settings
 from benchmarks.loading import load_catalogs
-from benchmarks.loading.effects import MOST_AP, Effect, effects_file, identity_of, keep_effects
+from benchmarks.loading.effects import MOST_AP, Effect, effects_file, identity_of, is_compiled, keep_effects
 from benchmarks.loading.samples import PreparedPictures
 from benchmarks.metrics.ranking import ap
 from benchmarks.metrics.tally import Undefined
@@ -77,6 +78,7 @@ def effects(settings: RunSettings, precision: str, device: str = "cpu") -> list[
                     flipped=_flipped(
                         pipelines["float32"], pipelines[precision], name, plan.test_sets, settings
                     ),
+                    compiled=is_compiled(plan.session, name),
                 )
             )
     return found
@@ -125,6 +127,7 @@ def main(
     precision: Annotated[str, typer.Option(help="bfloat16 or float16")] = "bfloat16",
     device: Annotated[str, typer.Option(help="as `run` takes it")] = "cpu",
     limit: Annotated[int | None, typer.Option(help="pictures per class and test set")] = None,
+    compiled: Annotated[bool, typer.Option("--compile", help="as `run` takes it")] = False,
     record: Annotated[bool, typer.Option(help="keep the outcome for `run --precision auto`")] = False,
     file: Annotated[
         Path | None, typer.Option("--effects", help="where it is kept; by default in the cache")
@@ -141,6 +144,7 @@ def main(
         "detectors": [{"name": name} for name in names],
         "weights": split_pairs(weights or [], "--weights"),
         "limit": limit,
+        "compile": compiled,
     }
     found = effects(parse_settings(RunSettings, values, "precision_effect"), precision, device)
     print(f"{precision} beside float32, {device_name(device)}, torch {torch.__version__}\n")

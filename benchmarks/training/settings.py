@@ -11,6 +11,7 @@ from typing import Annotated, Any, Literal
 from pydantic import AfterValidator, Field, model_validator
 
 from benchmarks.config import (
+    Compile,
     DetectorSettings,
     Device,
     Fair,
@@ -166,6 +167,7 @@ class TrainSettings(Settings):
     encoder_precision: Precision = Field(
         "float32", description="precision of the frozen encoders' weights; lower flips some nearest codes"
     )
+    compile: Compile = False
     device: Device = "auto"
     workers: Workers = None
     launcher: Launcher = "auto"

@@ -213,6 +213,7 @@ def build(
             allow_untrained=settings.allow_untrained,
             device=str(device),
             precision=settings.encoder_precision,
+            compile=settings.compile,
             seed=settings.seed,
             plugins=settings.plugins,
         ),

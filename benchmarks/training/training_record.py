@@ -99,7 +99,8 @@ def check_resumable(out: Path, note: dict[str, Any]) -> bool:
 
 def _compared(note: Mapping[str, Any]) -> dict[str, Any]:
     """What must be equal for a training to go on, by the words of the error message."""
-    config = {key: value for key, value in note["config"].items() if key not in _MAY_CHANGE}
+    # records of before say nothing of compilation, which there was not
+    config = {"compile": False} | {k: v for k, v in note["config"].items() if k not in _MAY_CHANGE}
     config["detector"] = {key: config["detector"][key] for key in ("name", "options")}
     held_out = note["validated_on"] or {"fingerprint": None}
     return {

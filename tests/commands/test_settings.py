@@ -47,7 +47,7 @@ NOT_OPTIONS = {
     "train": {"detector", "data", "validation", "optimizer", "schedule", "augmentation"},
     "run": {"reported"},
     # drawn in single precision, batch by batch, from pictures of any size that runs score
-    "figures": {"precision", "micro_batch", "max_pixels"},
+    "figures": {"precision", "micro_batch", "compile", "max_pixels"},
 }
 
 

@@ -163,6 +163,7 @@ def test_a_node_with_other_versions_or_weights_is_refused(other, said):
         "a CPU",
         {**versions(), "platform": "another", **other.get("versions", {})},
         {},
+        [],
         there,
         {},
     )
@@ -175,16 +176,20 @@ def test_a_node_with_other_versions_or_weights_is_refused(other, said):
 
 def test_the_first_actor_says_what_it_computes_on(tmp_path):
     fresh = record_of({}, command=["d3qe-bench"])
-    noted = with_device(fresh, "cuda:0", "a GPU", {"clip": None}, tmp_path)
+    noted = with_device(fresh, "cuda:0", "a GPU", {"clip": None}, ["clip"], tmp_path)
     assert (noted.device, noted.device_name, noted.micro_batches) == ("cuda:0", "a GPU", {"clip": None})
+    assert noted.compiled == ["clip"]
     assert noted.command == ["d3qe-bench"]
-    again = with_device(noted, "cuda:0", "a GPU; another", {"clip": None, "vq": 4}, tmp_path)
+    again = with_device(noted, "cuda:0", "a GPU; another", {"clip": None, "vq": 4}, ["clip"], tmp_path)
     assert (again.device_name, again.micro_batches) == ("a GPU; another", {"clip": None, "vq": 4})
+    with pytest.raises(UserError, match=r"its encoder vq ran as it is, now compiled \(--compile\)"):
+        with_device(again, "cuda:0", "a GPU", {"vq": 4}, ["vq"], tmp_path)
     with pytest.raises(
         UserError, match=r"went through vq by 4, now by 1 \(--micro-batch\)\. Choose another --out"
     ):
-        with_device(again, "cuda:0", "a GPU", {"vq": 1}, tmp_path)
-    assert with_device(again, "cpu", "a CPU", {"vq": 1}, tmp_path).micro_batches["vq"] == 1
+        with_device(again, "cuda:0", "a GPU", {"vq": 1}, [], tmp_path)
+    elsewhere = with_device(again, "cpu", "a CPU", {"vq": 1}, [], tmp_path)
+    assert (elsewhere.micro_batches["vq"], elsewhere.compiled) == (1, ["clip"])
 
 
 @pytest.mark.parametrize(

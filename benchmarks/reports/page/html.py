@@ -69,6 +69,8 @@ def provenance(run: Run) -> Iterator[tuple[str, str]]:
     for name in ("device", "device_name", "dtype", "seed"):
         if getattr(record, name) is not None:
             yield name, str(getattr(record, name))
+    if record.compiled:
+        yield "compiled", ", ".join(record.compiled)
     if record.git:
         yield "code", f"{record.git.commit}{' with changes' if record.git.changed else ''}"
     yield from record.versions.items()
