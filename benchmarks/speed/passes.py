@@ -1,10 +1,10 @@
 """What one pass saves: a detector as it was released and as it runs here, in lower precision, and with others beside it.
 
     python -m benchmarks.speed.passes [--detector d3qe] [--others univfd,rine,linear_probe] [--device cpu]
-        [--pictures 4] [--batch-size 4] [--rounds 3] [--precision bfloat16] [--ways released,float32,lower]
+        [--pictures 4] [--batch-size 4] [--rounds 3] [--precision bfloat16] [--ways released,float32,lower] [--protocol uniform]
 
-Full-size networks with weights from a seed, whose cost is that of trained ones, on random 256-pixel pictures under the
-uniform protocol, from decoded pictures to logits; building the networks is in none of it. Ways, in turn:
+Networks with weights from a seed where there are none, whose cost is that of trained ones, on random 256-pixel pictures, from
+decoded pictures to logits; building the networks is in none of it. Ways, in turn:
 
 released: as D³QE's released evaluation runs: picture by picture, with gradients recorded by the trained part, and at
     each position all distances to the codes and a softmax over them for an entropy that nobody uses. The C library
@@ -13,7 +13,9 @@ float32, lower: the detector here, in batches, in float32 and in `--precision`.
 compiled, compiled-lower: the same two with `--compile`; how long the first call took, in which it compiles, is printed apart.
 together: the detector and the others in one pass. apart: each in a pass of its own. Both in float32.
 
-Beside the times stands the largest difference of a logit from the way `float32`.
+Operations are those of the detector's networks as `torch.utils.flop_counter` counts them (matrix products, convolutions and
+attention, a multiplication and an addition each); the peak is that of the fastest product of square matrices measured here in the
+way's precision. The last column is the largest difference of a logit from the way `float32`.
 """
 
 from __future__ import annotations
@@ -35,6 +37,7 @@ from benchmarks.loading import Session, open_session
 from benchmarks.loading.allocator import keep_freed_memory
 from benchmarks.runfolder.provenance import device_name
 from benchmarks.speed.alternation import Way, alternately, ratio
+from benchmarks.speed.peak import matmul_peak
 from benchmarks.tables import print_table
 from registry import Feature, UserError
 from registry.errors import unknown_name
@@ -125,6 +128,16 @@ def logits_of(outcome: Any, detector: str) -> np.ndarray:
     return np.array(found)
 
 
+def operations(session: Session, detector: str, picture: Image.Image) -> int:
+    """Floating-point operations of a detector and its encoders for one picture."""
+    # which loads a compiler that nothing else needs
+    from torch.utils.flop_counter import FlopCounterMode
+
+    with FlopCounterMode(display=False) as counter:
+        scored(session, [detector], [picture])
+    return counter.get_total_flops()
+
+
 def main(
     detector: Annotated[str, typer.Option(help="the detector that is measured")] = "d3qe",
     others: Annotated[str, typer.Option(help="names, separated by commas")] = "univfd,rine,linear_probe",
@@ -133,9 +146,10 @@ def main(
     batch_size: Annotated[int, typer.Option(help="pictures per forward pass")] = 4,
     rounds: Annotated[int, typer.Option(help="how often each way is measured")] = 3,
     precision: Annotated[str, typer.Option(help="of the way `lower`")] = "bfloat16",
+    protocol: Annotated[str, typer.Option(help="input protocol of all detectors")] = "uniform",
     device: Annotated[str, typer.Option(help="as `run` takes it")] = "cpu",
 ) -> None:
-    """Print seconds per picture and ratios, medians over rounds, with the device's name."""
+    """Print times per picture and ratios, medians over rounds, and shares of the device's peak, with its name."""
     rng = np.random.default_rng(0)
     images = [Image.fromarray(rng.integers(0, 256, (256, 256, 3), np.uint8)) for _ in range(pictures)]
     beside = [detector, *filter(None, others.split(","))]
@@ -146,7 +160,7 @@ def main(
     def session(names: list[str], **values: Any) -> Session:
         opened = open_session(
             detectors=names,
-            protocol="uniform",
+            protocol=protocol,
             allow_untrained=True,
             device=device,
             batch_size=batch_size,
@@ -180,20 +194,36 @@ def main(
         logits[name] = logits_of(way(), detector)
         first[name] = time.perf_counter() - began
     seconds = alternately(measured, rounds, device)
+    each = operations(full, detector, images[0])
+    dtypes = {name: getattr(torch, precision if "lower" in name else "float32") for name in measured}
+    peaks = {dtype: matmul_peak(device, dtype) for dtype in dict.fromkeys(dtypes.values())}
     load = f", load {os.getloadavg()[0]:.1f}" if device == "cpu" else ""
     print(
         f"{detector}, {pictures} pictures in batches of {batch_size}, {rounds} rounds, {device_name(device)}{load}"
     )
-    rows = [
-        [
-            name.replace("lower", precision),
-            f"{np.median(of_way) / pictures:.3f}",
-            *(f"{ratio(seconds, name, to):.2f}" if to in seconds else "–" for to in ("float32", "released")),
-            f"{np.abs(logits[name] - logits['float32']).max():.1e}",
-        ]
-        for name, of_way in seconds.items()
-    ]
-    print_table(rows, head=["way", "s / picture", "× float32", "× released", "max |Δlogit|"])
+    print(
+        f"{each / 1e9:.4g} GFLOP / picture; peak "
+        + ", ".join(f"{peak / 1e12:.3g} TFLOP/s in {str(dtype)[6:]}" for dtype, peak in peaks.items())
+    )
+    rows = []
+    for name, of_way in seconds.items():
+        rate = pictures / np.median(of_way)
+        speed = [f"{each * rate / 1e12:.3g}", f"{each * rate / peaks[dtypes[name]]:.0%}"]
+        rows.append(
+            [
+                name.replace("lower", precision),
+                f"{1000 / rate:.2f}",
+                f"{rate:.4g}",
+                *(
+                    f"{ratio(seconds, name, to):.2f}" if to in seconds else "–"
+                    for to in ("float32", "released")
+                ),
+                *(["–", "–"] if name in ("together", "apart") else speed),
+                f"{np.abs(logits[name] - logits['float32']).max():.1e}",
+            ]
+        )
+    head = ["way", "ms / picture", "pictures / s", "× float32", "× released"]
+    print_table(rows, head=[*head, "TFLOP/s", "of the peak", "max |Δlogit|"])
     for name, took in first.items():
         if name.startswith("compiled"):
             print(f"{name.replace('lower', precision)}: the first call, which compiles, took {took:.0f} s")
