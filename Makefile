@@ -13,7 +13,21 @@ HOSTS_STAMP := $(HOSTS)/.installed
 
 AUDIT := .venv-audit
 
-.PHONY: install test test-slow test-fast test-hosts faults lint pip-audit demo ablations variants clean
+# `make gpu GPU_DEVICE=cpu` goes the same way with small networks and few pictures, so that it can be tried where there is none.
+GPU_DEVICE ?= cuda
+ifeq ($(GPU_DEVICE),cpu)
+GPU_PASSES := --ways released,float32,lower --pictures 1 --batch-size 1 --rounds 1
+GPU_WORKERS := --detectors d3qe_mini --workers 0,1 --pictures 8 --batch-size 4 --rounds 1
+GPU_STEP := --detector d3qe_mini --batch-size 4 --steps 2
+GPU_PRECISIONS := float32
+else
+GPU_PASSES := --pictures 256 --batch-size 64 --rounds 5
+GPU_WORKERS := --detectors d3qe --workers 8,16 --pictures 2000 --batch-size 64 --rounds 2 --precision bfloat16
+GPU_STEP := --batch-size 32 --steps 10
+GPU_PRECISIONS := float32 bfloat16
+endif
+
+.PHONY: install test test-slow test-fast test-hosts faults gpu gpu-test gpu-speed lint pip-audit demo ablations variants clean
 
 install: $(STAMP)
 
@@ -28,12 +42,12 @@ $(STAMP): setup.cfg pyproject.toml
 		$(BIN)/python -m pip install --quiet opencv-python-headless )
 	touch $(STAMP)
 
-# All but those marked slow or faults, which `make test-slow` and `make faults` run; CI runs all.
+# All but those marked slow, faults or gpu, which `make test-slow`, `make faults` and `make gpu` run; CI runs all but the last.
 test: install
-	$(PYTEST) -m "not slow and not faults"
+	$(PYTEST) -m "not slow and not faults and not gpu"
 
 test-slow: install
-	$(PYTEST) -m slow
+	$(PYTEST) -m "slow and not gpu"
 
 # Kills at random moments, full disks, damaged files by the hundred.
 faults: install
@@ -53,7 +67,21 @@ test-hosts: $(HOSTS_STAMP)
 
 # Without those that go through a whole command, as users do: a first answer while one works.
 test-fast: install
-	$(PYTEST) -m "not slow and not faults and not command"
+	$(PYTEST) -m "not slow and not faults and not gpu and not command"
+
+# On a machine with a GPU: tests marked gpu, one after the other, since one of them takes its memory, and the tables about
+# it in speed.md and training.md. Some 8 minutes on a card such as an H100 with 16 cores, by arithmetic; `make -k gpu` measures though a test failed.
+gpu: gpu-test gpu-speed
+
+gpu-test: install
+	D3QE_BENCH_GPU_REHEARSAL=$(filter cpu,$(GPU_DEVICE)) $(BIN)/python -m pytest -m gpu tests/gpu
+
+gpu-speed: install
+	$(BIN)/python -m benchmarks.speed.passes --device $(GPU_DEVICE) $(GPU_PASSES)
+	$(BIN)/python -m benchmarks.speed.workers --device $(GPU_DEVICE) $(GPU_WORKERS)
+	for precision in $(GPU_PRECISIONS); do \
+		$(BIN)/python -m benchmarks.speed.training_step --device $(GPU_DEVICE) $(GPU_STEP) --precision $$precision || exit; \
+	done
 
 lint: install
 	$(BIN)/ruff format --check .

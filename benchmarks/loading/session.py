@@ -148,6 +148,7 @@ def open_session(
             compiled here where that was asked for.
         WeightsError: weights are missing (and `allow_untrained` is off) or do not fit.
     """
+    from benchmarks.loading.tensor_float import use_tensor_float
     from benchmarks.ranks import choose_device
     from registry.encoder import EncoderPool
 
@@ -158,6 +159,7 @@ def open_session(
     device = choose_device(settings.device)
     if device == "cpu":
         keep_freed_memory()
+    use_tensor_float(False)
     encoders = EncoderPool(
         catalogs.encoders,
         locator.resolve,

@@ -57,10 +57,10 @@ def _measure(session: Session, name: str, batch: Sequence[Prepared]) -> dict[str
     from torch.utils.flop_counter import FlopCounterMode
 
     pipeline, device = session.pipeline, session.pipeline.device
-    before = _in_use(device)
+    before = memory_now(device)
     if any(one.error for one in score_prepared(pipeline, batch, [name])):
         return None
-    peak = _peak(device, before)
+    peak = memory_peak(device)
     flops = FlopCounterMode(display=False)
     # kernels of several products, compiled or torch's own of attention, tell nobody what they compute
     with flops, torch.compiler.set_stance("force_eager"), _attention_by_parts():
@@ -76,7 +76,7 @@ def _measure(session: Session, name: str, batch: Sequence[Prepared]) -> dict[str
     return {
         "pictures": len(batch),
         "pictures_per_second": len(batch) / statistics.median(times),
-        "peak_memory": peak,
+        "peak_memory": None if before is None or peak is None else max(0, peak - before),
         "flops": flops.get_total_flops() / len(batch),
         "parameters_trained": trained,
         "parameters_frozen": frozen,
@@ -137,8 +137,11 @@ def wait(device: torch.device) -> None:
         torch.cuda.synchronize(device)
 
 
-def _in_use(device: torch.device) -> int | None:
-    """Bytes in use now, after which the peak counts; None where this system cannot tell."""
+def memory_now(device: torch.device) -> int | None:
+    """Bytes in use, after which `memory_peak` counts anew: the allocator's on a GPU, else this process's resident ones.
+
+    None where this system cannot tell.
+    """
     if device.type == "cuda":
         torch.cuda.synchronize(device)
         torch.cuda.reset_peak_memory_stats(device)
@@ -154,13 +157,11 @@ def _in_use(device: torch.device) -> int | None:
     return _status("VmRSS")
 
 
-def _peak(device: torch.device, before: int | None) -> int | None:
-    if before is None:
-        return None
+def memory_peak(device: torch.device) -> int | None:
+    """The most bytes that were in use at once since `memory_now`."""
     if device.type == "cuda":
-        return torch.cuda.max_memory_allocated(device) - before
-    high = _status("VmHWM")
-    return None if high is None else max(0, high - before)
+        return torch.cuda.max_memory_allocated(device)
+    return _status("VmHWM")
 
 
 def _status(key: str) -> int | None:

@@ -12,83 +12,47 @@ from __future__ import annotations
 import argparse
 import statistics
 import tempfile
-import time
 from pathlib import Path
-from typing import Any
 
 from benchmarks.commands.options import parse_value, split_pairs
-from benchmarks.config import parse_settings
-from benchmarks.datasets import find_test_sets
 from benchmarks.ranks import Processes, joined
 from benchmarks.runfolder.provenance import device_name
-from benchmarks.speed.run_overhead import make_pictures
-from benchmarks.training.batches import Loader, build_loaders
-from benchmarks.training.engine import TrainingModel
-from benchmarks.training.features import cached_features
-from benchmarks.training.inventory import Splits, take_inventory
-from benchmarks.training.schedule import build_optimizer
-from benchmarks.training.settings import NO_AUGMENTATION, TrainSettings
-from benchmarks.training.trainer import build
-from registry import load_plugins
-from registry.inputs import InputReader
+from benchmarks.speed.alternation import now
+from benchmarks.speed.planned_training import PlannedTraining, planned_training
+from benchmarks.training.batches import Loader
 
 
-def epoch_seconds(model: TrainingModel, optimizer: Any, loader: Loader, device: Any) -> float:
-    """Seconds of one epoch of training."""
-    import torch
-
-    model.train()
-    start = time.perf_counter()
+def epoch_seconds(training: PlannedTraining, loader: Loader, device: str) -> float:
+    """Seconds of one epoch of training by the clock, decoding among them."""
+    began = now(device, clock=True)
     for batch in loader:
-        model.train_step(batch, optimizer)
-    if device.type == "cuda":
-        torch.cuda.synchronize()
-    return time.perf_counter() - start
+        training.step(batch)
+    return now(device, clock=True) - began
 
 
 def measure(asked: argparse.Namespace, root: Path, processes: Processes) -> dict[str, list[float]]:
     """Images per second of every round, with and without the cache."""
-    make_pictures(root / "data", asked.pictures)
-    catalogs = load_plugins()
-    values = {
-        "detector": {
-            "name": asked.detector,
-            "options": {k: parse_value(v) for k, v in split_pairs(asked.option, "--option").items()},
-        },
-        "data": {"sets": [str(root / "data")]},
-        "out": root / "out",
-        "batch_size": asked.batch_size,
-        "allow_untrained": True,
-        "augmentation": NO_AUGMENTATION.model_dump(),
-        "workers": asked.workers,
-    }
-    plain = parse_settings(TrainSettings, values, "measurement")
-    cached = parse_settings(TrainSettings, {**values, "features": root / "cache"}, "measurement")
-    found = find_test_sets(catalogs.datasets, plain.data.sets)
-    splits = Splits(take_inventory(found, max_pixels=plain.max_pixels), None)
-    detector, pool, _ = build(plain, catalogs, processes.device)
-    reader = InputReader(detector.inputs, pool)
-    model = TrainingModel(detector, reader).to(processes.device)
-    optimizer = build_optimizer(plain, detector, processes.device)
-    for encoder, _ in reader.groups():
-        pool.get(encoder)
-    start = time.perf_counter()
-    features = cached_features(cached, splits, reader, processes)
-    print(f"cache filled at {asked.pictures / (time.perf_counter() - start):.2f} images/s")
-    sources = list(reader.inputs.values())
-    loaders = {
-        "with cache": build_loaders(cached, splits, sources, features, processes)[0],
-        "without": build_loaders(plain, splits, sources, ({}, {}), processes)[0],
-    }
-    size = sum(path.stat().st_size for path in (root / "cache").rglob("*.safetensors"))
+    training = planned_training(
+        root,
+        processes,
+        asked.detector,
+        options={k: parse_value(v) for k, v in split_pairs(asked.option, "--option").items()},
+        pictures=asked.pictures,
+        batch_size=asked.batch_size,
+        workers=asked.workers,
+    )
+    print(f"cache filled at {asked.pictures / training.filling:.2f} images/s")
+    loaders = {"with cache": training.with_store, "without": training.without}
+    size = sum(path.stat().st_size for path in (root / "store").rglob("*.safetensors"))
     print(f"{size / asked.pictures / 1000:.1f} kB of cache per picture")
-    epoch_seconds(model, optimizer, loaders["with cache"], processes.device)  # warm-up
+    device = str(processes.device)
+    epoch_seconds(training, loaders["with cache"], device)  # warm-up
     speeds: dict[str, list[float]] = {name: [] for name in loaders}
     seen = len(loaders["without"]) * asked.batch_size
     for number in range(asked.rounds):
         order = list(loaders) if number % 2 else list(loaders)[::-1]
         for name in order:
-            speeds[name].append(seen / epoch_seconds(model, optimizer, loaders[name], processes.device))
+            speeds[name].append(seen / epoch_seconds(training, loaders[name], device))
     return speeds
 
 

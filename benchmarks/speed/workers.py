@@ -1,7 +1,7 @@
 """JPEG files to scores against the number of decoding processes.
 
     python -m benchmarks.speed.workers [--detectors cheap,two_views,d3qe_mini] [--workers 0,1,2,4] [--pictures 100] [--width 1024]
-        [--height 768] [--batch-size 16] [--rounds 3] [--device cpu]
+        [--height 768] [--batch-size 16] [--rounds 3] [--device cpu] [--precision float32]
 
 `cheap` and `two_views` are detectors of this script, the mean of a small view and those of the two that D³QE reads, beside
 which decoding is all there is. Pictures a second are by the clock, since the work is that of several processes: what else runs
@@ -86,6 +86,7 @@ def main(
     batch_size: Annotated[int, typer.Option(help="pictures per forward pass")] = 16,
     rounds: Annotated[int, typer.Option(help="how often each number is measured")] = 3,
     device: Annotated[str, typer.Option(help="as `run` takes it")] = "cpu",
+    precision: Annotated[str, typer.Option(help="of the encoders, as `run` takes it")] = "float32",
 ) -> None:
     """Print pictures a second by number of workers, medians over rounds, with the device's name."""
     warnings.filterwarnings(
@@ -100,6 +101,7 @@ def main(
             detectors.split(","),
             device,
             batch_size=batch_size,
+            precision=precision,
             plugins=[Path(__file__)],
         )
         for name in whole.session.detectors:
@@ -122,7 +124,7 @@ def main(
                 for number, of_way in seconds.items()
             ]
     print(
-        f"{pictures} JPEG files of {width}×{height}, batches of {batch_size}, {rounds} rounds, {device_name(device)}, "
+        f"{pictures} JPEG files of {width}×{height}, {precision}, batches of {batch_size}, {rounds} rounds, {device_name(device)}, "
         f"{os.cpu_count()} cores, load {os.getloadavg()[0]:.1f}"
     )
     print_table(

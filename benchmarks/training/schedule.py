@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import warnings
 from dataclasses import asdict, dataclass
 from typing import Any
 
@@ -33,9 +34,12 @@ def build_optimizer(settings: TrainSettings, detector: Detector, device: torch.d
         return OptimWrapper(optimizer, accumulative_counts=settings.accumulate)
     if device.type != "cuda":
         raise UserError(f"precision {settings.precision} trains on a GPU only: set it to float32 on {device}")
-    return AmpOptimWrapper(
-        dtype=settings.precision, optimizer=optimizer, accumulative_counts=settings.accumulate
-    )
+    with warnings.catch_warnings():
+        # mmengine makes its scaler by a name that torch is about to drop
+        warnings.filterwarnings("ignore", r"`torch\.cuda\.amp\.GradScaler", FutureWarning)
+        return AmpOptimWrapper(
+            dtype=settings.precision, optimizer=optimizer, accumulative_counts=settings.accumulate
+        )
 
 
 @dataclass

@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
+import torch
 from PIL import Image
 from scipy.special import expit
 
@@ -179,3 +180,11 @@ def test_a_detector_that_no_longer_loads_does_not_keep_the_others_from_resuming(
     record = json.loads((tmp_path / "run" / "run.json").read_text())["detectors"]["flaky"]
     assert record["options"] == {"protocol": "original"}  # what its rows were made with
     assert set(pd.read_parquet(tmp_path / "run" / "scores")["detector"]) == {"flaky", "bright"}
+
+
+def test_float32_is_no_tensor_float_on_a_gpu() -> None:
+    """torch's default rounds the factors of convolutions to 10 bits there, and other codes are nearest."""
+    torch.backends.cudnn.allow_tf32 = torch.backends.cuda.matmul.allow_tf32 = True
+    open_session(detectors=["random_score"])
+    assert not torch.backends.cudnn.allow_tf32
+    assert not torch.backends.cuda.matmul.allow_tf32

@@ -1,10 +1,16 @@
-"""The plateau schedule against the rule it follows, worked out by hand."""
+"""The plateau schedule against the rule it follows, worked out by hand, and the optimiser of mixed precision."""
 
 from __future__ import annotations
 
-import pytest
+import warnings
 
-from benchmarks.training.schedule import Plateau
+import pytest
+import torch
+from mmengine.optim import AmpOptimWrapper
+from mmengine.optim.optimizer import amp_optimizer_wrapper
+from torch import nn
+
+from benchmarks.training.schedule import Plateau, build_optimizer
 from benchmarks.training.settings import ScheduleSettings
 
 
@@ -61,3 +67,14 @@ def test_its_state_goes_on_where_it_stopped():
         lr = second.step({"acc": value}, epoch, lr)
         rates.append(lr)
     assert rates == whole[4:]
+
+
+def test_mixed_precision_is_made_without_a_warning(settings, monkeypatch):
+    monkeypatch.setattr(amp_optimizer_wrapper, "is_cuda_available", lambda: True)
+    asked = settings(precision="bfloat16", accumulate=2)
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", "torch.cuda.amp.GradScaler is enabled, but CUDA is not available")
+        made = build_optimizer(asked, nn.Linear(2, 1), torch.device("cuda"))
+    assert isinstance(made, AmpOptimWrapper)
+    assert made.cast_dtype == torch.bfloat16
+    assert len(made.optimizer.param_groups[0]["params"]) == 2
