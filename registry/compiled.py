@@ -26,8 +26,9 @@ from registry.errors import UserError
 if TYPE_CHECKING:
     from registry.encoder import Encoder
 
-HINT = 16
-"""Pictures that a graph for any number of them is made for: how sums are split may depend on it."""
+HINT = 8
+"""Pictures that a graph for any number of them is made for: how sums are split may depend on it. A CPU's convolutions take another way
+from 16 pictures on, which is an error then, were they compiled."""
 MOST_GRAPHS = 128
 """Of the blocks of one class, before it is an error."""
 

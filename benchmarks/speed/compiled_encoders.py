@@ -4,7 +4,7 @@
         [--precision float32] [--rounds 4] [--device cpu]
 
 Each encoder, with weights from a seed, as it is and with its bulk compiled, in turn in one process on random pictures of the size
-behind the @; its first output alone. The largest difference of that output is relative to its largest value.
+behind the @, of a tokenizer on a CPU less than 16; its first output alone. The largest difference of that output is relative to its largest value.
 """
 
 from __future__ import annotations

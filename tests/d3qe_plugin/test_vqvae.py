@@ -72,7 +72,7 @@ def test_d3qe_reads_it(shared, shared_weights):
     assert len(set(before)) == 4
     encoder = pool.get(detector.inputs["indices"].encoder)
     view = detector.inputs["indices"].view
-    found = encoder(torch.stack([sample[view] for sample in samples]), ["indices"])
+    found = encoder(torch.stack([view.values(sample[view]) for sample in samples]), ["indices"])
     assert found["indices"].shape == (4, 144)
     detector.after_step(found, torch.tensor([0, 1, 0, 1]))
     assert detector.real_codebook_count.sum() == 288

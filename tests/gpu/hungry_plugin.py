@@ -19,8 +19,10 @@ _free: dict[torch.device, int] = {}
 def _take(pictures: int, device: torch.device) -> None:
     """Allocate and let go. On a CPU, whose memory is the machine's, the error of a GPU is raised by hand."""
     if device.type == "cuda":
-        free = _free.setdefault(device, torch.cuda.mem_get_info(device)[0])
-        torch.empty(int(pictures * SHARE * free), dtype=torch.uint8, device=device)
+        if device not in _free:
+            torch.cuda.empty_cache()  # what others left to be used again is free, too
+            _free[device] = torch.cuda.mem_get_info(device)[0]
+        torch.empty(int(pictures * SHARE * _free[device]), dtype=torch.uint8, device=device)
     elif pictures * SHARE > 1:
         raise torch.OutOfMemoryError("CUDA out of memory")
 

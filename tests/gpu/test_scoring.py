@@ -31,6 +31,16 @@ def test_scores_are_those_of_the_cpu_and_the_same_bits_again(run: Run, device: s
     pd.testing.assert_frame_equal(here.rows, run("again", MINI, "--workers", 1).rows, check_exact=True)
 
 
+def test_compiled_networks_score_as_on_the_cpu_and_in_any_order(run: Run, cuda: bool) -> None:
+    here = run("here", MINI, "--compile")
+    assert sorted(here.record.compiled) == (sorted(here.record.micro_batches) if cuda else [])
+    assert largest_difference(here, run("cpu", MINI, on="cpu")) < CLOSE
+    torch.compiler.reset()
+    run("other", MINI, "--compile", "--batch-size", 3, limit=1)
+    again = run("again", MINI, "--compile")
+    pd.testing.assert_frame_equal(here.rows, again.rows, check_exact=True)
+
+
 @pytest.mark.slow
 def test_detectors_that_read_transformers_and_tokenizers_score_as_on_the_cpu(run: Run) -> None:
     names = "iar_mini,iar_quant_mini,iar_combined_mini,iar_scale_mini,prada_mini,prada_scale_mini"

@@ -74,7 +74,7 @@ def test_a_training_goes_on_and_its_weights_score_alike_on_the_cpu(
     assert done.code == 0, done.err
     losses = [[epoch["train_loss"] for epoch in history(name)] for name in ("parts", "whole")]
     # sums of gradients are not in the same order every time on a GPU
-    assert losses[0] == (pytest.approx(losses[1], rel=0.01) if cuda else losses[1])
+    assert losses[0] == (pytest.approx(losses[1], rel=0.05) if cuda else losses[1])
 
     weights = ("--weights", f"d3qe_mini={tmp_path / 'parts' / 'best.safetensors'}")
     options = ("--option", "d3qe_mini.delta_mode=paper")

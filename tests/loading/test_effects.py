@@ -102,6 +102,14 @@ def test_where_bfloat16_is_no_faster_nothing_is_lowered(run, monkeypatch):
     assert "univfd_mini: float32: this CPU has no instructions for bfloat16" in said
 
 
+def test_what_was_measured_of_networks_as_they_are_says_nothing_of_compiled_ones(run, monkeypatch):
+    monkeypatch.setattr(effects, "is_compiled", lambda session, detector: True)
+    said, record = run("compiled", "{name: univfd_mini}")
+    assert record["dtype"] == "float32"
+    assert "does to the scores of these weights, compiled, was not measured" in said
+    assert "precision_effect --record --compile" in said
+
+
 def test_the_script_keeps_what_it_measured(capsys):
     with pytest.raises(typer.Exit):
         main(detectors="univfd_mini", limit=3, record=True)

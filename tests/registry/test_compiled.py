@@ -9,9 +9,16 @@ import pytest
 import torch
 from torch import Tensor, nn
 
+import registry.encoder
+from baselines.backbones import TimmBackbone
+from baselines.denoiser import Denoiser
+from baselines.dinov2 import DINOv2Encoder
+from baselines.imagenet import ImageNetResNet
+from benchmarks.mini.encoders import MiniImageEncoder
 from d3qe_plugin.clip import ClipVision
 from d3qe_plugin.llamagen import LlamaGenTokenizer
-from registry import EncoderCard, EncoderPool, EncoderSpec, UserError, compiled
+from d3qe_plugin.vqvae import VQVAETokenizer
+from registry import Encoder, EncoderCard, EncoderPool, EncoderSpec, UserError, compiled
 from registry.catalog import Catalog, Entry
 from tests.d3qe_plugin.test_encoders import TOWER, VQ
 from tests.registry.test_pipeline import Projecting
@@ -32,12 +39,14 @@ def pool(**options: Any) -> EncoderPool:
     return EncoderPool(catalog, allow_untrained=True, **options)
 
 
-def encoded(sizes: Sequence[int], **options: Any) -> list[dict[str, Tensor]]:
+def encoded(
+    sizes: Sequence[int], name: str = "clip", outputs: Sequence[str] = OUTPUTS, **options: Any
+) -> list[dict[str, Tensor]]:
     """What a fresh pool's encoder finds in the first pictures of a fixed set, so many at a time."""
     torch._dynamo.reset()
     encoders = pool(compile=True, **options)
     with torch.inference_mode():
-        return [encoders.encode(EncoderSpec("clip"), IMAGES[:size], OUTPUTS) for size in sizes]
+        return [encoders.encode(EncoderSpec(name), IMAGES[:size].clone(), outputs) for size in sizes]
 
 
 IMAGES = torch.rand(5, 3, 28, 28, generator=torch.Generator().manual_seed(0))
@@ -174,21 +183,58 @@ def test_without_a_compiler_it_is_one_line_when_the_encoder_is_built(monkeypatch
     )
 
 
+NETWORKS: dict[str, tuple[Callable[[], Encoder], int]] = {
+    "dinov2": (lambda: DINOv2Encoder(28, 14, 16, 2, 2, tile=28), 56),
+    "mini": (MiniImageEncoder, 64),
+    "vq": (ENTRIES["vq"], 32),
+    "vqvae": (lambda: VQVAETokenizer(8, 4, 2, 16), 32),
+    "denoiser": (lambda: Denoiser(8, 2, 2, 4), 24),
+    "resnet": (lambda: ImageNetResNet(True, (2, 2, 2, 2)), 64),
+    "timm": (lambda: TimmBackbone("test_vit.r160_in1k"), 160),
+}
+
+
+@pytest.mark.parametrize(
+    "name",
+    [name if name in ("dinov2", "mini") else pytest.param(name, marks=pytest.mark.slow) for name in NETWORKS],
+)
+def test_every_kind_of_network_is_one_graph_for_any_number_of_pictures(name: str, graphs: list[Any]) -> None:
+    make, size = NETWORKS[name]
+    torch.manual_seed(0)
+    encoder = make().eval().requires_grad_(False)
+    images = torch.rand(5, 3, size, size)
+    counts, made = (5, 3, 1), []
+    with torch.inference_mode():
+        expected = [encoder(images[:count].clone(), encoder.outputs) for count in counts]
+        compiled.compile_bulk(encoder, CPU)
+        for count, plain in zip(counts, expected, strict=True):
+            found = encoder(images[:count].clone(), encoder.outputs)
+            made.append(len(graphs))
+            assert all(torch.equal(found[output], plain[output]) for output in encoder.outputs)
+    assert 0 < made[0] == made[1]
+
+
 @pytest.mark.slow
-@pytest.mark.parametrize("precision", ["float32", "bfloat16"])
-def test_scores_are_the_same_bits_whatever_came_first(precision: str) -> None:
+@pytest.mark.parametrize(
+    ("name", "precision"), [("clip", "float32"), ("clip", "bfloat16"), ("vq", "float32")]
+)
+def test_scores_are_the_same_bits_whatever_came_first(
+    name: str, precision: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
     from torch._inductor import config
     from torch._inductor.utils import fresh_cache
 
+    outputs = OUTPUTS if name == "clip" else ("latent", "indices")
+    monkeypatch.setattr(registry.encoder, "pays", lambda encoder, device: True)  # as on a GPU
     found = []
     for sizes in ([5, 3, 1], [1, 3, 5]):
         with fresh_cache(), config.patch(compile_threads=1):
-            found.append(encoded(sizes, precision=precision))
+            found.append(encoded(sizes, name, outputs, precision=precision))
     for one, other in zip(found[0], reversed(found[1]), strict=True):
-        assert all(torch.equal(one[name], other[name]) for name in OUTPUTS)
+        assert all(torch.equal(one[output], other[output]) for output in outputs)
     with torch.inference_mode():
-        plain = pool(precision=precision).encode(EncoderSpec("clip"), IMAGES, OUTPUTS)
+        plain = pool(precision=precision).encode(EncoderSpec(name), IMAGES, outputs)
     allowed = 1e-5 if precision == "float32" else 0.03
-    for name in OUTPUTS:
-        torch.testing.assert_close(found[0][0][name], plain[name], atol=allowed, rtol=allowed)
-        assert not torch.equal(found[0][0][name], torch.zeros_like(plain[name]))
+    for output in outputs:
+        torch.testing.assert_close(found[0][0][output], plain[output], atol=allowed, rtol=allowed)
+        assert plain[output].abs().max() > 0.1

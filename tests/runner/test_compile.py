@@ -5,13 +5,15 @@ from __future__ import annotations
 import json
 import os
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 import torch
 
 from benchmarks.runfolder.scores import read_scores
 from benchmarks.runner import forecast
-from registry import compiled
+from benchmarks.runner.run import _agree_on_compiled
+from registry import UserError, compiled
 from tests.pictures import make_test_sets
 from tests.runner import compile_plugin
 
@@ -115,6 +117,18 @@ def test_without_a_compiler_it_is_one_line_before_the_first_picture(run, graphs,
     assert "--compile needs a C++ compiler, such as g++: install it or leave --compile out" in done.err
     monkeypatch.setattr(forecast, "SECONDS", 0.1)
     assert run("run", "--compile", "--dry-run")[0].code == 0, "which compiles nothing"
+
+
+def test_processes_that_compile_other_encoders_than_the_first_are_refused():
+    def plan(*by_rank):
+        processes = SimpleNamespace(gather=lambda _: by_rank)
+        return SimpleNamespace(
+            processes=processes, session=SimpleNamespace(encoders=SimpleNamespace(compiled=[]))
+        )
+
+    _agree_on_compiled(plan(["clip"], ["clip"]))
+    with pytest.raises(UserError, match="process 1 compiles nothing, the first one clip: start all with"):
+        _agree_on_compiled(plan(["clip"], []))
 
 
 @pytest.mark.slow

@@ -8,6 +8,7 @@ import torch
 from benchmarks.ranks import cpu_threads
 from benchmarks.training.checkpoints import newest
 from benchmarks.training.trainer import train_detector
+from benchmarks.training.training_record import _compared
 from registry import UserError
 from registry.weights import read_state_dict
 from tests.training.conftest import same
@@ -60,6 +61,15 @@ def test_another_configuration_or_other_pictures_are_not_mixed(settings, catalog
     other = write_pictures(tmp_path / "other", 12, seed=5)
     with pytest.raises(UserError, match="other training pictures"):
         train_detector(settings(), catalogs, [other])
+
+
+def test_a_training_goes_on_compiled_or_not_as_it_began(settings, catalogs, training_set):
+    train_detector(settings(epochs=1), catalogs, [training_set])
+    with pytest.raises(UserError, match="holds a training with other compile"):
+        train_detector(settings(epochs=2, compile=True), catalogs, [training_set])
+    note = newest(settings().out)
+    del note["config"]["compile"]
+    assert _compared(note)["compile"] is False, "of a version that did not know it"
 
 
 def test_other_rounding_is_warned_of(settings, catalogs, training_set, caplog, monkeypatch):
