@@ -16,13 +16,14 @@ AUDIT := .venv-audit
 # `make gpu GPU_DEVICE=cpu` goes the same way with small networks and few pictures, so that it can be tried where there is none.
 GPU_DEVICE ?= cuda
 ifeq ($(GPU_DEVICE),cpu)
-GPU_PASSES := --ways released,float32,lower --pictures 1 --batch-size 1 --rounds 1
+GPU_PASSES := --detector d3qe_mini --others univfd_mini --protocol original --ways released,float32,lower,together \
+	--pictures 4 --batch-size 2 --rounds 1
 GPU_WORKERS := --detectors d3qe_mini --workers 0,1 --pictures 8 --batch-size 4 --rounds 1
 GPU_STEP := --detector d3qe_mini --batch-size 4 --steps 2
 GPU_PRECISIONS := float32
 else
-GPU_PASSES := --pictures 256 --batch-size 64 --rounds 5
-GPU_WORKERS := --detectors d3qe --workers 8,16 --pictures 2000 --batch-size 64 --rounds 2 --precision bfloat16
+GPU_PASSES := --ways released,float32,lower,compiled-lower,together --pictures 256 --batch-size 64 --rounds 3
+GPU_WORKERS := --detectors d3qe --workers 8,16 --pictures 2000 --batch-size 32 --rounds 2 --precision bfloat16
 GPU_STEP := --batch-size 32 --steps 10
 GPU_PRECISIONS := float32 bfloat16
 endif
