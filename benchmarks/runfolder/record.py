@@ -236,7 +236,7 @@ class RunRecord(Document):
 
     chains: the steps of those that are a named chain. suites: by name, the conditions and their weights.
     encoders: by variant. micro_batches: how many pictures went through each together; None for a whole batch.
-    compiled: those of `micro_batches` that went through torch.compile.
+    compiled: those of `micro_batches` that went through torch.compile. device_name: of all commands with its rows, `; ` between.
     """
 
     schema_version: SchemaVersion = Field(1, alias="schema")

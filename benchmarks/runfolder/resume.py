@@ -44,6 +44,8 @@ def merged_record(old: RunRecord | None, new: RunRecord, run: Path) -> RunRecord
     for key in ("device", "device_name"):
         if key in before:  # of a run by Ray it is not known before an actor is at work
             now.setdefault(key, before[key])
+    if scored_detectors and new.device_name:
+        now["device_name"] = _all_names(old.device_name, new.device_name)
     detectors = {**before["detectors"], **now["detectors"]}
     for name in scored_detectors & new.detectors.keys():
         # one that cannot be built now does not forget what its rows were made with
@@ -75,6 +77,12 @@ def merged_record(old: RunRecord | None, new: RunRecord, run: Path) -> RunRecord
             **({"reported": figures} if (figures := now.get("reported") or before.get("reported")) else {}),
         }
     )
+
+
+def _all_names(before: str | None, now: str) -> str:
+    """The devices of all commands on a run folder that has rows, each once."""
+    earlier = before.split("; ") if before else []
+    return "; ".join(dict.fromkeys([*earlier, *now.split("; ")]))
 
 
 def _forgotten_plugins(old: RunRecord, new: RunRecord) -> list[dict[str, Any]]:
@@ -116,7 +124,7 @@ def with_device(
         raise _not_resumed(run, changes)
     facts = {
         "device": device,
-        "device_name": name,
+        "device_name": _all_names(record.device_name, name),
         "micro_batches": {**record.micro_batches, **micro_batches},
         "compiled": _all_compiled(record, micro_batches, compiled),
     }

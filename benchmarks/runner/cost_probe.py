@@ -6,7 +6,7 @@ import ctypes
 import statistics
 import sys
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from itertools import islice, zip_longest
 from pathlib import Path
@@ -53,18 +53,12 @@ def measure_costs(
 
 def _measure(session: Session, name: str, batch: Sequence[Prepared]) -> dict[str, Any] | None:
     """None where a picture cannot be scored: its error is for the run to tell."""
-    # which loads a compiler that no other run needs
-    from torch.utils.flop_counter import FlopCounterMode
-
     pipeline, device = session.pipeline, session.pipeline.device
     before = memory_now(device)
     if any(one.error for one in score_prepared(pipeline, batch, [name])):
         return None
     peak = memory_peak(device)
-    flops = FlopCounterMode(display=False)
-    # kernels of several products, compiled or torch's own of attention, tell nobody what they compute
-    with flops, torch.compiler.set_stance("force_eager"), _attention_by_parts():
-        score_prepared(pipeline, batch, [name])
+    flops = operations_of(lambda: score_prepared(pipeline, batch, [name]))
     times: list[float] = []
     while len(times) < ROUNDS[0] or (sum(times) < SECONDS and len(times) < ROUNDS[1]):
         wait(device)
@@ -77,10 +71,22 @@ def _measure(session: Session, name: str, batch: Sequence[Prepared]) -> dict[str
         "pictures": len(batch),
         "pictures_per_second": len(batch) / statistics.median(times),
         "peak_memory": None if before is None or peak is None else max(0, peak - before),
-        "flops": flops.get_total_flops() / len(batch),
+        "flops": flops / len(batch),
         "parameters_trained": trained,
         "parameters_frozen": frozen,
     }
+
+
+def operations_of(work: Callable[[], object]) -> int:
+    """Floating-point operations of matrix products, convolutions and attention, a multiplication and an addition each."""
+    # which loads a compiler that no other run needs
+    from torch.utils.flop_counter import FlopCounterMode
+
+    counter = FlopCounterMode(display=False)
+    # kernels of several products, compiled or torch's own of attention, tell nobody what they compute
+    with counter, torch.compiler.set_stance("force_eager"), _attention_by_parts():
+        work()
+    return counter.get_total_flops()
 
 
 @contextmanager

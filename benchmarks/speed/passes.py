@@ -8,14 +8,13 @@ decoded pictures to logits; building the networks is in none of it. Ways, in tur
 
 released: as D³QE's released evaluation runs: picture by picture, with gradients recorded by the trained part, and at
     each position all distances to the codes and a softmax over them for an entropy that nobody uses. The C library
-    gives back what is freed, as it does by default.
+    gives back what is freed, and a GPU's convolutions are in TF32, as by default.
 float32, lower: the detector here, in batches, in float32 and in `--precision`.
 compiled, compiled-lower: the same two with `--compile`; how long the first call took, in which it compiles, is printed apart.
 together: the detector and the others in one pass. apart: each in a pass of its own. Both in float32.
 
-Operations are those of the detector's networks as `torch.utils.flop_counter` counts them (matrix products, convolutions and
-attention, a multiplication and an addition each); the peak is that of the fastest product of square matrices measured here in the
-way's precision. The last column is the largest difference of a logit from the way `float32`.
+Operations are those of the detector's networks, as `run --cost` counts them; the peak is that of the fastest product of square
+matrices measured here in the way's precision. The last column is the largest difference of a logit from the way `float32`.
 """
 
 from __future__ import annotations
@@ -35,7 +34,9 @@ from torch import Tensor
 from benchmarks.commands.outcome import run_script
 from benchmarks.loading import Session, open_session
 from benchmarks.loading.allocator import keep_freed_memory
+from benchmarks.loading.tensor_float import use_tensor_float
 from benchmarks.runfolder.provenance import device_name
+from benchmarks.runner.cost_probe import operations_of
 from benchmarks.speed.alternation import Way, alternately, ratio
 from benchmarks.speed.peak import matmul_peak
 from benchmarks.tables import print_table
@@ -70,11 +71,13 @@ def released_way(session: Session, name: str, pictures: list[Image.Image]) -> li
 
 
 def _as_by_default(way: Way) -> object:
-    """A way with the C library's own treatment of freed memory, which a session changes."""
+    """A way with what a session changes as it is by default: the C library's treatment of freed memory, a GPU's of float32."""
     keep_freed_memory(False)
+    use_tensor_float(True)
     try:
         return way()
     finally:
+        use_tensor_float(False)
         keep_freed_memory()
 
 
@@ -126,16 +129,6 @@ def logits_of(outcome: Any, detector: str) -> np.ndarray:
         if isinstance(one, Exception):
             raise UserError(f"{detector}: {one_line(one)}")
     return np.array(found)
-
-
-def operations(session: Session, detector: str, picture: Image.Image) -> int:
-    """Floating-point operations of a detector and its encoders for one picture."""
-    # which loads a compiler that nothing else needs
-    from torch.utils.flop_counter import FlopCounterMode
-
-    with FlopCounterMode(display=False) as counter:
-        scored(session, [detector], [picture])
-    return counter.get_total_flops()
 
 
 def main(
@@ -194,7 +187,7 @@ def main(
         logits[name] = logits_of(way(), detector)
         first[name] = time.perf_counter() - began
     seconds = alternately(measured, rounds, device)
-    each = operations(full, detector, images[0])
+    each = operations_of(partial(scored, full, [detector], images[:1]))
     dtypes = {name: getattr(torch, precision if "lower" in name else "float32") for name in measured}
     peaks = {dtype: matmul_peak(device, dtype) for dtype in dict.fromkeys(dtypes.values())}
     load = f", load {os.getloadavg()[0]:.1f}" if device == "cpu" else ""

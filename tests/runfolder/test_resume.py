@@ -78,3 +78,16 @@ def test_what_left_no_rows_may_change(
     assert invoke(*arguments(tmp_path, "moody", weights[0])).code == 1
     monkeypatch.delenv(FAIL)
     assert invoke(*arguments(tmp_path, "moody", weights[1])).code == 0
+
+
+def test_all_machines_that_commands_of_a_run_folder_ran_on_are_recorded(
+    invoke: Invoke, tmp_path: Path, weights: tuple[Path, Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from benchmarks.runfolder import provenance
+
+    found = []
+    for machine in ("one", "another", "one"):
+        monkeypatch.setattr(provenance, "device_name", lambda _, name=machine: name)
+        assert invoke(*arguments(tmp_path, "moody", weights[0])).code == 0
+        found.append(json.loads((tmp_path / "run" / "run.json").read_text())["device_name"])
+    assert found == ["one", "one; another", "one; another"]
