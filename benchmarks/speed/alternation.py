@@ -14,9 +14,16 @@ Way = Callable[[], object]
 
 
 def alternately(
-    ways: Mapping[str, Way], rounds: int, device: str, *, clock: bool = False
+    ways: Mapping[str, Way],
+    rounds: int,
+    device: str,
+    *,
+    clock: bool = False,
+    after: Mapping[str, Way] | None = None,
 ) -> dict[str, list[float]]:
     """Seconds of each way, once per round, all ways in every round, after one call of each that does not count.
+
+    after: what is done after a way and counts for none, because that way leaves something that the next would pay for.
 
     On a CPU these are processor seconds, of the process and of those that it has waited for, which other work on the
     machine lengthens less than the clock's; elsewhere, or if asked for, the clock's, until the device is done.
@@ -30,6 +37,8 @@ def alternately(
             began = time_of()
             way()
             found[name].append(time_of() - began)
+            if after and name in after:
+                after[name]()
     return found
 
 

@@ -63,6 +63,14 @@ def test_ways_are_measured_in_turn_and_compared_round_by_round() -> None:
     seconds = alternately({name: lambda name=name: order.append(name) for name in "ab"}, 3, "cpu")  # type: ignore[misc]
     assert "".join(order) == "abababab"
     assert [len(of_way) for of_way in seconds.values()] == [3, 3]
+    order.clear()
+    alternately(
+        {name: lambda name=name: order.append(name) for name in "ab"},
+        2,
+        "cpu",
+        after={"a": lambda: order.append("c")},
+    )  # type: ignore[misc]
+    assert "".join(order) == "ab" + "acb" * 2
     assert ratio({"a": [2.0, 9.0, 4.0], "b": [1.0, 3.0, 4.0]}, "a", "b") == 2.0
 
 
