@@ -12,6 +12,7 @@ from scipy.special import expit
 from benchmarks.config import RunSettings, parse_settings
 from benchmarks.hosts.settings import absolute, check_keys
 from benchmarks.loading import Session, open_session
+from benchmarks.loading.tensor_float import exact_float32
 from benchmarks.pictures import PictureError, open_picture
 
 if TYPE_CHECKING:
@@ -52,7 +53,8 @@ class Scorer:
         if self._session is None:
             wanted = [detector for detector in self.settings.detectors if detector.shown == self.label]
             settings = self.settings.model_copy(update={"detectors": wanted})
-            self._session = open_session(settings, catalogs=self.catalogs, labels=self.settings.labels)
+            with exact_float32():  # the suite's own detectors keep what they run with
+                self._session = open_session(settings, catalogs=self.catalogs, labels=self.settings.labels)
         return self._session
 
     @property
@@ -98,7 +100,8 @@ class Scorer:
             except PictureError as error:
                 outcomes.append(error)
         known: Iterable[int | None] = labels or [None] * len(pictures)
-        scored = iter(self.pipeline.score(samples)[self.label])
+        with exact_float32():
+            scored = iter(self.pipeline.score(samples)[self.label])
         results = [next(scored) if outcome is None else outcome for outcome in outcomes]
         return [
             self._note({"path": str(picture), "label": label, "test_set": test_set}, outcome)

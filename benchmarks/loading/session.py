@@ -136,6 +136,8 @@ def open_session(
 ) -> Session:
     """Load plugins, build every detector of the settings and load its weights.
 
+    From then on this process keeps memory that it frees on a CPU, and computes float32 on a GPU as it is, not in TF32.
+
     settings: or its fields as keywords; `detectors` may then be names: `open_session(detectors=["univfd"],
         weights={"univfd": "fc_weights.pth"})`.
     catalogs: what is registered; by default all plugins, those of the settings too.

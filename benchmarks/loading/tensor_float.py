@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
+
 import torch
 
 
@@ -14,3 +17,15 @@ def use_tensor_float(use: bool) -> None:
     """
     torch.backends.cudnn.allow_tf32 = use
     torch.backends.cuda.matmul.allow_tf32 = False  # torch's default, but not that of NVIDIA's containers
+
+
+@contextmanager
+def exact_float32() -> Iterator[None]:
+    """Float32 as it is, and what was set before again afterwards: for processes in which others compute, too."""
+    cudnn, products = torch.backends.cudnn, torch.backends.cuda.matmul
+    before = cudnn.allow_tf32, products.allow_tf32
+    use_tensor_float(False)
+    try:
+        yield
+    finally:
+        cudnn.allow_tf32, products.allow_tf32 = before

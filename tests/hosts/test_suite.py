@@ -28,7 +28,7 @@ from benchmarks.hosts.settings import absolute, settings_for
 from benchmarks.hosts.stubs import import_with_stubs
 from benchmarks.hosts.suite import Notes, Suite, commit_of
 from benchmarks.runfolder.scores import read_scores
-from registry import UserError
+from registry import Pipeline, UserError
 from tests.conftest import ROOT, Command, Invoked
 
 SUITE = Suite("zoo", "Zoo", "MIT", "pip install zoo==1.0", "zoo-distribution", ("1.0",), ("run.py",))
@@ -134,6 +134,22 @@ def test_a_scorer_scores_files_and_pictures(plugin: Path, tmp_path: Path) -> Non
     assert scorer.probability(white) == 0.5
     with pytest.raises(ArithmeticError, match="black"):
         scorer.probability(Image.new("RGB", (9, 9)))
+
+
+def test_a_suite_keeps_its_own_precision(plugin: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Its other detectors would score otherwise on a GPU where one of ours is among them."""
+    monkeypatch.setattr(torch.backends.cudnn, "allow_tf32", True)
+    scorer = Scorer(settings_for(["level"], "zoo", {"plugins": [plugin], "device": "cpu"}), "level")
+    while_scored = []
+    score = Pipeline.score
+    monkeypatch.setattr(
+        Pipeline,
+        "score",
+        lambda *values: while_scored.append(torch.backends.cudnn.allow_tf32) or score(*values),
+    )
+    scorer.probability(Image.new("RGB", (9, 9), (255, 255, 255)))
+    assert while_scored == [False]
+    assert torch.backends.cudnn.allow_tf32
 
 
 def test_a_journal_keeps_failures_apart_and_the_suite_going(plugin: Path, tmp_path: Path) -> None:
