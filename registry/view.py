@@ -143,15 +143,12 @@ class View:
         if levels.dtype != torch.uint8:
             return levels
 
-        def like(values: float | tuple[float, ...]) -> torch.Tensor:
-            return torch.tensor(values, dtype=torch.float32, device=levels.device).reshape(-1, 1, 1)
-
         # by a tensor: CUDA divides by a number as it multiplies by its inverse, which is another last bit
-        found = levels.to(torch.float32).div_(like(255.0))
+        found = levels.to(torch.float32).div_(_constant(255.0, levels.device))
         if self.scale != 1.0:
             found.mul_(self.scale)
         if self.mean is not None and self.std is not None:
-            found.sub_(like(self.mean)).div_(like(self.std))
+            found.sub_(_constant(self.mean, levels.device)).div_(_constant(self.std, levels.device))
         return found
 
 
@@ -182,6 +179,14 @@ def _geometry(view: View, size: tuple[int, int]) -> tuple[View, View]:
     """What decides the pixels that a plain view sees of a picture of `size`, and what of it decides the resize."""
     pixels = replace(view.reduced(size), scale=1.0, mean=None, std=None)
     return pixels, pixels.before_crop
+
+
+@lru_cache(maxsize=256)
+def _constant(values: float | tuple[float, ...], device: torch.device) -> torch.Tensor:
+    """One number or one per channel, float32 (channels, 1, 1). Brought to a device once: each time it would wait for what a GPU has to do."""
+    import torch
+
+    return torch.tensor(values, dtype=torch.float32, device=device).reshape(-1, 1, 1)
 
 
 def _levels(picture: Image) -> torch.Tensor:
