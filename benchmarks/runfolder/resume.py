@@ -82,7 +82,7 @@ def merged_record(old: RunRecord | None, new: RunRecord, run: Path) -> RunRecord
 def _all_names(before: str | None, now: str) -> str:
     """The devices of all commands on a run folder that has rows, each once."""
     earlier = before.split("; ") if before else []
-    return "; ".join(dict.fromkeys([*earlier, *now.split("; ")]))
+    return "; ".join(dict.fromkeys([*earlier, now]))
 
 
 def _forgotten_plugins(old: RunRecord, new: RunRecord) -> list[dict[str, Any]]:
@@ -114,7 +114,7 @@ def with_device(
 ) -> RunRecord:
     """The record of a run whose device, micro-batches and compiled encoders were not known when it was written.
 
-    name: of the device, or of all that there are.
+    name: of the device; those known before are kept.
 
     Raises:
         UserError: rows are there for which pictures went through an encoder by another number, or through another program.

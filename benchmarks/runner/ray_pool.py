@@ -190,10 +190,14 @@ class _Pool:
         if opened.device_name not in self.device_names:
             self.device_names.add(opened.device_name)
             out = self.plan.settings.out
-            names = "; ".join(sorted(self.device_names))
             with one_at_a_time(out / RECORD_FILE):
                 record = with_device(
-                    read_record(out), opened.device, names, opened.micro_batches, opened.compiled, out
+                    read_record(out),
+                    opened.device,
+                    opened.device_name,
+                    opened.micro_batches,
+                    opened.compiled,
+                    out,
                 )
                 write_record(out, record)
 

@@ -180,7 +180,7 @@ def test_the_first_actor_says_what_it_computes_on(tmp_path):
     assert (noted.device, noted.device_name, noted.micro_batches) == ("cuda:0", "a GPU", {"clip": None})
     assert noted.compiled == ["clip"]
     assert noted.command == ["d3qe-bench"]
-    again = with_device(noted, "cuda:0", "a GPU; another", {"clip": None, "vq": 4}, ["clip"], tmp_path)
+    again = with_device(noted, "cuda:0", "another", {"clip": None, "vq": 4}, ["clip"], tmp_path)
     assert (again.device_name, again.micro_batches) == ("a GPU; another", {"clip": None, "vq": 4})
     with pytest.raises(UserError, match=r"its encoder vq ran as it is, now compiled \(--compile\)"):
         with_device(again, "cuda:0", "a GPU", {"vq": 4}, ["vq"], tmp_path)
